@@ -1,0 +1,122 @@
+/**
+ * Who and what: devices, users, logs and scopes, each with one text form (used in memory, as map keys and for
+ * people) and one byte form (used on disk and on the wire).
+ */
+
+import { base58btc } from "multiformats/bases/base58";
+import { concatBytes } from "./bytes.ts";
+
+/** Size in bytes of an Ed25519 public key, which is what devices and users are named by. */
+export const KEY_SIZE = 32;
+
+/**
+ * A device, by its public key. The text form is the libp2p peer id of that key (`12D3Koo…`), so that addresses,
+ * logs and the command line show one name.
+ *
+ * @see https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md
+ */
+export type DeviceId = string & { readonly deviceId: unique symbol };
+
+/**
+ * A user (principal), by its public key. The text form is a `did:key` (`did:key:z6Mk…`).
+ *
+ * @see https://w3c-ccg.github.io/did-key-spec/
+ */
+export type UserId = string & { readonly userId: unique symbol };
+
+/** Identity multihash of a libp2p Ed25519 public key message, up to the key itself. */
+const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
+/** Multicodec ed25519-pub as a varint. */
+const DID_KEY_PREFIX = Uint8Array.of(0xed, 0x01);
+const DID_KEY_START = "did:key:";
+
+/** The device with this public key (32 bytes). */
+export function deviceIdOf(publicKey: Uint8Array): DeviceId {
+  return withPrefix(PEER_ID_PREFIX, publicKey).slice(1) as DeviceId;
+}
+
+/** The user with this public key (32 bytes). */
+export function userIdOf(publicKey: Uint8Array): UserId {
+  return `${DID_KEY_START}${withPrefix(DID_KEY_PREFIX, publicKey)}` as UserId;
+}
+
+/** The 32-byte public key of a device. */
+export function deviceKeyOf(device: DeviceId): Uint8Array {
+  const key = keyAfter(PEER_ID_PREFIX, `z${device}`);
+  if (key === undefined) throw new TypeError(`Not a device id: ${device}`);
+  return key;
+}
+
+/** The 32-byte public key of a user. */
+export function userKeyOf(user: UserId): Uint8Array {
+  const key = keyAfter(DID_KEY_PREFIX, user.slice(DID_KEY_START.length));
+  if (key === undefined) throw new TypeError(`Not a user id: ${user}`);
+  return key;
+}
+
+/** `text` as a device id, or `undefined` when it is none. */
+export function parseDeviceId(text: string): DeviceId | undefined {
+  return keyAfter(PEER_ID_PREFIX, `z${text}`) === undefined ? undefined : (text as DeviceId);
+}
+
+/** `text` as a user id, or `undefined` when it is none. */
+export function parseUserId(text: string): UserId | undefined {
+  if (!text.startsWith(DID_KEY_START)) return undefined;
+  return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length)) === undefined ? undefined : (text as UserId);
+}
+
+function withPrefix(prefix: Uint8Array, key: Uint8Array): string {
+  if (key.length !== KEY_SIZE) throw new RangeError(`A public key has ${KEY_SIZE} bytes, not ${key.length}`);
+  return base58btc.encode(concatBytes(prefix, key));
+}
+
+function keyAfter(prefix: Uint8Array, multibase: string): Uint8Array | undefined {
+  // 64 characters hold every id with room; longer text is refused before the quadratic decoding.
+  if (multibase.length > 64) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = base58btc.decode(multibase as `z${string}`);
+  } catch {
+    return undefined;
+  }
+  if (bytes.length !== prefix.length + KEY_SIZE || !prefix.every((byte, i) => bytes[i] === byte)) return undefined;
+  return bytes.subarray(prefix.length);
+}
+
+/** One device's log of one database. A new incarnation begins when a store is born or found rolled back. */
+export interface LogId {
+  readonly device: DeviceId;
+  /** 64 random bits. */
+  readonly incarnation: bigint;
+}
+
+/** The text form of a `LogId`: device, a slash, 16 hexadecimal digits. */
+export type LogKey = string & { readonly logKey: unique symbol };
+
+export function logKeyOf(log: LogId): LogKey {
+  return `${log.device}/${log.incarnation.toString(16).padStart(16, "0")}` as LogKey;
+}
+
+export function logIdOf(key: LogKey): LogId {
+  const slash = key.indexOf("/");
+  return { device: key.slice(0, slash) as DeviceId, incarnation: BigInt(`0x${key.slice(slash + 1)}`) };
+}
+
+/** What knowledge is kept for: a collection (its rows and its access list) or a syncgroup (its metadata). */
+export type ScopeKind = "collection" | "syncgroup";
+
+export interface ScopeId {
+  /** The name that all members share: the app. */
+  readonly database: string;
+  readonly kind: ScopeKind;
+  /** Who made it; the root of its access list. */
+  readonly owner: UserId;
+  readonly name: string;
+}
+
+/** The text form of a `ScopeId`, for maps and logs. Injective: names are quoted as JSON. */
+export type ScopeKey = string & { readonly scopeKey: unique symbol };
+
+export function scopeKeyOf(scope: ScopeId): ScopeKey {
+  return `${scope.kind}:${scope.owner}:${JSON.stringify([scope.database, scope.name])}` as ScopeKey;
+}
