@@ -1,0 +1,117 @@
+/**
+ * Messages: everything that is sent or signed, generated from proto/, and the one way in (`decode`) and out (`encode`).
+ *
+ * Rules: docs/spec/wire.md.
+ *
+ * @module
+ */
+
+export {
+  create,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+export { decode } from "./decode.ts";
+export { encode } from "./encode.ts";
+export { WireError, type WireErrorCode } from "./errors.ts";
+export {
+  type Certificate,
+  CertificateSchema,
+  type CollectionId,
+  CollectionIdSchema,
+  type ControlOp,
+  ControlOpSchema,
+  type Destroy,
+  DestroySchema,
+  type ForkProof,
+  ForkProofSchema,
+  type Grant,
+  GrantSchema,
+  GroupState,
+  type Invite,
+  InviteSchema,
+  type Policy,
+  PolicySchema,
+  type Revoke,
+  type RevokeDevice,
+  RevokeDeviceSchema,
+  RevokeSchema,
+  type SignedCertificate,
+  SignedCertificateSchema,
+  type Spec,
+  SpecSchema,
+  type Status,
+  StatusSchema,
+  type Ticket,
+  TicketSchema,
+} from "./generated/rookery/access_pb.ts";
+export {
+  type CallRequest,
+  CallRequestSchema,
+  type CallResponse,
+  CallResponseSchema,
+  DeviceType,
+  type GetTime,
+  GetTimeSchema,
+  type InviteProof,
+  InviteProofSchema,
+  type Join,
+  type Joined,
+  JoinedSchema,
+  JoinSchema,
+  type MemberInfo,
+  MemberInfoSchema,
+  type Time,
+  TimeSchema,
+  type Welcome,
+  WelcomeSchema,
+} from "./generated/rookery/call_pb.ts";
+export {
+  type CommitHeader,
+  CommitHeaderSchema,
+  type Elided,
+  ElidedSchema,
+  type Op,
+  OpSchema,
+  type PartHeader,
+  PartHeaderSchema,
+  type StoredCommit,
+  StoredCommitSchema,
+} from "./generated/rookery/commit_pb.ts";
+export {
+  type CaughtUp,
+  CaughtUpSchema,
+  type CommitPart,
+  CommitPartSchema,
+  DeltaMode,
+  type DeltaOpen,
+  DeltaOpenSchema,
+  type DeltaRequest,
+  DeltaRequestSchema,
+  type DeltaResponse,
+  DeltaResponseSchema,
+  type FromScratch,
+  FromScratchSchema,
+  type Opened,
+  OpenedSchema,
+  type PageEnd,
+  PageEndSchema,
+  type Refused,
+  RefusedSchema,
+  type ScopeSum,
+  ScopeSumSchema,
+  type ScopeVector,
+  ScopeVectorSchema,
+} from "./generated/rookery/deltas_pb.ts";
+export {
+  type GenVector,
+  GenVectorSchema,
+  type LogId,
+  LogIdSchema,
+  type ScopeId,
+  ScopeIdSchema,
+  ScopeKind,
+  type VectorEntry,
+  VectorEntrySchema,
+} from "./generated/rookery/ids_pb.ts";
