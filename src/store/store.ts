@@ -47,6 +47,9 @@ export type StoreState = "open" | "readOnly" | "closed";
  * scan sees the store as it was when the scan began. Rules: docs/spec/store.md.
  */
 export interface Store extends AsyncDisposable {
+  /** 16 random bytes drawn when the store was born: names this store, so that what was noted of another is not mistaken for it. */
+  readonly id: Uint8Array;
+
   readonly state: StoreState;
 
   /** The value under `key`, or `undefined`: absence is an answer, not an error. */

@@ -1,0 +1,35 @@
+/**
+ * Storage: an ordered map of bytes that survives crashes, full disks and failed writes.
+ *
+ * Start at `Store`. `openMemoryStore` needs no disk; the one on disk is in `node`. To write another, give `openStore` an
+ * engine and make `storeRules` of the testkit pass. Rules: docs/spec/store.md.
+ *
+ * @module
+ */
+
+export type {
+  Engine,
+  EngineIterator,
+  EngineOp,
+  EngineRange,
+  EngineReadOptions,
+  EngineSnapshot,
+} from "./engine.ts";
+export { StoreError, type StoreErrorCode } from "./errors.ts";
+export {
+  createMemoryMedium,
+  type MemoryMedium,
+  type MemoryStoreOptions,
+  openMemoryStore,
+} from "./memory.ts";
+export { openStore, type StoreDeps } from "./open-store.ts";
+export type {
+  Entry,
+  KeyRange,
+  ReadOptions,
+  ScanOptions,
+  Snapshot,
+  Store,
+  StoreState,
+  WriteOp,
+} from "./store.ts";
