@@ -1,0 +1,6 @@
+/** Key objects kept parsed, for signing and for checking each: more than the devices that one peer hears in a while. */
+export const KEY_OBJECTS_MAX = 256;
+/** Signatures checked at the same time on the thread pool: as many as it has threads. */
+export const VERIFY_CONCURRENT_MAX = 4;
+/** Milliseconds of one timer at most: a longer one would fire at once. */
+export const TIMER_MS_MAX = 0x7fff_ffff;

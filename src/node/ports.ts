@@ -1,0 +1,162 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  hash,
+  hkdf,
+  type KeyObject,
+  randomBytes,
+  sign,
+  verify,
+} from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  assert,
+  type Clock,
+  type Crypto,
+  KEY_SIZE,
+  type Random,
+  type SignatureCheck,
+} from "../base/index.ts";
+import { KEY_OBJECTS_MAX, TIMER_MS_MAX, VERIFY_CONCURRENT_MAX } from "./limits.ts";
+
+/** The machine's clocks and timers. */
+export function nodeClock(): Clock {
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    async sleep(ms, signal) {
+      signal?.throwIfAborted();
+      try {
+        let left = ms;
+        do {
+          await sleep(Math.min(left, TIMER_MS_MAX), undefined, { signal });
+          left -= TIMER_MS_MAX;
+        } while (left > 0);
+      } catch (error) {
+        // Node.js wraps the signal's reason; the port promises it unchanged.
+        signal?.throwIfAborted();
+        throw error;
+      }
+    },
+  };
+}
+
+/** The operating system's random bytes. */
+export function nodeRandom(): Random {
+  return { bytes: (length) => plain(randomBytes(length)) };
+}
+
+/** Hashing and Ed25519 by the OpenSSL in Node.js. */
+export function nodeCrypto(): Crypto {
+  const publicKeys = new KeyCache((key) =>
+    createPublicKey({ key: Buffer.concat([SPKI_PREFIX, key]), format: "der", type: "spki" }),
+  );
+  // Few devices and users sign here, so that few secrets stay in memory.
+  const privateKeys = new KeyCache((seed) =>
+    createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: "der", type: "pkcs8" }),
+  );
+  const privateKey = (seed: Uint8Array): KeyObject => {
+    assert(seed.length === KEY_SIZE, "an Ed25519 seed has 32 bytes");
+    return privateKeys.get(seed);
+  };
+
+  return {
+    sha256: (bytes) => plain(hash("sha256", bytes, "buffer")),
+
+    async publicKey(seed) {
+      const spki = createPublicKey(privateKey(seed)).export({ format: "der", type: "spki" });
+      return plain(spki.subarray(SPKI_PREFIX.length));
+    },
+
+    async sign(seed, message) {
+      return plain(sign(null, message, privateKey(seed)));
+    },
+
+    async verify(checks) {
+      // A single check is over before a thread has taken it up; many would hold up everything else.
+      if (checks.length === 1) return checks.map((check) => isSignedBy(check, publicKeys));
+      const answers: boolean[] = Array.from(checks, () => false);
+      const rest = checks.entries();
+      const work = async (): Promise<void> => {
+        for (const [i, check] of rest) answers[i] = await isSignedByOnThread(check, publicKeys);
+      };
+      await Promise.all(Array.from({ length: VERIFY_CONCURRENT_MAX }, work));
+      return answers;
+    },
+
+    hkdf(secret, info, length) {
+      return new Promise((resolve, reject) => {
+        hkdf("sha256", secret, NO_SALT, info, length, (error, key) => {
+          if (error) reject(error);
+          else resolve(new Uint8Array(key));
+        });
+      });
+    },
+  };
+}
+
+/** What stands before the 32 bytes of an Ed25519 seed in PKCS#8, RFC 8410. */
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
+/** What stands before the 32 bytes of an Ed25519 public key in SubjectPublicKeyInfo, RFC 8410. */
+const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+const SIGNATURE_SIZE = 64;
+const NO_SALT = new Uint8Array(0);
+
+function isSignedBy(
+  { publicKey, message, signature }: SignatureCheck,
+  publicKeys: KeyCache,
+): boolean {
+  if (publicKey.length !== KEY_SIZE || signature.length !== SIGNATURE_SIZE) return false;
+  try {
+    return verify(null, message, publicKeys.get(publicKey), signature);
+  } catch {
+    // OpenSSL throws on bytes that are no key: for us a signature that does not hold.
+    return false;
+  }
+}
+
+function isSignedByOnThread(
+  { publicKey, message, signature }: SignatureCheck,
+  publicKeys: KeyCache,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (publicKey.length !== KEY_SIZE || signature.length !== SIGNATURE_SIZE) return resolve(false);
+    try {
+      verify(null, message, publicKeys.get(publicKey), signature, (error, isSigned) =>
+        resolve(error === null && isSigned),
+      );
+    } catch {
+      resolve(false);
+    }
+  });
+}
+
+/** Key objects by their bytes, the least recently used forgotten first. Parsing a key costs as much as half a check. */
+class KeyCache {
+  readonly #parse: (bytes: Uint8Array) => KeyObject;
+  readonly #keysByText = new Map<string, KeyObject>();
+
+  constructor(parse: (bytes: Uint8Array) => KeyObject) {
+    this.#parse = parse;
+  }
+
+  get(bytes: Uint8Array): KeyObject {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+    const known = this.#keysByText.get(text);
+    const key = known ?? this.#parse(bytes);
+    if (known !== undefined) this.#keysByText.delete(text);
+    this.#keysByText.set(text, key);
+    if (this.#keysByText.size > KEY_OBJECTS_MAX) {
+      for (const oldest of this.#keysByText.keys()) {
+        this.#keysByText.delete(oldest);
+        break;
+      }
+    }
+    return key;
+  }
+}
+
+/** The same memory as a plain `Uint8Array`: a Buffer's `slice` shares where everyone expects a copy. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
+}
