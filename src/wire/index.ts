@@ -16,6 +16,18 @@ export { decode } from "./decode.ts";
 export { encode } from "./encode.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
 export {
+  decodeScopeId,
+  decodeVector,
+  encodeScopeId,
+  encodeVector,
+  logFromWire,
+  logToWire,
+  scopeFromWire,
+  scopeToWire,
+  vectorFromWire,
+  vectorToWire,
+} from "./ids.ts";
+export {
   type Certificate,
   CertificateSchema,
   type CollectionId,

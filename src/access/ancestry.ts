@@ -1,0 +1,101 @@
+/**
+ * Who is an ancestor of whom in a control log, for entries numbered in the order they were added, parents first.
+ */
+
+/** Entries in one chunk of a past. */
+const CHUNK_ENTRIES = 1024;
+const CHUNK_WORDS = CHUNK_ENTRIES / 32;
+
+type Chunk = Uint32Array;
+const FULL: Chunk = new Uint32Array(CHUNK_WORDS).fill(0xffff_ffff);
+
+/** A set of entries that with each holds all its ancestors. */
+export type Past = readonly (Chunk | undefined)[];
+
+/**
+ * The pasts of all entries, as bit sets in chunks that they share: most logs are nearly a line, so most chunks are full
+ * and take no memory of their own. Asking costs one look; adding costs a chunk and a pointer for each 1 024 entries.
+ */
+export class Ancestry {
+  readonly #pasts: Past[] = [];
+  readonly #heights: number[] = [];
+
+  /** Entries added so far, which is the number of the next. */
+  get size(): number {
+    return this.#pasts.length;
+  }
+
+  /** Longest way down to an entry without parents: an ancestor's is always less. Depends on nothing but the ancestors. */
+  heightOf(entry: number): number {
+    return this.#heights[entry] as number;
+  }
+
+  /** Adds an entry and answers its number. */
+  add(parents: readonly number[], past: Past = this.pastOf(parents)): number {
+    let height = 0;
+    for (const parent of parents) height = Math.max(height, this.heightOf(parent) + 1);
+    this.#heights.push(height);
+    return this.#pasts.push(past) - 1;
+  }
+
+  /** `parents` and all their ancestors. */
+  pastOf(parents: readonly number[]): Past {
+    const union = new Union();
+    // From the last on: it is likely to have most others among its ancestors already.
+    for (const parent of [...parents].sort((a, b) => b - a)) {
+      if (!contains(union.chunks, parent)) union.join(this.#pasts[parent] as Past, parent);
+    }
+    return union.finish();
+  }
+
+  /** Whether `ancestor` is one of `entry`, which is not its own. */
+  precedes(ancestor: number, entry: number): boolean {
+    return contains(this.#pasts[entry] as Past, ancestor);
+  }
+}
+
+/** Whether `entry` is in `past`. */
+export function contains(past: Past, entry: number): boolean {
+  const word = past[Math.floor(entry / CHUNK_ENTRIES)]?.[(entry % CHUNK_ENTRIES) >>> 5];
+  return word !== undefined && (word & (1 << (entry & 31))) !== 0;
+}
+
+/** Pasts being joined: chunks are shared until they must differ. */
+class Union {
+  readonly chunks: (Chunk | undefined)[] = [];
+  readonly #own = new Set<number>();
+
+  join(past: Past, entry: number): void {
+    for (const [at, theirs] of past.entries()) {
+      const ours = this.chunks[at];
+      if (theirs === undefined || ours === theirs || ours === FULL) continue;
+      if (ours === undefined || theirs === FULL) {
+        this.chunks[at] = theirs;
+        this.#own.delete(at);
+      } else {
+        const own = this.#ownChunk(at);
+        for (let word = 0; word < CHUNK_WORDS; word++)
+          own[word] = (own[word] as number) | (theirs[word] as number);
+      }
+    }
+    const own = this.#ownChunk(Math.floor(entry / CHUNK_ENTRIES));
+    const word = (entry % CHUNK_ENTRIES) >>> 5;
+    own[word] = (own[word] as number) | (1 << (entry & 31));
+  }
+
+  finish(): Past {
+    for (const at of this.#own)
+      if (this.chunks[at]?.every((word) => word === 0xffff_ffff)) this.chunks[at] = FULL;
+    return this.chunks;
+  }
+
+  #ownChunk(at: number): Chunk {
+    const chunk = this.chunks[at];
+    if (chunk !== undefined && this.#own.has(at)) return chunk;
+    const own = chunk === undefined ? new Uint32Array(CHUNK_WORDS) : chunk.slice();
+    while (this.chunks.length < at) this.chunks.push(undefined);
+    this.chunks[at] = own;
+    this.#own.add(at);
+    return own;
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * Control ops: the changes to who may do what, and to what a syncgroup is. Typed form here, bytes in a commit.
+ */
+
+import {
+  type DeviceId,
+  deviceIdOf,
+  deviceKeyOf,
+  type GenVector,
+  type UserId,
+  userIdOf,
+  userKeyOf,
+} from "../base/index.ts";
+import {
+  ControlOpSchema,
+  create,
+  encode,
+  GroupState,
+  type MessageInitShape,
+  type MessageShape,
+  SignedCertificateSchema,
+  vectorFromWire,
+  vectorToWire,
+} from "../wire/index.ts";
+import { decodeCanonical } from "./canonical.ts";
+import {
+  type CertificateDeps,
+  type Certified,
+  readCertificate,
+  verifyCertificate,
+} from "./certificate.ts";
+import { AccessError } from "./errors.ts";
+import { CONTROL_OP_BYTES_MAX } from "./limits.ts";
+import { specFromWire, specToWire } from "./spec.ts";
+import type { Spec } from "./spec.ts";
+import type { Tags } from "./tags.ts";
+
+/** How far a syncgroup is on its way to the peer it is published at. */
+export type GroupStatus = "publishPending" | "publishRejected" | "running";
+
+/** Gives `tags` to `user`. `invite` is the public key of the invite that it answers, if it does. */
+export interface GrantOp {
+  readonly type: "grant";
+  readonly user: UserId;
+  readonly tags: Tags;
+  readonly invite?: Uint8Array | undefined;
+}
+
+/** Takes away what was granted to `user`. Their ops after the freeze do not count; logs not named freeze at 0. */
+export interface RevokeOp {
+  readonly type: "revoke";
+  readonly user: UserId;
+  readonly freeze: GenVector;
+}
+
+/** Says whose a device is. `certificate` is an encoded SignedCertificate, not yet checked. */
+export interface DeviceOp {
+  readonly type: "device";
+  readonly certificate: Uint8Array;
+}
+
+export interface RevokeDeviceOp {
+  readonly type: "revokeDevice";
+  readonly device: DeviceId;
+  readonly freeze: GenVector;
+}
+
+/** Two different commits of one log under one generation. */
+export interface ForkProofOp {
+  readonly type: "forkProof";
+  readonly headerA: Uint8Array;
+  readonly signatureA: Uint8Array;
+  readonly headerB: Uint8Array;
+  readonly signatureB: Uint8Array;
+}
+
+/** How conflicts of rows whose key begins with `prefix` are resolved. */
+export interface PolicyOp {
+  readonly type: "policy";
+  readonly prefix: string;
+  readonly policy: string;
+}
+
+export interface DestroyOp {
+  readonly type: "destroy";
+}
+
+/** What a syncgroup is, from now on. */
+export interface SpecOp extends Spec {
+  readonly type: "spec";
+}
+
+/** Admits users who prove that they know the ticket's secret. */
+export interface InviteOp {
+  readonly type: "invite";
+  /** Made from the secret: `createInviteKeys`. */
+  readonly publicKey: Uint8Array;
+  /** What an admitted user is granted, as a role means it in a collection. */
+  readonly tags: Tags;
+  /** Users that it admits; 0: no bound. */
+  readonly uses: number;
+  /** Milliseconds since 1970 by the answering admin's clock; absent: no end. */
+  readonly notAfter?: number | undefined;
+}
+
+export interface StatusOp {
+  readonly type: "status";
+  readonly state: GroupStatus;
+}
+
+/** An op of a later version. It is carried as it came. */
+export interface UnknownOp {
+  readonly type: "unknown";
+  /** The whole encoded op. */
+  readonly bytes: Uint8Array;
+}
+
+export type ControlOp =
+  | GrantOp
+  | RevokeOp
+  | DeviceOp
+  | RevokeDeviceOp
+  | ForkProofOp
+  | PolicyOp
+  | DestroyOp
+  | SpecOp
+  | InviteOp
+  | StatusOp
+  | UnknownOp;
+
+type IrreducibleOp = RevokeOp | RevokeDeviceOp | ForkProofOp | UnknownOp;
+
+/** A control op whose certificate, if it is about a device, has been checked. */
+export type VerifiedOp =
+  | Exclude<ControlOp, DeviceOp>
+  | (DeviceOp & { readonly certified: Certified });
+
+/**
+ * The canonical bytes of a control op. [AC6]
+ *
+ * @throws {AccessError} `ACCESS_CONTROL_MALFORMED` when nobody could read it: over a limit, text that is not
+ *   well-formed, a spec without collections.
+ */
+export function encodeControlOp(op: ControlOp): Uint8Array {
+  if (op.type === "unknown") return op.bytes;
+  let bytes: Uint8Array;
+  try {
+    bytes = encode(ControlOpSchema, create(ControlOpSchema, toWire(op)));
+  } catch (cause) {
+    throw malformed(cause);
+  }
+  // What cannot be read would stop everyone's control log for ever, so it is tried before it is signed.
+  decodeControlOp(bytes);
+  return bytes;
+}
+
+/**
+ * The control op that `bytes` encode; of type `unknown` when a later version made it. A device op's certificate is not
+ * checked yet: see `verifyControlOp`. [AC6] [AC7]
+ *
+ * @throws {AccessError} `ACCESS_CONTROL_MALFORMED` for bytes that are not exactly one op in its canonical encoding.
+ */
+export function decodeControlOp(bytes: Uint8Array): ControlOp {
+  if (isOfLaterVersion(bytes)) return { type: "unknown", bytes };
+  try {
+    return fromWire(decodeCanonical(ControlOpSchema, bytes).op, bytes);
+  } catch (cause) {
+    throw malformed(cause);
+  }
+}
+
+/**
+ * `op` with its certificate checked, if it has one. [AC2]
+ *
+ * @throws {AccessError} `ACCESS_CERTIFICATE_INVALID`.
+ */
+export async function verifyControlOp(deps: CertificateDeps, op: ControlOp): Promise<VerifiedOp> {
+  return op.type === "device"
+    ? { ...op, certified: await verifyCertificate(deps, op.certificate) }
+    : op;
+}
+
+/**
+ * `op` as verified without looking at its certificate's signature: for ops of our own store, which were checked before
+ * they came there.
+ */
+export function trustControlOp(op: ControlOp): VerifiedOp {
+  return op.type === "device" ? { ...op, certified: readCertificate(op.certificate) } : op;
+}
+
+/**
+ * Whether this version knows what `op` does to a control log. An op that it does not know may take something away, so
+ * nothing that follows it can be told: it is held aside and not claimed, never ignored. [AC8]
+ */
+export function canReduce<Op extends ControlOp>(op: Op): op is Exclude<Op, IrreducibleOp> {
+  return (
+    op.type !== "revoke" &&
+    op.type !== "revokeDevice" &&
+    op.type !== "forkProof" &&
+    op.type !== "unknown"
+  );
+}
+
+type WireOp = MessageShape<typeof ControlOpSchema>["op"];
+
+function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof ControlOpSchema> {
+  switch (op.type) {
+    case "grant":
+      return {
+        op: {
+          case: "grant",
+          value: {
+            user: userKeyOf(op.user),
+            tags: op.tags,
+            ...(op.invite && { invite: op.invite }),
+          },
+        },
+      };
+    case "revoke":
+      return {
+        op: {
+          case: "revoke",
+          value: { user: userKeyOf(op.user), freeze: vectorToWire(op.freeze) },
+        },
+      };
+    case "device":
+      return {
+        op: { case: "device", value: decodeCanonical(SignedCertificateSchema, op.certificate) },
+      };
+    case "revokeDevice":
+      return {
+        op: {
+          case: "revokeDevice",
+          value: { device: deviceKeyOf(op.device), freeze: vectorToWire(op.freeze) },
+        },
+      };
+    case "forkProof": {
+      const { headerA, signatureA, headerB, signatureB } = op;
+      return { op: { case: "forkProof", value: { headerA, signatureA, headerB, signatureB } } };
+    }
+    case "policy":
+      return {
+        op: {
+          case: "policy",
+          value: { prefix: wellFormed(op.prefix), policy: wellFormed(op.policy) },
+        },
+      };
+    case "destroy":
+      return { op: { case: "destroy", value: {} } };
+    case "spec":
+      return { op: { case: "spec", value: specToWire(op) } };
+    case "invite": {
+      const { publicKey, tags, uses, notAfter } = op;
+      const end = notAfter === undefined ? {} : { notAfter: BigInt(notAfter) };
+      return { op: { case: "invite", value: { publicKey, tags, uses, ...end } } };
+    }
+    case "status":
+      return { op: { case: "status", value: { state: WIRE_STATES[op.state] } } };
+  }
+}
+
+function fromWire(op: WireOp, bytes: Uint8Array): ControlOp {
+  switch (op.case) {
+    case "grant": {
+      const { user, tags, invite } = op.value;
+      return {
+        type: "grant",
+        user: userIdOf(user),
+        tags,
+        invite: invite.length === 0 ? undefined : invite,
+      };
+    }
+    case "revoke":
+      return {
+        type: "revoke",
+        user: userIdOf(op.value.user),
+        freeze: vectorFromWire(op.value.freeze),
+      };
+    case "device":
+      return { type: "device", certificate: encode(SignedCertificateSchema, op.value) };
+    case "revokeDevice":
+      return {
+        type: "revokeDevice",
+        device: deviceIdOf(op.value.device),
+        freeze: vectorFromWire(op.value.freeze),
+      };
+    case "forkProof": {
+      const { headerA, signatureA, headerB, signatureB } = op.value;
+      return { type: "forkProof", headerA, signatureA, headerB, signatureB };
+    }
+    case "policy":
+      return { type: "policy", prefix: op.value.prefix, policy: op.value.policy };
+    case "destroy":
+      return { type: "destroy" };
+    case "spec":
+      return { type: "spec", ...specFromWire(op.value) };
+    case "invite": {
+      const { publicKey, tags, uses, notAfter } = op.value;
+      return {
+        type: "invite",
+        publicKey,
+        tags,
+        uses,
+        notAfter: notAfter === undefined ? undefined : Number(notAfter),
+      };
+    }
+    case "status": {
+      const state = STATES.get(op.value.state);
+      return state === undefined ? { type: "unknown", bytes } : { type: "status", state };
+    }
+    case undefined:
+      throw new RangeError("A control op has one kind");
+  }
+}
+
+const WIRE_STATES = {
+  publishPending: GroupState.PUBLISH_PENDING,
+  publishRejected: GroupState.PUBLISH_REJECTED,
+  running: GroupState.RUNNING,
+} as const satisfies Record<GroupStatus, GroupState>;
+
+const STATES: ReadonlyMap<GroupState, GroupStatus> = new Map([
+  [GroupState.PUBLISH_PENDING, "publishPending"],
+  [GroupState.PUBLISH_REJECTED, "publishRejected"],
+  [GroupState.RUNNING, "running"],
+]);
+
+/** Kinds that this version knows are fields 1 to this of the message ControlOp. */
+const KNOWN_FIELD_MAX = 10;
+
+/** Whether `bytes` are one field, of a number that this version does not know, and nothing else. */
+function isOfLaterVersion(bytes: Uint8Array): boolean {
+  if (bytes.length > CONTROL_OP_BYTES_MAX) return false;
+  const tag = readVarint(bytes, 0);
+  if (tag === undefined || tag.value % 8 !== 2 || tag.value >>> 3 <= KNOWN_FIELD_MAX) return false;
+  const size = readVarint(bytes, tag.end);
+  return size !== undefined && size.end + size.value === bytes.length;
+}
+
+/** A 32-bit varint in its shortest form at `at`, and where it ends. */
+function readVarint(bytes: Uint8Array, at: number): { value: number; end: number } | undefined {
+  let value = 0;
+  for (let i = 0; i < 5; i++) {
+    const byte = bytes[at + i];
+    if (byte === undefined) return undefined;
+    value += (byte & 0x7f) * 2 ** (7 * i);
+    if (byte < 0x80)
+      return value > 0xffff_ffff || (byte === 0 && i > 0) ? undefined : { value, end: at + i + 1 };
+  }
+  return undefined;
+}
+
+function wellFormed(text: string): string {
+  if (!text.isWellFormed()) throw new RangeError("Text with a lone surrogate has no UTF-8");
+  return text;
+}
+
+function malformed(cause: unknown): AccessError {
+  return new AccessError(
+    "ACCESS_CONTROL_MALFORMED",
+    "Cannot read control op: its bytes are not one",
+    { cause },
+  );
+}
