@@ -1,0 +1,17 @@
+/**
+ * What tests share: conformance rules, fakes that keep them, the simulator. Imported by tests only.
+ *
+ * @module
+ */
+
+export {
+  deepEqual,
+  equal,
+  ExpectationError,
+  holds,
+  rejects,
+  rejectsNamed,
+  type Rule,
+} from "./expect.ts";
+export { FakeClock, settle } from "./fake-clock.ts";
+export { type SeededRandom, seededRandom } from "./seeded-random.ts";
