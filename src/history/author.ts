@@ -1,0 +1,273 @@
+/**
+ * A local batch becomes a commit: walk 1 of ARCHITECTURE.md, from ops to the store write.
+ */
+
+import { type Certified, type ControlEntry, type ControlId, controlIdBytes as bytesOfControlId, controlIdOf, decodeControlOp, encodeControlOp, trustControlOp, type VerifiedOp } from "../access/index.ts";
+import { assert, BATCH_BYTES_MAX, BATCH_OPS_MAX, CONTEXT_ENTRIES_MAX, type DeviceId, logIdOf, type LogKey, type Random, type ScopeId } from "../base/index.ts";
+import { CommitHeaderSchema, create, decodeOp, encode, encodeOp, encodeStoredCommit, logToWire, PartHeaderSchema, scopeToWire } from "../wire/index.ts";
+import { mayWriteRow } from "./authority.ts";
+import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
+import { HistoryError } from "./errors.ts";
+import { CONTROL_HEADS_MAX, PART_LOGS_MAX } from "./limits.ts";
+import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
+import type { Interner } from "./interner.ts";
+import { type ControlRecord, SALT_SIZE } from "./records.ts";
+import { ownLogKey } from "./state.ts";
+import type { RowName, StagedScope, Turn, TurnDeps } from "./turn.ts";
+import { type Context, contextOf, type LogNumber, type Row, type Version } from "./version.ts";
+
+/** Who signs on this device. */
+export interface Identity {
+  readonly device: DeviceId;
+  /** 32 bytes. */
+  readonly deviceSeed: Uint8Array;
+  /** Our user's word for this device. */
+  readonly certified: Certified;
+}
+
+export interface AuthorDeps extends TurnDeps {
+  readonly random: Random;
+  readonly identity: Identity;
+}
+
+/** A new value for a row, or its deletion. */
+export interface RowWrite {
+  readonly name: RowName;
+  /** CBOR, or `undefined` to delete. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** One atomic batch in one scope. */
+export interface Draft {
+  readonly scope: ScopeId;
+  /** Each row at most once. */
+  readonly rows: readonly RowWrite[];
+  readonly controls?: readonly VerifiedOp[] | undefined;
+  /** The application's word for the batch, offered to resolvers: 256 bytes at most. */
+  readonly hint?: string | undefined;
+}
+
+interface DraftOp {
+  readonly bytes: Uint8Array;
+  readonly held: HeldOp;
+}
+
+/**
+ * Adds the draft's commit to the turn: one generation, one timestamp, one signature. Deletions of what is not there are
+ * left out; a draft of nothing else makes no commit.
+ *
+ * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`: and adds nothing.
+ */
+export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): Promise<void> {
+  const scope = turn.scope(draft.scope);
+  await turn.loadRows(
+    scope,
+    draft.rows.map((row) => row.name),
+  );
+  const rows = draft.rows.filter(({ name, value }) => value !== undefined || isLive(turn.row(scope, name)));
+  const controls = withIntroduction(deps, scope, rows, draft.controls ?? []);
+  if (rows.length === 0 && controls.length === 0) return;
+  if (rows.length + controls.length > BATCH_OPS_MAX) {
+    throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`);
+  }
+  refuseUnauthorised(deps.identity, scope, rows);
+  await new PartDraft(deps, turn, scope, rows, controls).commit(draft.hint);
+}
+
+function isLive(row: Row): boolean {
+  return row.heads.some((head) => head.value !== undefined);
+}
+
+function refuseUnauthorised({ device, certified }: Identity, scope: StagedScope, rows: readonly RowWrite[]): void {
+  const tags = scope.access.tagsOf(certified.user);
+  if (rows.every(({ name }) => mayWriteRow(tags, device, name.space, name.text))) return;
+  throw new HistoryError("HISTORY_UNAUTHORISED", "Cannot commit: this device's user may not write here");
+}
+
+/** The first op of a device in a scope says which user it acts for. [HI10] */
+function withIntroduction(
+  { identity }: AuthorDeps,
+  scope: StagedScope,
+  rows: readonly RowWrite[],
+  controls: readonly VerifiedOp[],
+): readonly VerifiedOp[] {
+  const isKnown = scope.access.userOf(identity.device) !== undefined;
+  if (isKnown || (rows.length === 0 && controls.length === 0)) return controls;
+  const { certified } = identity;
+  return [{ type: "device", certificate: certified.bytes, certified }, ...controls];
+}
+
+/** A part in the making. */
+class PartDraft {
+  readonly #deps: AuthorDeps;
+  readonly #turn: Turn;
+  readonly #scope: StagedScope;
+  readonly #rows: readonly RowWrite[];
+  readonly #controls: readonly VerifiedOp[];
+  readonly #salts: Uint8Array;
+  readonly #dictionary = new Map<LogNumber, number>();
+  #saltsUsed = 0;
+
+  constructor(deps: AuthorDeps, turn: Turn, scope: StagedScope, rows: readonly RowWrite[], controls: readonly VerifiedOp[]) {
+    this.#deps = deps;
+    this.#turn = turn;
+    this.#scope = scope;
+    this.#rows = rows;
+    this.#controls = controls;
+    this.#salts = deps.random.bytes(SALT_SIZE * (1 + rows.length + controls.length));
+  }
+
+  async commit(hint: string | undefined): Promise<void> {
+    const { crypto, identity, interner } = this.#deps;
+    const { database } = this.#turn;
+    const log = ownLogKey(identity.device, database);
+    const logNumber = interner.log(log);
+    const generation = this.#turn.own.generation + 1;
+    const timestamp = database.clock.next();
+    const heads = this.#scope.access.heads;
+
+    const versions: Version[] = [];
+    const ops = [...this.#controlOps(), ...this.#rowOps(logNumber, generation, timestamp, versions)];
+    const partHeader = this.#partHeader(this.#scope.vector.get(logNumber) ?? 0, heads, ops.length);
+    const digests = ops.map((op) => opDigest(crypto, op.bytes));
+    const part = partDigest(crypto, partHeader, opsRoot(crypto, ops.length, digests));
+    const header = encode(
+      CommitHeaderSchema,
+      create(CommitHeaderSchema, {
+        log: logToWire(log),
+        generation: BigInt(generation),
+        previous: this.#turn.own.digest ?? new Uint8Array(),
+        timestamp,
+        parts: [part],
+        hint: hint ?? "",
+      }),
+    );
+    const digest = commitDigest(crypto, header);
+    const signature = await crypto.sign(identity.deviceSeed, digest);
+
+    const dot = { log: logNumber, logKey: log, generation, timestamp };
+    this.#addControls(part, heads, dot, ops);
+    this.#rows.forEach(({ name }, i) => {
+      this.#turn.merge(this.#scope, name, versions[i] as Version);
+    });
+    const held = ops.map((op) => encodeHeld(op.held));
+    const record = { header, signature, part: partHeader, partIndex: 0, sequence: this.#turn.sequence, held, elided: [] };
+    this.#turn.addPart(this.#scope, logNumber, generation, encodeStoredCommit(record));
+    this.#turn.raise(this.#scope, log, generation);
+    this.#turn.own = { ...this.#turn.own, generation, digest };
+  }
+
+  #salt(): Uint8Array {
+    const at = SALT_SIZE * this.#saltsUsed;
+    this.#saltsUsed += 1;
+    return this.#salts.subarray(at, at + SALT_SIZE);
+  }
+
+  #controlOps(): DraftOp[] {
+    return this.#controls.map((op) => ({
+      bytes: encodeOp({ salt: this.#salt(), space: 0, key: NOTHING, value: undefined, context: [], control: encodeControlOp(op) }),
+      held: "control",
+    }));
+  }
+
+  #rowOps(log: LogNumber, generation: number, timestamp: bigint, versions: Version[]): DraftOp[] {
+    let size = 0;
+    return this.#rows.map(({ name, value }) => {
+      const context = contextOf(this.#turn.row(this.#scope, name));
+      if (context.length > CONTEXT_ENTRIES_MAX) {
+        throw new HistoryError("HISTORY_CONTEXT_FULL", `Cannot commit: over ${CONTEXT_ENTRIES_MAX} logs have written one row`);
+      }
+      const salt = this.#salt();
+      const { space, key } = name;
+      const bytes = encodeOp({ salt, space, key, value, context: this.#indexed(context), control: undefined });
+      size += bytes.length;
+      if (size > BATCH_BYTES_MAX) {
+        throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: more than ${BATCH_BYTES_MAX} bytes in one batch`);
+      }
+      versions.push({ log, generation, timestamp, salt, context, value });
+      return { bytes, held: { space, key } };
+    });
+  }
+
+  /** A context as the op names it: pairs by ascending index into the part's dictionary, flat. */
+  #indexed(context: Context): number[] {
+    for (const { log } of context) {
+      if (this.#dictionary.has(log)) continue;
+      if (this.#dictionary.size === PART_LOGS_MAX) {
+        throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: its rows were written by over ${PART_LOGS_MAX} logs`);
+      }
+      this.#dictionary.set(log, this.#dictionary.size);
+    }
+    return indexedContext(context, this.#dictionary);
+  }
+
+  #partHeader(previousGeneration: number, heads: readonly ControlId[], opCount: number): Uint8Array {
+    const { interner } = this.#deps;
+    return encode(
+      PartHeaderSchema,
+      create(PartHeaderSchema, {
+        salt: this.#salt(),
+        scope: scopeToWire(this.#scope.state.id),
+        previousGeneration: BigInt(previousGeneration),
+        controlHeads: heads.slice(0, CONTROL_HEADS_MAX).map(bytesOfControlId),
+        logs: Array.from(this.#dictionary.keys(), (log) => logToWire(interner.logOf(log))),
+        opCount,
+      }),
+    );
+  }
+
+  #addControls(part: Uint8Array, heads: readonly ControlId[], dot: ControlDot, ops: readonly DraftOp[]): void {
+    let parents = heads.slice(0, CONTROL_HEADS_MAX);
+    this.#controls.forEach((op, index) => {
+      const idBytes = controlIdBytes(this.#deps.crypto, part, index);
+      const bytes = (ops[index] as DraftOp).bytes;
+      const entry = controlEntry(controlIdOf(idBytes), op, this.#deps.identity.device, dot, parents);
+      this.#turn.addControl(this.#scope, idBytes, entry, controlRecord(entry, dot.log, index, bytes));
+      parents = [entry.id];
+    });
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+/** Where a control op stands. */
+export interface ControlDot {
+  readonly log: LogNumber;
+  readonly logKey: LogKey;
+  readonly generation: number;
+  readonly timestamp: bigint;
+}
+
+/** A control op as the control log takes it. */
+export function controlEntry(
+  id: ControlId,
+  op: VerifiedOp,
+  device: DeviceId,
+  dot: ControlDot,
+  parents: readonly ControlId[],
+): ControlEntry {
+  return { id, op, device, log: dot.logKey, generation: dot.generation, timestamp: dot.timestamp, parents };
+}
+
+/** A control op as the store keeps it. */
+export function controlRecord(entry: ControlEntry, log: LogNumber, index: number, op: Uint8Array): ControlRecord {
+  return {
+    log,
+    generation: entry.generation,
+    index,
+    timestamp: entry.timestamp,
+    parents: entry.parents.map(bytesOfControlId),
+    op,
+  };
+}
+
+/** A control op of our own store, checked before it came there. */
+export function storedControl(interner: Interner, id: Uint8Array, record: ControlRecord): ControlEntry {
+  const { control } = decodeOp(record.op);
+  assert(control !== undefined, "a control record holds a control op");
+  const { generation, timestamp } = record;
+  const logKey = interner.logOf(record.log);
+  const dot: ControlDot = { log: record.log, logKey, generation, timestamp };
+  const op = trustControlOp(decodeControlOp(control));
+  return controlEntry(controlIdOf(id), op, logIdOf(logKey).device, dot, record.parents.map(controlIdOf));
+}

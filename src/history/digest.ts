@@ -1,0 +1,130 @@
+/**
+ * The digests that a commit's signature covers. The tree over a part's ops has the shape of RFC 6962 §2.1; leaves, inner
+ * nodes, parts, control ops and commits are told apart by their first bytes. proto/rookery/commit.proto draws it.
+ */
+
+import { assert, type Crypto, utf8 } from "../base/index.ts";
+import { HistoryError } from "./errors.ts";
+
+/** Size in bytes of every digest here (SHA-256). */
+export const DIGEST_SIZE = 32;
+
+/** A subtree that is not there: ops `first` to `first + count - 1`, by the digest of their common parent. */
+export interface ElidedOps {
+  readonly first: number;
+  readonly count: number;
+  readonly digest: Uint8Array;
+}
+
+const COMMIT_CONTEXT = utf8("rookery commit 1\n");
+
+/** The digest of one op by its canonical bytes. */
+export function opDigest(crypto: Crypto, op: Uint8Array): Uint8Array {
+  const input = new Uint8Array(1 + op.length);
+  input.set(op, 1);
+  return crypto.sha256(input);
+}
+
+function innerDigest(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Array {
+  const input = new Uint8Array(1 + 2 * DIGEST_SIZE);
+  input[0] = 1;
+  input.set(left, 1);
+  input.set(right, 1 + DIGEST_SIZE);
+  return crypto.sha256(input);
+}
+
+/**
+ * The Merkle root over `count` ops, of which those in `elided` are represented by their parents and the others, in
+ * order, by `leaves`.
+ *
+ * @throws {HistoryError} `HISTORY_MALFORMED` when leaves and elided subtrees do not make up exactly that tree.
+ */
+export function opsRoot(
+  crypto: Crypto,
+  count: number,
+  leaves: readonly Uint8Array[],
+  elided: readonly ElidedOps[] = [],
+): Uint8Array {
+  assert(count > 0, "a part has at least one op");
+  let leaf = 0;
+  let gap = 0;
+
+  const rootOf = (first: number, size: number): Uint8Array => {
+    const hole = elided[gap];
+    if (hole !== undefined && hole.first === first && hole.count === size) {
+      gap += 1;
+      return hole.digest;
+    }
+    if (size === 1) {
+      const digest = leaves[leaf];
+      if (digest === undefined) throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops are missing");
+      leaf += 1;
+      return digest;
+    }
+    const split = largestPowerOfTwoBelow(size);
+    const left = rootOf(first, split);
+    return innerDigest(crypto, left, rootOf(first + split, size - split));
+  };
+
+  const root = rootOf(0, count);
+  if (leaf !== leaves.length || gap !== elided.length) {
+    throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops and elided ops do not make up its tree");
+  }
+  return root;
+}
+
+/**
+ * The fewest subtrees that represent the ops for which `isElided` holds: what is sent in place of them.
+ * `digests` are those of all ops, in order.
+ */
+export function elideOps(
+  crypto: Crypto,
+  digests: readonly Uint8Array[],
+  isElided: (index: number) => boolean,
+): ElidedOps[] {
+  const elided: ElidedOps[] = [];
+  // Answers the digest of a subtree that is elided whole, and `undefined` after noting the elided parts of another.
+  const walk = (first: number, size: number): Uint8Array | undefined => {
+    if (size === 1) return isElided(first) ? digests[first] : undefined;
+    const split = largestPowerOfTwoBelow(size);
+    const mark = elided.length;
+    const left = walk(first, split);
+    const right = walk(first + split, size - split);
+    if (left !== undefined && right !== undefined) return innerDigest(crypto, left, right);
+    if (left !== undefined) elided.splice(mark, 0, { first, count: split, digest: left });
+    if (right !== undefined) elided.push({ first: first + split, count: size - split, digest: right });
+    return undefined;
+  };
+  const all = walk(0, digests.length);
+  return all === undefined ? elided : [{ first: 0, count: digests.length, digest: all }];
+}
+
+function largestPowerOfTwoBelow(size: number): number {
+  return 2 ** (31 - Math.clz32(size - 1));
+}
+
+/** The digest of a part: its header and the root over its ops. */
+export function partDigest(crypto: Crypto, header: Uint8Array, root: Uint8Array): Uint8Array {
+  const input = new Uint8Array(1 + DIGEST_SIZE + header.length);
+  input[0] = 2;
+  input.set(root, 1);
+  input.set(header, 1 + DIGEST_SIZE);
+  return crypto.sha256(input);
+}
+
+/** The 32-byte id of the control op at `index` of a part: binds its author, place and salt. */
+export function controlIdBytes(crypto: Crypto, part: Uint8Array, index: number): Uint8Array {
+  const input = new Uint8Array(1 + DIGEST_SIZE + 4);
+  input[0] = 3;
+  input.set(part, 1);
+  new DataView(input.buffer).setUint32(1 + DIGEST_SIZE, index);
+  return crypto.sha256(input);
+}
+
+/** The digest of a commit by its header's bytes: what the device signs and what the next commit names. */
+export function commitDigest(crypto: Crypto, header: Uint8Array): Uint8Array {
+  const input = new Uint8Array(COMMIT_CONTEXT.length + header.length);
+  input.set(COMMIT_CONTEXT);
+  input.set(header, COMMIT_CONTEXT.length);
+  return crypto.sha256(input);
+}

@@ -1,0 +1,205 @@
+import { type Clock, type Crypto, type GenVector, type Logger, type Random, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
+import { decodeStoredCommit } from "../wire/index.ts";
+import type { Identity } from "./author.ts";
+import { Interner } from "./interner.ts";
+import { changeRange, commitKey, isEmptyRange, ROW_KEY_PREFIX, rowKey, rowRange, sequenceOf } from "./keys.ts";
+import { createDatabase, loadDatabases } from "./open.ts";
+import { type CommitPart, decodeHeld } from "./part.ts";
+import { type PreparedPart, preparePart } from "./prepare.ts";
+import type { Delivery, Receipt } from "./receive.ts";
+import { type ChangeRecord, decodeChange, decodeRow, type PartName, readRecord } from "./records.ts";
+import { partsAbove, type ServedPart } from "./serve.ts";
+import type { DatabaseState, ScopeState } from "./state.ts";
+import { ABSENT_ROW, type Row } from "./version.ts";
+import { type WriteOutcome, Writer, type WriteRequest, type Written } from "./writer.ts";
+import { HistoryError } from "./errors.ts";
+import { randomIncarnation } from "./incarnation.ts";
+
+export interface HistoryDeps {
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly identity: Identity;
+}
+
+/** Where a scan of rows begins and ends, by row key bytes. */
+export interface RowRange {
+  /** First key; default: the first there is. */
+  readonly start?: Uint8Array | undefined;
+  /** The key before which it ends; default: after the last. */
+  readonly end?: Uint8Array | undefined;
+}
+
+/** A change as it lies in the order of changes. */
+export interface Change extends ChangeRecord {
+  readonly sequence: number;
+}
+
+/**
+ * Everything that replicates, of all databases of one store: commits, knowledge, versions and their merge, without a
+ * network. What it shows is durable. Rules: docs/spec/history.md.
+ */
+export class History implements AsyncDisposable {
+  readonly #deps: HistoryDeps & { readonly interner: Interner };
+  readonly #databases: Map<string, DatabaseState>;
+  readonly #writers = new Map<string, Writer>();
+  readonly #listeners = new Set<(written: Written) => void>();
+
+  private constructor(deps: HistoryDeps & { readonly interner: Interner }, databases: Map<string, DatabaseState>) {
+    this.#deps = deps;
+    this.#databases = databases;
+  }
+
+  /** Opens the history that the store holds; a fresh store holds an empty one. @throws {HistoryError} `HISTORY_CORRUPT`. */
+  static async open(deps: HistoryDeps): Promise<History> {
+    const interner = await Interner.load(deps.store);
+    return new History({ ...deps, interner }, await loadDatabases({ ...deps, interner }));
+  }
+
+  get identity(): Identity {
+    return this.#deps.identity;
+  }
+
+  /** Names of the databases created here. */
+  databases(): string[] {
+    return [...this.#databases.keys()];
+  }
+
+  /** Makes the database here unless it is: begins our log in it. Durable when it resolves. */
+  async createDatabase(name: string): Promise<void> {
+    if (this.#databases.has(name)) return;
+    const incarnation = randomIncarnation(this.#deps.random);
+    const database = createDatabase(this.#deps, name, { incarnation, generation: 0, digest: undefined, timestamp: 0n });
+    this.#databases.set(name, database);
+    try {
+      await this.#writer(name).alone(async (turn) => turn.touch());
+    } catch (error) {
+      this.#databases.delete(name);
+      this.#writers.delete(name);
+      throw error;
+    }
+  }
+
+  /** The scopes of a database that hold anything. */
+  scopes(database: string): ScopeState[] {
+    return [...(this.#databases.get(database)?.scopes.values() ?? [])];
+  }
+
+  /** A scope that holds anything, or `undefined`. */
+  scope(id: ScopeId): ScopeState | undefined {
+    return this.#databases.get(id.database)?.scopes.get(scopeKeyOf(id));
+  }
+
+  /** Position of the last change of a database; 0 before the first. */
+  sequence(database: string): number {
+    return this.#databases.get(database)?.sequence ?? 0;
+  }
+
+  /** A commit of ours: resolves when it is durable. [HI1] [HI3] */
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    return this.#writer(request.scope.database).write(request);
+  }
+
+  /** Checks what can be checked without the store. @throws a coded error: the peer is at fault. */
+  prepare(part: CommitPart): PreparedPart {
+    return preparePart(this.#deps.crypto, part);
+  }
+
+  /** Takes what a peer sent up to a page end: all in one store write, or nothing. @throws as `receiveDelivery`. */
+  receive(database: string, delivery: Delivery): Promise<Receipt> {
+    return this.#writer(database).receive(delivery);
+  }
+
+  /** Parts of a scope that a peer with `vector` lacks, as `partsAbove`. */
+  partsAbove(scope: ScopeState, vector: GenVector): AsyncGenerator<ServedPart, void, undefined> {
+    return partsAbove(this.#deps, scope, vector);
+  }
+
+  /** A row as it is: without heads when nobody has written it. */
+  async row(scope: ScopeId, space: number, key: Uint8Array, options?: ReadOptions): Promise<Row> {
+    const known = this.scope(scope);
+    if (known === undefined) return ABSENT_ROW;
+    const bytes = await this.#deps.store.get(rowKey(known.number, space, key), options);
+    return bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
+  }
+
+  /** One answer per key, in order. */
+  async rows(scope: ScopeId, space: number, keys: readonly Uint8Array[]): Promise<Row[]> {
+    const known = this.scope(scope);
+    if (known === undefined) return keys.map(() => ABSENT_ROW);
+    const found = await this.#deps.store.getMany(keys.map((key) => rowKey(known.number, space, key)));
+    return found.map((bytes) => (bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow)));
+  }
+
+  /** Rows in key order, deleted ones too. Reads as it is asked. */
+  async *scan(
+    scope: ScopeId,
+    space: number,
+    range: RowRange = {},
+    options?: ScanOptions,
+  ): AsyncGenerator<{ readonly key: Uint8Array; readonly row: Row }, void, undefined> {
+    const known = this.scope(scope);
+    if (known === undefined) return;
+    const keys = rowRange(known.number, space, range.start, range.end);
+    if (isEmptyRange(keys)) return;
+    for await (const { key, value } of this.#deps.store.scan(keys, options)) {
+      yield { key: key.subarray(ROW_KEY_PREFIX), row: readRecord("row", value, decodeRow) };
+    }
+  }
+
+  /** Changes of a database after a position, oldest first, up to now. */
+  async *changesAfter(database: string, sequence: number): AsyncGenerator<Change, void, undefined> {
+    const state = this.#databases.get(database);
+    if (state === undefined) return;
+    const last = state.sequence;
+    for await (const { key, value } of this.#deps.store.scan(changeRange(state.number, sequence))) {
+      const at = sequenceOf(key);
+      if (at > last) return;
+      yield { sequence: at, ...readRecord("change", value, decodeChange) };
+    }
+  }
+
+  /** Names of the rows that a part wrote, in its order. */
+  async rowsOfPart(part: PartName): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
+    const bytes = await this.#deps.store.get(commitKey(part.scope, part.log, part.generation));
+    if (bytes === undefined) return [];
+    return readRecord("commit", bytes, decodeStoredCommit)
+      .held.map(decodeHeld)
+      .filter((held) => held !== "control");
+  }
+
+  /** A fixed view for several reads. */
+  snapshot(): Snapshot {
+    return this.#deps.store.snapshot();
+  }
+
+  /** Calls `listener` after each durable write. It must not throw. Answers a function that ends it. */
+  onWritten(listener: (written: Written) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Refuses new writes and waits for those under way. The store stays open: it is not ours. */
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #writer(name: string): Writer {
+    const open = this.#writers.get(name);
+    if (open !== undefined) return open;
+    const database = this.#databases.get(name);
+    if (database === undefined) throw new HistoryError("HISTORY_NO_DATABASE", `Cannot write: no database "${name}" here`);
+    const writer = new Writer(this.#deps, database, (written) => {
+      for (const listener of this.#listeners) listener(written);
+    });
+    this.#writers.set(name, writer);
+    return writer;
+  }
+}

@@ -1,0 +1,22 @@
+/**
+ * Replication without a network: commits, logs, knowledge, versions and their merge.
+ *
+ * Start at `History`. A local batch goes in by `write`; what a peer sent goes through `prepare` and `receive`; what a peer
+ * lacks comes out of `partsAbove`. Rules: docs/spec/history.md.
+ *
+ * @module
+ */
+
+export type { Draft, Identity, RowWrite } from "./author.ts";
+export { ROW_SPACE } from "./authority.ts";
+export { HistoryError, type HistoryErrorCode } from "./errors.ts";
+export { type Change, History, type HistoryDeps, type RowRange } from "./history.ts";
+export { type CommitPart, partSize } from "./part.ts";
+export type { PreparedPart } from "./prepare.ts";
+export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
+export type { PartName } from "./records.ts";
+export type { ServedPart } from "./serve.ts";
+export type { ScopeState } from "./state.ts";
+export type { RowName } from "./turn.ts";
+export type { Context, LogNumber, Row, Version } from "./version.ts";
+export type { RowRead, WriteOutcome, WriteRequest, Written } from "./writer.ts";

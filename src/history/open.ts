@@ -1,0 +1,80 @@
+/** Reads what a history keeps in memory: names, knowledge, control logs, our own logs. */
+
+import type { ControlEntry } from "../access/index.ts";
+import { type Clock, HybridClock } from "../base/index.ts";
+import type { Store } from "../store/index.ts";
+import { storedControl } from "./author.ts";
+import type { Interner } from "./interner.ts";
+import { changeRange, controlRange, ownKey, scopeStateKey, sequenceOf } from "./keys.ts";
+import { decodeControlRecord, decodeOwnLog, decodeScopeRecord, type OwnLog, readRecord } from "./records.ts";
+import { DatabaseState, ScopeState } from "./state.ts";
+import { controlLogOf } from "./turn.ts";
+
+export interface LoadDeps {
+  readonly store: Store;
+  readonly interner: Interner;
+  readonly clock: Clock;
+}
+
+/** The databases that the store holds. */
+export async function loadDatabases(deps: LoadDeps): Promise<Map<string, DatabaseState>> {
+  const databases = new Map<string, DatabaseState>();
+  for (const name of deps.interner.databases()) {
+    const number = deps.interner.database(name);
+    const bytes = await deps.store.get(ownKey(number));
+    // A name without a log of ours was given for a write that never became durable.
+    if (bytes === undefined) continue;
+    const database = createDatabase(deps, name, readRecord("own log", bytes, decodeOwnLog));
+    for await (const { key } of deps.store.scan(changeRange(number, 0), { reverse: true, limit: 1 })) {
+      database.sequence = sequenceOf(key);
+    }
+    databases.set(name, database);
+  }
+  for (const id of deps.interner.scopes()) {
+    const database = databases.get(id.database);
+    const scope = new ScopeState(id, deps.interner.scope(id), deps.interner);
+    if (database !== undefined && (await loadScope(deps, scope))) database.scopes.set(scope.key, scope);
+  }
+  return databases;
+}
+
+export function createDatabase({ interner, clock }: LoadDeps, name: string, own: OwnLog): DatabaseState {
+  return new DatabaseState(name, interner.database(name), own, new HybridClock({ clock }, own.timestamp));
+}
+
+async function loadScope({ store, interner }: LoadDeps, scope: ScopeState): Promise<boolean> {
+  const bytes = await store.get(scopeStateKey(scope.number));
+  if (bytes === undefined) return false;
+  const { vector, sum } = readRecord("scope", bytes, decodeScopeRecord);
+  scope.numbers = vector;
+  scope.sum = sum;
+  const controls: ControlEntry[] = [];
+  for await (const { key, value } of store.scan(controlRange(scope.number))) {
+    const record = readRecord("control op", value, decodeControlRecord);
+    controls.push(storedControl(interner, key.subarray(5), record));
+  }
+  scope.controls = parentsFirst(controls);
+  scope.control = controlLogOf(scope.id, scope.controls);
+  return true;
+}
+
+/** Entries in an order in which each follows those that it names. */
+function parentsFirst(entries: readonly ControlEntry[]): ControlEntry[] {
+  const waiting = new Map(entries.map((entry) => [entry.id, entry]));
+  const sorted: ControlEntry[] = [];
+  // Depth first without recursion: a control log may be a chain of thousands.
+  const stack: ControlEntry[] = [];
+  for (const start of entries) {
+    stack.push(start);
+    for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
+      const parent = entry.parents.map((id) => waiting.get(id)).find((one) => one !== undefined);
+      if (parent !== undefined && waiting.has(entry.id)) {
+        stack.push(parent);
+        continue;
+      }
+      stack.pop();
+      if (waiting.delete(entry.id)) sorted.push(entry);
+    }
+  }
+  return sorted;
+}

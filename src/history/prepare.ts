@@ -1,0 +1,162 @@
+/**
+ * First half of a receipt: everything about a part that can be checked without the store: its form, its tree, its ops.
+ * Costs hashing but no signature check, and changes nothing.
+ */
+
+import { type ControlId, controlIdOf, type ControlOp, decodeControlOp } from "../access/index.ts";
+import { checkValue, type Crypto, fromUtf8, equalBytes, type DeviceId, logIdOf, type LogKey, type ScopeId, type ScopeKey, scopeKeyOf } from "../base/index.ts";
+import { CommitHeaderSchema, decodeCanonical, decodeOp, logFromWire, PartHeaderSchema, scopeFromWire, type WireOp } from "../wire/index.ts";
+import { hasSpace } from "./authority.ts";
+import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
+import { HistoryError } from "./errors.ts";
+import type { CommitPart } from "./part.ts";
+import type { RowName } from "./turn.ts";
+
+/** A row op of a peer, checked in itself. */
+export interface PreparedRow {
+  readonly name: RowName;
+  readonly salt: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  /** Pairs (index into the part's logs, generation), flat. */
+  readonly context: readonly number[];
+}
+
+/** A control op of a peer. A certificate in it is not verified yet. */
+export interface PreparedControl {
+  readonly id: ControlId;
+  readonly idBytes: Uint8Array;
+  readonly index: number;
+  readonly op: ControlOp;
+  /** The op's canonical bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** A part whose form and tree are right. Its author, signature and authority are not checked yet. */
+export interface PreparedPart {
+  readonly raw: CommitPart;
+  readonly scope: ScopeId;
+  readonly scopeKey: ScopeKey;
+  readonly author: DeviceId;
+  readonly log: LogKey;
+  readonly generation: number;
+  readonly timestamp: bigint;
+  /** Of the commit: what is signed. */
+  readonly digest: Uint8Array;
+  readonly controlHeads: readonly ControlId[];
+  readonly logs: readonly LogKey[];
+  readonly rows: readonly PreparedRow[];
+  readonly controls: readonly PreparedControl[];
+}
+
+/**
+ * Takes a part apart.
+ *
+ * @throws {HistoryError} `HISTORY_MALFORMED`; also the coded errors of messages, values and control ops: in any case the peer that
+ *   sent it is at fault.
+ */
+export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
+  const header = decodeCanonical(CommitHeaderSchema, raw.header);
+  const part = decodeCanonical(PartHeaderSchema, raw.part);
+  const log = logFromWire(required(header.log));
+  const scope = scopeFromWire(required(part.scope));
+  const generation = Number(header.generation);
+  const logs = part.logs.map(logFromWire);
+
+  refuse(header.previous.length > 0 !== generation > 1, "it names no predecessor, or has none to name");
+  refuse(Number(part.previousGeneration) >= generation, "its scope's previous generation is not before it");
+  refuse(new Set(logs).size !== logs.length, "its dictionary names a log twice");
+  const controlHeads = part.controlHeads.map(controlIdOf);
+  refuse(!isAscending(controlHeads), "its control heads are not in order");
+
+  const root = opsRoot(crypto, part.opCount, raw.ops.map((op) => opDigest(crypto, op)), raw.elided);
+  const digest = partDigest(crypto, raw.part, root);
+  const claimed = header.parts[raw.partIndex];
+  refuse(claimed === undefined || !equalBytes(claimed, digest), "its ops are not those that were signed");
+
+  const ops = new OpReader(crypto, scope, digest, logs, log, generation);
+  ops.readAll(raw);
+  const { rows, controls } = ops;
+  const { timestamp } = header;
+  return { raw, scope, scopeKey: scopeKeyOf(scope), author: logIdOf(log).device, log, generation, timestamp, digest: commitDigest(crypto, raw.header), controlHeads, logs, rows, controls };
+}
+
+class OpReader {
+  readonly rows: PreparedRow[] = [];
+  readonly controls: PreparedControl[] = [];
+  readonly #crypto: Crypto;
+  readonly #scope: ScopeId;
+  readonly #part: Uint8Array;
+  readonly #logs: readonly LogKey[];
+  readonly #own: number;
+  readonly #generation: number;
+  readonly #names = new Set<string>();
+
+  constructor(crypto: Crypto, scope: ScopeId, part: Uint8Array, logs: readonly LogKey[], log: LogKey, generation: number) {
+    this.#crypto = crypto;
+    this.#scope = scope;
+    this.#part = part;
+    this.#logs = logs;
+    this.#own = logs.indexOf(log);
+    this.#generation = generation;
+  }
+
+  readAll(raw: CommitPart): void {
+    const gaps = raw.elided;
+    let gap = 0;
+    let index = 0;
+    for (const bytes of raw.ops) {
+      while (gaps[gap]?.first === index) {
+        index += (gaps[gap] as (typeof gaps)[number]).count;
+        gap += 1;
+      }
+      const op = decodeOp(bytes);
+      if (op.control === undefined) this.#readRow(op);
+      else this.#readControl(op, op.control, bytes, index);
+      index += 1;
+    }
+  }
+
+  #readRow(op: WireOp): void {
+    const { key, space, value, salt, context } = op;
+    refuse(!hasSpace(this.#scope, space), "it has rows that its scope does not hold");
+    const text = fromUtf8(key);
+    refuse(text === undefined || text === "", "a row key is empty or not UTF-8");
+    const name = `${space}${text}`;
+    refuse(this.#names.has(name), "it writes a row twice");
+    this.#names.add(name);
+    if (value !== undefined) checkValue(value);
+    this.#checkContext(context);
+    this.rows.push({ name: { space, key, text: text as string }, salt, value, context });
+  }
+
+  #checkContext(context: readonly number[]): void {
+    refuse(context.length % 2 !== 0, "a context is cut");
+    for (let i = 0; i < context.length; i += 2) {
+      const [log, generation] = [context[i] as number, context[i + 1] as number];
+      refuse(log >= this.#logs.length || generation < 1, "a context names a log that the dictionary lacks");
+      refuse(log === this.#own && generation >= this.#generation, "a context covers its own version");
+      refuse(i > 0 && log <= (context[i - 2] as number), "a context's logs are not in order");
+    }
+  }
+
+  #readControl(op: WireOp, control: Uint8Array, bytes: Uint8Array, index: number): void {
+    refuse(this.rows.length > 0, "a control op follows rows");
+    refuse(op.key.length > 0 || op.value !== undefined || op.context.length > 0, "an op is both row and control");
+    const idBytes = controlIdBytes(this.#crypto, this.#part, index);
+    const id = controlIdOf(idBytes);
+    this.controls.push({ id, idBytes, index, op: decodeControlOp(control), bytes });
+  }
+}
+
+function isAscending(ids: readonly ControlId[]): boolean {
+  return ids.every((id, i) => i === 0 || (ids[i - 1] as ControlId) < id);
+}
+
+function required<T>(value: T | undefined): T {
+  refuse(value === undefined, "it lacks a field");
+  return value as T;
+}
+
+function refuse(isBad: boolean, why: string): void {
+  if (isBad) throw new HistoryError("HISTORY_MALFORMED", `Cannot take commit: ${why}`);
+}

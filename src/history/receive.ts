@@ -1,0 +1,280 @@
+/**
+ * Second half of a receipt: walk 2 of ARCHITECTURE.md, from checked parts to one store write. The order of the checks is
+ * a rule, because each keeps a peer from making us pay for the next. [HI12]
+ */
+
+import { canReduce, type Certified, type VerifiedOp, verifyControlOp } from "../access/index.ts";
+import { assert, type DeviceId, equalBytes, type GenVector, generationIn, type Logger, type LogKey, type Random, type ScopeId, type ScopeKey, scopeKeyOf, type SignatureCheck, deviceKeyOf } from "../base/index.ts";
+import { decodeStoredCommit, encodeStoredCommit } from "../wire/index.ts";
+import { type ControlDot, controlEntry, controlRecord, type Identity } from "./author.ts";
+import { mayWriteRow } from "./authority.ts";
+import { commitDigest } from "./digest.ts";
+import { HistoryError } from "./errors.ts";
+import { randomIncarnation } from "./incarnation.ts";
+import { commitKey } from "./keys.ts";
+import { encodeHeld } from "./part.ts";
+import type { PreparedControl, PreparedPart, PreparedRow } from "./prepare.ts";
+import { readRecord } from "./records.ts";
+import { ownLogKey } from "./state.ts";
+import type { StagedScope, Turn, TurnDeps } from "./turn.ts";
+
+export interface ReceiveDeps extends TurnDeps {
+  readonly random: Random;
+  readonly identity: Identity;
+  readonly logger: Logger;
+}
+
+/** What a peer sent, up to a page end: parts, and the vectors that may be claimed once they are durable. */
+export interface Delivery {
+  /** The device at the other end of the connection. */
+  readonly from: DeviceId;
+  /** The scopes that it was asked for. */
+  readonly asked: ReadonlySet<ScopeKey>;
+  readonly parts: readonly PreparedPart[];
+  readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
+}
+
+/** A log that cannot be claimed further in a scope before its control log has grown. */
+export interface WaitingLog {
+  readonly scope: ScopeKey;
+  readonly log: LogKey;
+  /** First generation that is not claimed. */
+  readonly generation: number;
+}
+
+/** What a delivery came to. */
+export interface Receipt {
+  /** Row ops that were taken. */
+  readonly rows: number;
+  /** Parts that were here already. */
+  readonly duplicates: number;
+  readonly waiting: readonly WaitingLog[];
+}
+
+/**
+ * Checks a delivery and adds it to the turn.
+ *
+ * @throws {HistoryError} `HISTORY_UNASKED`, `HISTORY_MALFORMED`, `HISTORY_FORK`, `HISTORY_SIGNATURE_INVALID`,
+ *   `HISTORY_UNAUTHORISED`: the peer is at fault, and nothing of the delivery may be written.
+ */
+export async function receiveDelivery(deps: ReceiveDeps, turn: Turn, delivery: Delivery): Promise<Receipt> {
+  const fresh = await withoutDuplicates(deps, turn, delivery);
+  const controls = await verifyControls(deps, fresh);
+  await verifySignatures(deps, turn, fresh, controls);
+  const receiver = new Receiver(deps, turn, delivery, controls);
+  await receiver.takeAll(fresh);
+  receiver.claimAll();
+  return { rows: receiver.rows, duplicates: delivery.parts.length - fresh.length, waiting: receiver.waiting() };
+}
+
+/** Parts that are asked for, in order, claimed, and not here yet. */
+async function withoutDuplicates(deps: ReceiveDeps, turn: Turn, delivery: Delivery): Promise<PreparedPart[]> {
+  const fresh: PreparedPart[] = [];
+  const last = new Map<string, number>();
+  for (const { scope } of delivery.claims) refuseUnasked(delivery, scopeKeyOf(scope));
+  for (const part of delivery.parts) {
+    refuseUnasked(delivery, part.scopeKey);
+    const place = `${part.log} ${part.scopeKey}`;
+    if (part.generation <= (last.get(place) ?? 0)) {
+      throw new HistoryError("HISTORY_MALFORMED", "Cannot take commits: a log's generations are out of order");
+    }
+    last.set(place, part.generation);
+    if (part.generation > turn.scope(part.scope).state.generationOf(part.log)) fresh.push(part);
+    else await refuseFork(deps, turn, part);
+  }
+  refuseUnclaimed(delivery);
+  return fresh;
+}
+
+function refuseUnasked(delivery: Delivery, scope: ScopeKey): void {
+  if (!delivery.asked.has(scope)) throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
+}
+
+/** A part that its page's end does not claim would be stored without being known. */
+function refuseUnclaimed({ parts, claims }: Delivery): void {
+  const vectors = new Map(claims.map(({ scope, vector }) => [scopeKeyOf(scope), vector]));
+  for (const part of parts) {
+    const vector = vectors.get(part.scopeKey);
+    if (vector !== undefined && generationIn(vector, part.log) >= part.generation) continue;
+    throw new HistoryError("HISTORY_MALFORMED", "Cannot take commits: their page's end does not claim them");
+  }
+}
+
+/** Known already: dropped, unless it is another commit under a generation that is held. */
+async function refuseFork({ store, crypto, interner }: ReceiveDeps, turn: Turn, part: PreparedPart): Promise<void> {
+  const { number } = turn.scope(part.scope).state;
+  const bytes = await store.get(commitKey(number, interner.log(part.log), part.generation));
+  if (bytes === undefined) return;
+  const held = readRecord("commit", bytes, decodeStoredCommit);
+  if (equalBytes(commitDigest(crypto, held.header), part.digest)) return;
+  throw new HistoryError("HISTORY_FORK", "Cannot take commit: another one is held under its log and generation");
+}
+
+/** The control ops of these parts, by id, their certificates checked. */
+async function verifyControls({ crypto }: ReceiveDeps, parts: readonly PreparedPart[]): Promise<Map<string, VerifiedOp>> {
+  const verified = new Map<string, VerifiedOp>();
+  for (const part of parts) {
+    for (const { id, op } of part.controls) verified.set(id, await verifyControlOp({ crypto }, op));
+  }
+  return verified;
+}
+
+/** Signatures of all authors that are known, or become known by these parts; the others wait unchecked. */
+async function verifySignatures(
+  { crypto }: ReceiveDeps,
+  turn: Turn,
+  parts: readonly PreparedPart[],
+  controls: ReadonlyMap<string, VerifiedOp>,
+): Promise<void> {
+  const introduced = new Set<DeviceId>();
+  for (const op of controls.values()) if (op.type === "device") introduced.add(op.certified.device);
+  const checks: SignatureCheck[] = [];
+  for (const { scope, author, digest, raw } of parts) {
+    if (turn.scope(scope).access.userOf(author) === undefined && !introduced.has(author)) continue;
+    checks.push({ publicKey: deviceKeyOf(author), message: digest, signature: raw.signature });
+  }
+  if ((await crypto.verify(checks)).every(Boolean)) return;
+  throw new HistoryError("HISTORY_SIGNATURE_INVALID", "Cannot take commit: its signature is not its author's");
+}
+
+class Receiver {
+  rows = 0;
+  readonly #deps: ReceiveDeps;
+  readonly #turn: Turn;
+  readonly #delivery: Delivery;
+  readonly #controls: ReadonlyMap<string, VerifiedOp>;
+  readonly #waiting = new Map<string, WaitingLog>();
+
+  constructor(deps: ReceiveDeps, turn: Turn, delivery: Delivery, controls: ReadonlyMap<string, VerifiedOp>) {
+    this.#deps = deps;
+    this.#turn = turn;
+    this.#delivery = delivery;
+    this.#controls = controls;
+  }
+
+  waiting(): WaitingLog[] {
+    return [...this.#waiting.values()];
+  }
+
+  async takeAll(parts: readonly PreparedPart[]): Promise<void> {
+    const names = Map.groupBy(parts, (part) => part.scopeKey);
+    for (const ofScope of names.values()) {
+      const scope = this.#turn.scope((ofScope[0] as PreparedPart).scope);
+      await this.#turn.loadRows(scope, ofScope.flatMap((part) => part.rows.map((row) => row.name)));
+    }
+    for (const part of parts) this.#take(part);
+  }
+
+  #take(part: PreparedPart): void {
+    const place = `${part.scopeKey} ${part.log}`;
+    if (this.#waiting.has(place)) return;
+    const scope = this.#turn.scope(part.scope);
+    if (!this.#isReady(part, scope)) {
+      if (part.author === this.#delivery.from) refuseAuthor();
+      this.#waiting.set(place, { scope: part.scopeKey, log: part.log, generation: part.generation });
+      return;
+    }
+    this.#observe(part);
+    this.#beginAgainIfRolledBack(part);
+    const log = this.#deps.interner.log(part.log);
+    this.#addControls(part, scope, log);
+    for (const row of part.rows) this.#mergeRow(part, scope, log, row);
+    this.#turn.addPart(scope, log, part.generation, this.#record(part));
+    this.rows += part.rows.length;
+  }
+
+  /**
+   * Whether all that the part needs is held: its control ops' parents, and for its rows a known author who may write
+   * them, counting what the part itself brings. Otherwise it waits for the control log to grow.
+   */
+  #isReady(part: PreparedPart, scope: StagedScope): boolean {
+    const { access } = scope;
+    if (!part.controls.every(({ op }) => canReduce(op))) return false;
+    if (part.controls.length > 0 && !part.controlHeads.every((id) => access.has(id))) return false;
+    const user = access.userOf(part.author) ?? this.#introducedUser(part);
+    if (user === undefined) return false;
+    const tags = access.tagsOf(user);
+    return part.rows.every(({ name }) => mayWriteRow(tags, part.author, name.space, name.text));
+  }
+
+  #introducedUser(part: PreparedPart): Certified["user"] | undefined {
+    for (const { id } of part.controls) {
+      const op = this.#controls.get(id);
+      if (op?.type === "device" && op.certified.device === part.author) return op.certified.user;
+    }
+    return undefined;
+  }
+
+  #observe(part: PreparedPart): void {
+    const verdict = this.#turn.database.clock.observe(part.timestamp);
+    if (verdict !== "tooFarAhead") return;
+    this.#deps.logger("warn", "history.clock.ahead", { device: part.author, database: part.scope.database });
+  }
+
+  /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
+  #beginAgainIfRolledBack(part: PreparedPart): void {
+    const { own, database } = this.#turn;
+    const isOurs = part.log === ownLogKey(this.#deps.identity.device, database);
+    if (!isOurs || part.generation <= own.generation) return;
+    const incarnation = randomIncarnation(this.#deps.random);
+    this.#turn.own = { ...own, incarnation, generation: 0, digest: undefined };
+    this.#deps.logger("warn", "history.rolled-back", { database: database.name });
+  }
+
+  #addControls(part: PreparedPart, scope: StagedScope, log: number): void {
+    const dot: ControlDot = { log, logKey: part.log, generation: part.generation, timestamp: part.timestamp };
+    let parents = part.controlHeads;
+    for (const control of part.controls) {
+      const entry = controlEntry(control.id, this.#verified(control), part.author, dot, parents);
+      this.#turn.addControl(scope, control.idBytes, entry, controlRecord(entry, log, control.index, control.bytes));
+      if (scope.access.rejected.has(control.id) && part.author === this.#delivery.from) refuseAuthor();
+      parents = [control.id];
+    }
+  }
+
+  #verified({ id }: PreparedControl): VerifiedOp {
+    const op = this.#controls.get(id);
+    assert(op !== undefined, "control ops are verified before they are taken");
+    return op;
+  }
+
+  #mergeRow(part: PreparedPart, scope: StagedScope, log: number, row: PreparedRow): void {
+    const { interner } = this.#deps;
+    const context = [];
+    for (let i = 0; i < row.context.length; i += 2) {
+      const named = part.logs[row.context[i] as number];
+      assert(named !== undefined, "a prepared context names logs of its dictionary");
+      context.push({ log: interner.log(named), generation: row.context[i + 1] as number });
+    }
+    const { generation, timestamp } = part;
+    const { salt, value } = row;
+    this.#turn.merge(scope, row.name, { log, generation, timestamp, salt, context, value });
+  }
+
+  #record(part: PreparedPart): Uint8Array {
+    const { header, signature, part: partHeader, partIndex, elided } = part.raw;
+    const held = [
+      ...part.controls.map(() => encodeHeld("control")),
+      ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
+    ];
+    return encodeStoredCommit({ header, signature, part: partHeader, partIndex, sequence: this.#turn.sequence, held, elided });
+  }
+
+  /** Raises knowledge to what was claimed, but not past a part that waits, nor past our own log's end. */
+  claimAll(): void {
+    const own = ownLogKey(this.#deps.identity.device, this.#turn.database);
+    for (const { scope: id, vector } of this.#delivery.claims) {
+      const scope = this.#turn.scope(id);
+      for (const [log, generation] of vector) {
+        const waiting = this.#waiting.get(`${scope.state.key} ${log}`);
+        let bound = waiting === undefined ? generation : Math.min(generation, waiting.generation - 1);
+        if (log === own) bound = Math.min(bound, this.#turn.own.generation);
+        if (bound > 0) this.#turn.raise(scope, log, bound);
+      }
+    }
+  }
+}
+
+function refuseAuthor(): never {
+  throw new HistoryError("HISTORY_UNAUTHORISED", "Cannot take commit: its author, who sent it, may not make it");
+}

@@ -1,0 +1,237 @@
+/**
+ * How rows, superseded versions, knowledge, our own log and changes are written on disk. Only this store reads them: logs are
+ * interned numbers. Golden vectors pin the bytes.
+ */
+
+import { ByteReader, ByteWriter, Sum256 } from "../base/index.ts";
+import { DIGEST_SIZE } from "./digest.ts";
+import type { ScopeNumber } from "./keys.ts";
+import { HistoryError } from "./errors.ts";
+import { type Context, type ContextEntry, type LogNumber, type Row, type Version } from "./version.ts";
+
+/** Size in bytes of an op's salt. */
+export const SALT_SIZE = 16;
+
+/** First byte of a row record: `seen` is that of the only head, or written out. */
+const SEEN_OF_HEAD = 0;
+const SEEN_WRITTEN = 1;
+
+export function encodeRow(row: Row): Uint8Array {
+  const only = row.heads.length === 1 ? row.heads[0] : undefined;
+  let size = 64;
+  for (const head of row.heads) size += 64 + 12 * head.context.length + (head.value?.length ?? 0);
+  const out = new ByteWriter(size);
+  if (only !== undefined && sameEntries(only.context, row.seen)) {
+    out.u8(SEEN_OF_HEAD);
+    writeVersion(out, only);
+    return out.finish();
+  }
+  out.u8(SEEN_WRITTEN);
+  writeContext(out, row.seen);
+  out.varint(row.heads.length);
+  for (const head of row.heads) writeVersion(out, head);
+  return out.finish();
+}
+
+export function decodeRow(bytes: Uint8Array): Row {
+  const input = new ByteReader(bytes);
+  if (input.u8() === SEEN_OF_HEAD) {
+    const head = readVersion(input);
+    return { heads: [head], seen: head.context };
+  }
+  const seen = readContext(input);
+  const heads = Array.from({ length: input.varint() }, () => readVersion(input));
+  return { heads, seen };
+}
+
+/** A superseded version: its log, generation and key are in its place. */
+export function encodeVersion(version: Version): Uint8Array {
+  const out = new ByteWriter(64 + 12 * version.context.length + (version.value?.length ?? 0));
+  writeVersion(out, version);
+  return out.finish();
+}
+
+export function decodeVersion(bytes: Uint8Array): Version {
+  return readVersion(new ByteReader(bytes));
+}
+
+function writeVersion(out: ByteWriter, version: Version): void {
+  out.varint(version.log);
+  out.varint(version.generation);
+  out.u64(version.timestamp);
+  out.bytes(version.salt);
+  writeContext(out, version.context);
+  // 0 is a deletion: a value has at least one byte.
+  out.varint(version.value?.length ?? 0);
+  if (version.value !== undefined) out.bytes(version.value);
+}
+
+function readVersion(input: ByteReader): Version {
+  const log = input.varint();
+  const generation = input.varint();
+  const timestamp = input.u64();
+  const salt = input.bytes(SALT_SIZE);
+  const context = readContext(input);
+  const size = input.varint();
+  return { log, generation, timestamp, salt, context, value: size === 0 ? undefined : input.bytes(size) };
+}
+
+function writeContext(out: ByteWriter, context: Context): void {
+  out.varint(context.length);
+  for (const { log, generation } of context) {
+    out.varint(log);
+    out.varint(generation);
+  }
+}
+
+const NO_CONTEXT: Context = [];
+
+function readContext(input: ByteReader): Context {
+  const count = input.varint();
+  if (count === 0) return NO_CONTEXT;
+  const context: ContextEntry[] = [];
+  for (let i = 0; i < count; i++) context.push({ log: input.varint(), generation: input.varint() });
+  return context;
+}
+
+function sameEntries(a: Context, b: Context): boolean {
+  return (
+    a.length === b.length &&
+    a.every((entry, i) => {
+      const other = b[i] as ContextEntry;
+      return entry.log === other.log && entry.generation === other.generation;
+    })
+  );
+}
+
+/** What is kept for a scope beside its rows and commits. */
+export interface ScopeRecord {
+  readonly vector: ReadonlyMap<LogNumber, number>;
+  readonly sum: Sum256;
+}
+
+export function encodeScopeRecord(record: ScopeRecord): Uint8Array {
+  const out = new ByteWriter(DIGEST_SIZE + 8 + 12 * record.vector.size);
+  out.bytes(record.sum.toBytes());
+  out.varint(record.vector.size);
+  for (const [log, generation] of record.vector) {
+    out.varint(log);
+    out.varint(generation);
+  }
+  return out.finish();
+}
+
+export function decodeScopeRecord(bytes: Uint8Array): { vector: Map<LogNumber, number>; sum: Sum256 } {
+  const input = new ByteReader(bytes);
+  const sum = Sum256.fromBytes(input.bytes(DIGEST_SIZE));
+  const vector = new Map<LogNumber, number>();
+  for (const { log, generation } of readContext(input)) vector.set(log, generation);
+  return { vector, sum };
+}
+
+/** Our own log of one database. */
+export interface OwnLog {
+  readonly incarnation: bigint;
+  /** Of the last commit; 0 when there is none. */
+  readonly generation: number;
+  /** Digest of the last commit; `undefined` when there is none. */
+  readonly digest: Uint8Array | undefined;
+  /** The clock's last stamp, ours or observed. */
+  readonly timestamp: bigint;
+}
+
+export function encodeOwnLog(own: OwnLog): Uint8Array {
+  const out = new ByteWriter(64);
+  out.u64(own.incarnation);
+  out.varint(own.generation);
+  out.u64(own.timestamp);
+  if (own.digest !== undefined) out.bytes(own.digest);
+  return out.finish();
+}
+
+export function decodeOwnLog(bytes: Uint8Array): OwnLog {
+  const input = new ByteReader(bytes);
+  const incarnation = input.u64();
+  const generation = input.varint();
+  const timestamp = input.u64();
+  return { incarnation, generation, timestamp, digest: input.remaining === 0 ? undefined : input.bytes(DIGEST_SIZE) };
+}
+
+/** One part of a commit, as a change names it. */
+export interface PartName {
+  readonly scope: ScopeNumber;
+  readonly log: LogNumber;
+  readonly generation: number;
+}
+
+/** What one store write altered: the parts it brought. */
+export interface ChangeRecord {
+  /** Whether a peer brought them, or this device wrote them. */
+  readonly fromSync: boolean;
+  readonly parts: readonly PartName[];
+}
+
+export function encodeChange(change: ChangeRecord): Uint8Array {
+  const out = new ByteWriter(8 + 12 * change.parts.length);
+  out.u8(change.fromSync ? 1 : 0);
+  out.varint(change.parts.length);
+  for (const { scope, log, generation } of change.parts) {
+    out.varint(scope);
+    out.varint(log);
+    out.varint(generation);
+  }
+  return out.finish();
+}
+
+export function decodeChange(bytes: Uint8Array): ChangeRecord {
+  const input = new ByteReader(bytes);
+  const fromSync = input.u8() === 1;
+  const parts = Array.from({ length: input.varint() }, () => ({
+    scope: input.varint(),
+    log: input.varint(),
+    generation: input.varint(),
+  }));
+  return { fromSync, parts };
+}
+
+/** A control op as kept: where it stands and its bytes as signed. */
+export interface ControlRecord {
+  readonly log: LogNumber;
+  readonly generation: number;
+  readonly index: number;
+  readonly timestamp: bigint;
+  readonly parents: readonly Uint8Array[];
+  /** The op's canonical bytes, salt included. */
+  readonly op: Uint8Array;
+}
+
+export function encodeControlRecord(record: ControlRecord): Uint8Array {
+  const out = new ByteWriter(64 + DIGEST_SIZE * record.parents.length + record.op.length);
+  out.varint(record.log);
+  out.varint(record.generation);
+  out.varint(record.index);
+  out.u64(record.timestamp);
+  out.varint(record.parents.length);
+  for (const parent of record.parents) out.bytes(parent);
+  out.bytes(record.op);
+  return out.finish();
+}
+
+export function decodeControlRecord(bytes: Uint8Array): ControlRecord {
+  const input = new ByteReader(bytes);
+  const log = input.varint();
+  const generation = input.varint();
+  const index = input.varint();
+  const timestamp = input.u64();
+  const parents = Array.from({ length: input.varint() }, () => input.bytes(DIGEST_SIZE));
+  return { log, generation, index, timestamp, parents, op: input.bytes(input.remaining) };
+}
+
+/** Runs a decoder over bytes of this store; what it cannot read is corruption, not a peer's fault. */
+export function readRecord<T>(what: string, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+  try {
+    return decode(bytes);
+  } catch (cause) {
+    throw new HistoryError("HISTORY_CORRUPT", `Cannot read ${what}: its bytes make no sense`, { cause });
+  }
+}

@@ -1,0 +1,72 @@
+import { HybridClock, type LogKey, logKeyOf, type GenVector, type ScopeId, type ScopeKey, scopeKeyOf, Sum256 } from "../base/index.ts";
+import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
+import type { Interner } from "./interner.ts";
+import type { DatabaseNumber, ScopeNumber } from "./keys.ts";
+import type { OwnLog } from "./records.ts";
+import type { LogNumber } from "./version.ts";
+
+/**
+ * What is in memory of one scope. Changed only when a store write has become durable, so whatever is read here may be
+ * shown and sent. [HI1]
+ */
+export class ScopeState {
+  readonly id: ScopeId;
+  readonly key: ScopeKey;
+  readonly number: ScopeNumber;
+  /** The control ops held, parents before children, and their log. */
+  controls: readonly ControlEntry[] = [];
+  control: ControlLog;
+  readonly #interner: Interner;
+  /** Knowledge: everything of the scope up to these generations is here, or was superseded and dropped. */
+  numbers: ReadonlyMap<LogNumber, number> = new Map();
+  /** Over the live heads. */
+  sum = Sum256.ZERO;
+
+  constructor(id: ScopeId, number: ScopeNumber, interner: Interner) {
+    this.id = id;
+    this.key = scopeKeyOf(id);
+    this.number = number;
+    this.#interner = interner;
+    this.control = new ControlLog(id);
+  }
+
+  get access(): AccessState {
+    return this.control.state;
+  }
+
+  /** The generation of `log` known here; 0 when none. */
+  generationOf(log: LogKey): number {
+    const number = this.#interner.knownLog(log);
+    return number === undefined ? 0 : (this.numbers.get(number) ?? 0);
+  }
+
+  /** A copy of the knowledge, by log. */
+  vector(): GenVector {
+    const vector = new Map<LogKey, number>();
+    for (const [log, generation] of this.numbers) vector.set(this.#interner.logOf(log), generation);
+    return vector;
+  }
+}
+
+/** What is in memory of one database: our log in it, its clock and the order of its changes. */
+export class DatabaseState {
+  readonly name: string;
+  readonly number: DatabaseNumber;
+  readonly clock: HybridClock;
+  readonly scopes = new Map<ScopeKey, ScopeState>();
+  own: OwnLog;
+  /** Of the last change; 0 when there is none. */
+  sequence = 0;
+
+  constructor(name: string, number: DatabaseNumber, own: OwnLog, clock: HybridClock) {
+    this.name = name;
+    this.number = number;
+    this.own = own;
+    this.clock = clock;
+  }
+}
+
+/** The name of our own log of a database. */
+export function ownLogKey(device: Parameters<typeof logKeyOf>[0]["device"], database: DatabaseState): LogKey {
+  return logKeyOf({ device, incarnation: database.own.incarnation });
+}

@@ -1,0 +1,245 @@
+import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
+import { assert, type Crypto, type LogKey, type ScopeId, scopeKeyOf, type Sum256 } from "../base/index.ts";
+import type { Store, WriteOp } from "../store/index.ts";
+import type { Interner } from "./interner.ts";
+import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
+import { READ_ROWS_MAX } from "./limits.ts";
+import { type ControlRecord, decodeRow, encodeChange, encodeControlRecord, encodeOwnLog, encodeRow, encodeScopeRecord, encodeVersion, type OwnLog, type PartName, readRecord } from "./records.ts";
+import { type DatabaseState, ScopeState } from "./state.ts";
+import { ABSENT_ROW, type LogNumber, mergeVersion, type Row, type Version } from "./version.ts";
+
+/** A row within its scope: its space, its key as bytes and as text. */
+export interface RowName {
+  readonly space: number;
+  readonly key: Uint8Array;
+  readonly text: string;
+}
+
+/** What a turn works with. */
+export interface TurnDeps {
+  readonly store: Store;
+  readonly crypto: Crypto;
+  readonly interner: Interner;
+}
+
+interface StagedRow {
+  readonly name: RowName;
+  row: Row;
+  changed: boolean;
+}
+
+/**
+ * One scope as it will be when the turn's write is durable. Nothing of it is seen outside before.
+ */
+export class StagedScope {
+  readonly state: ScopeState;
+  readonly vector: Map<LogNumber, number>;
+  readonly sum: Sum256;
+  readonly rows = new Map<string, StagedRow>();
+  readonly #added: ControlEntry[] = [];
+  #control: ControlLog | undefined;
+  changed = false;
+
+  constructor(state: ScopeState) {
+    this.state = state;
+    this.vector = new Map(state.numbers);
+    this.sum = state.sum.clone();
+  }
+
+  get access(): AccessState {
+    return (this.#control ?? this.state.control).state;
+  }
+
+  addControl(entry: ControlEntry): void {
+    // A copy: what the state holds is what is durable. Control logs are short and seldom grow.
+    this.#control ??= controlLogOf(this.state.id, this.state.controls);
+    this.#control.add(entry);
+    this.#added.push(entry);
+    this.changed = true;
+  }
+
+  settle(): void {
+    this.state.numbers = this.vector;
+    this.state.sum = this.sum;
+    if (this.#control === undefined) return;
+    this.state.control = this.#control;
+    this.state.controls = [...this.state.controls, ...this.#added];
+  }
+}
+
+/**
+ * All that one store write will change, prepared aside: rows, commits, knowledge, our log and clock. Memory follows only
+ * when the write is durable (`settle`), so a failed write leaves no trace in it. [HI1] [HI2]
+ */
+export class Turn {
+  readonly database: DatabaseState;
+  own: OwnLog;
+  readonly #deps: TurnDeps;
+  readonly #scopes = new Map<string, StagedScope>();
+  readonly #writes: WriteOp[] = [];
+  readonly #parts: PartName[] = [];
+  #touched = false;
+
+  constructor(deps: TurnDeps, database: DatabaseState) {
+    this.#deps = deps;
+    this.database = database;
+    this.own = database.own;
+  }
+
+  /** The parts added so far. */
+  get parts(): readonly PartName[] {
+    return this.#parts;
+  }
+
+  scope(id: ScopeId): StagedScope {
+    const key = scopeKeyOf(id);
+    const staged = this.#scopes.get(key);
+    if (staged !== undefined) return staged;
+    const known = this.database.scopes.get(key);
+    const { interner } = this.#deps;
+    const fresh = new StagedScope(known ?? new ScopeState(id, interner.scope(id), interner));
+    this.#scopes.set(key, fresh);
+    return fresh;
+  }
+
+  /** Reads rows that the turn does not hold yet: `row` and `merge` want them read. */
+  async loadRows(scope: StagedScope, names: readonly RowName[]): Promise<void> {
+    const missing = names.filter((name) => !scope.rows.has(rowText(name)));
+    for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
+      const page = missing.slice(from, from + READ_ROWS_MAX);
+      const found = await this.#deps.store.getMany(page.map((name) => rowKey(scope.state.number, name.space, name.key)));
+      page.forEach((name, i) => {
+        const bytes = found[i];
+        const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
+        scope.rows.set(rowText(name), { name, row, changed: false });
+      });
+    }
+  }
+
+  row(scope: StagedScope, name: RowName): Row {
+    return staged(scope, name).row;
+  }
+
+  /** Merges a version into its row, and keeps what it superseded. */
+  merge(scope: StagedScope, name: RowName, version: Version): void {
+    const entry = staged(scope, name);
+    const before = entry.row;
+    const { row, superseded } = mergeVersion(before, version, (a, b) => this.#deps.interner.compareLogs(a, b));
+    if (row === before) return;
+    entry.row = row;
+    entry.changed = true;
+    for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
+    if (row.heads.includes(version)) this.#count(scope, name, version, 1);
+    for (const old of superseded) {
+      const key = oldKey(scope.state.number, old.log, old.generation, name.space, name.key);
+      this.#writes.push({ type: "put", key, value: encodeVersion(old) });
+    }
+  }
+
+  /** Adds one scope's part of a commit. */
+  addPart(scope: StagedScope, log: LogNumber, generation: number, record: Uint8Array): void {
+    const number = scope.state.number;
+    this.#writes.push({ type: "put", key: commitKey(number, log, generation), value: record });
+    this.#parts.push({ scope: number, log, generation });
+    scope.changed = true;
+  }
+
+  addControl(scope: StagedScope, id: Uint8Array, entry: ControlEntry, record: ControlRecord): void {
+    scope.addControl(entry);
+    this.#writes.push({ type: "put", key: controlKey(scope.state.number, id), value: encodeControlRecord(record) });
+  }
+
+  /** Claims everything of the scope up to `generation` of `log`. */
+  raise(scope: StagedScope, log: LogKey, generation: number): void {
+    const number = this.#deps.interner.log(log);
+    if (generation <= (scope.vector.get(number) ?? 0)) return;
+    scope.vector.set(number, generation);
+    scope.changed = true;
+  }
+
+  /** The position that a part added now gets in this store's order of arrival. */
+  get sequence(): number {
+    return this.database.sequence + 1;
+  }
+
+  /** Writes our log and clock even when nothing else has changed. */
+  touch(): void {
+    this.#touched = true;
+  }
+
+  /** Writes all of it at once. Once that is durable, memory follows and `true` is answered; `false`: nothing to write. */
+  async write(fromSync: boolean): Promise<boolean> {
+    const { store, interner } = this.#deps;
+    const batch = this.#writes;
+    for (const scope of this.#scopes.values()) this.#stage(scope, batch);
+    if (batch.length === 0 && !this.#touched) return false;
+    if (this.#parts.length > 0) {
+      const change = encodeChange({ fromSync, parts: this.#parts });
+      batch.push({ type: "put", key: changeKey(this.database.number, this.sequence), value: change });
+    }
+    this.own = { ...this.own, timestamp: this.database.clock.last };
+    batch.push({ type: "put", key: ownKey(this.database.number), value: encodeOwnLog(this.own) });
+    const saved = interner.save(batch);
+    await store.write(batch);
+    saved();
+    this.#settle();
+    return true;
+  }
+
+  #stage(scope: StagedScope, batch: WriteOp[]): void {
+    const { number } = scope.state;
+    for (const { name, row, changed } of scope.rows.values()) {
+      if (changed) batch.push({ type: "put", key: rowKey(number, name.space, name.key), value: encodeRow(row) });
+    }
+    if (!scope.changed) return;
+    batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });
+  }
+
+  #settle(): void {
+    const { database } = this;
+    database.own = this.own;
+    if (this.#parts.length > 0) database.sequence += 1;
+    for (const scope of this.#scopes.values()) {
+      if (!scope.changed) continue;
+      scope.settle();
+      database.scopes.set(scope.state.key, scope.state);
+    }
+  }
+
+  /** Takes a live head into the scope's head sum, or out of it. */
+  #count(scope: StagedScope, name: RowName, head: Version, times: 1 | -1): void {
+    if (head.value === undefined) return;
+    const { crypto, interner } = this.#deps;
+    const digest = headDigest(crypto, interner.logBytesOf(head.log), head.generation, name);
+    if (times === 1) scope.sum.add(digest);
+    else scope.sum.subtract(digest);
+  }
+}
+
+/** The control log of these entries, parents before children. */
+export function controlLogOf(scope: ScopeId, entries: Iterable<ControlEntry>): ControlLog {
+  const log = new ControlLog(scope);
+  for (const entry of entries) log.add(entry);
+  return log;
+}
+
+/** SHA-256 of a live head: its log's bytes, generation (8 bytes, big-endian), space, row key. [HI13] */
+export function headDigest(crypto: Crypto, log: Uint8Array, generation: number, name: RowName): Uint8Array {
+  const input = new Uint8Array(log.length + 9 + name.key.length);
+  input.set(log);
+  const view = new DataView(input.buffer);
+  view.setBigUint64(log.length, BigInt(generation));
+  input[log.length + 8] = name.space;
+  input.set(name.key, log.length + 9);
+  return crypto.sha256(input);
+}
+
+function rowText(name: RowName): string {
+  return `${name.space}${name.text}`;
+}
+
+function staged(scope: StagedScope, name: RowName): StagedRow {
+  const row = scope.rows.get(rowText(name));
+  assert(row !== undefined, "a turn reads a row before it merges into it");
+  return row;
+}
