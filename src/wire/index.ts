@@ -12,9 +12,16 @@ export {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-export { decode } from "./decode.ts";
-export { encode } from "./encode.ts";
+export { decode, decodeCanonical } from "./decode.ts";
+export { encode, refusalOf } from "./encode.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
+export { decodeOp, encodeOp, type WireOp } from "./op.ts";
+export {
+  decodeStoredCommit,
+  encodeStoredCommit,
+  type WireElided,
+  type WireStoredCommit,
+} from "./stored-commit.ts";
 export {
   decodeScopeId,
   decodeVector,

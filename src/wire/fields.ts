@@ -1,0 +1,183 @@
+/**
+ * Reading and writing single fields, for the codecs written by hand. Numbers are whole and at most 2^53 - 1; field numbers
+ * are at most 15, so that every tag is one byte.
+ */
+
+import { assert } from "../base/index.ts";
+import { POOL_BYTES } from "./limits.ts";
+
+/** Bytes of `value` as a varint. */
+export function varintSize(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x20_0000) return 3;
+  let size = 4;
+  for (let rest = Math.floor(value / 0x1000_0000); rest > 0; rest = Math.floor(rest / 0x80))
+    size += 1;
+  return size;
+}
+
+/** Bytes of a field that holds `size` bytes, with tag and size. */
+export function sizedSize(size: number): number {
+  return 1 + varintSize(size) + size;
+}
+
+/**
+ * Below this, V8 keeps the memory of a `Uint8Array` in the object; above, each is an allocation of its own, half a
+ * microsecond, unless it is cut from memory that several share.
+ */
+const OWN_BYTES = 64;
+
+let pool = new ArrayBuffer(POOL_BYTES);
+let poolUsed = 0;
+
+/** Memory for a message of `size` bytes, filled with zeros. */
+function allocate(size: number): Uint8Array {
+  if (size <= OWN_BYTES || size > POOL_BYTES / 8) return new Uint8Array(size);
+  if (size > POOL_BYTES - poolUsed) {
+    pool = new ArrayBuffer(POOL_BYTES);
+    poolUsed = 0;
+  }
+  const bytes = new Uint8Array(pool, poolUsed, size);
+  poolUsed += size;
+  return bytes;
+}
+
+/** Below this, copying byte by byte is quicker than a call of `set`. Measured on V8. */
+const SHORT_BYTES = 24;
+
+/** Writes fields into memory of a size reckoned before. */
+export class FieldWriter {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(size: number) {
+    this.#bytes = allocate(size);
+  }
+
+  /** A field that holds bytes. */
+  sized(tag: number, content: Uint8Array): void {
+    this.head(tag, content.length);
+    const bytes = this.#bytes;
+    let at = this.#at;
+    this.#at = at + content.length;
+    if (content.length >= SHORT_BYTES) bytes.set(content, at);
+    else for (let i = 0; i < content.length; i++) bytes[at++] = content[i] as number;
+  }
+
+  /** Tag and size of a field whose `size` bytes are written next. */
+  head(tag: number, size: number): void {
+    this.#bytes[this.#at++] = tag;
+    this.varint(size);
+  }
+
+  /** A field that holds a number; nothing for 0, the default. */
+  number(tag: number, value: number): void {
+    if (value === 0) return;
+    this.#bytes[this.#at++] = tag;
+    this.varint(value);
+  }
+
+  varint(value: number): void {
+    const bytes = this.#bytes;
+    let at = this.#at;
+    let rest = value;
+    for (; rest >= 0x8000_0000; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
+    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
+    bytes[at++] = rest;
+    this.#at = at;
+  }
+
+  finish(): Uint8Array {
+    assert(this.#at === this.#bytes.length, "a message is as long as it was reckoned to be");
+    return this.#bytes;
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+/**
+ * Reads the fields of a canonical message in order. What is not as asked is noted, not thrown: `isGood` says at the end
+ * whether all was, and the general walk says why not.
+ */
+export class FieldReader {
+  readonly #bytes: Uint8Array;
+  readonly #end: number;
+  #at = 0;
+  #good = true;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#end = bytes.length;
+  }
+
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Whether everything was as asked and nothing is left. */
+  get isGood(): boolean {
+    return this.#good && this.#at === this.#end;
+  }
+
+  /** Steps over `tag` if it is next. */
+  next(tag: number): boolean {
+    if (this.#at >= this.#end || this.#bytes[this.#at] !== tag) return false;
+    this.#at += 1;
+    return true;
+  }
+
+  /** Notes whether what was read is within its limits. */
+  require(holds: boolean): void {
+    if (!holds) this.#good = false;
+  }
+
+  /** Steps over size and content and answers the content, as a view. */
+  sized(min: number, max: number): Uint8Array {
+    const size = this.varint(max);
+    const start = this.#at;
+    if (size < min || size > this.#end - start) {
+      this.#good = false;
+      return NOTHING;
+    }
+    this.#at = start + size;
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** Steps over a size and answers where the content of that size, which is read next, ends. */
+  nested(max: number): number {
+    const size = this.varint(max);
+    if (size <= this.#end - this.#at) return this.#at + size;
+    this.#good = false;
+    return this.#at;
+  }
+
+  /** A field's number: not 0, which would have been left out, and at most `max`. */
+  number(max: number): number {
+    const value = this.varint(max);
+    if (value === 0) this.#good = false;
+    return value;
+  }
+
+  varint(max: number): number {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let at = this.#at;
+    let value = 0;
+    let scale = 1;
+    while (at < end && scale < 2 ** 56) {
+      const byte = bytes[at++] as number;
+      if (byte < 0x80) {
+        value += byte * scale;
+        // A last byte of 0 says nothing: a longer form than needed.
+        if ((byte === 0 && scale > 1) || value > max) break;
+        this.#at = at;
+        return value;
+      }
+      value += (byte & 0x7f) * scale;
+      scale *= 0x80;
+    }
+    this.#good = false;
+    return 0;
+  }
+}
