@@ -15,19 +15,25 @@ export interface Transport extends AsyncDisposable {
   connections(): readonly Connection[];
 
   /**
-   * The open connection to `device` if there is one, else a new one by any of `addresses` (multiaddr texts).
+   * The open connection to `device` if there is one, else a new one by any of `addresses` (multiaddr texts). Two
+   * devices have one connection at a time, whoever dialled, also when both dial at once.
    *
    * @throws {NetError} `NET_UNREACHABLE`, `NET_PEER_MISMATCH` (another device answered), `NET_CLOSED`.
    */
-  connect(device: DeviceId, addresses: readonly string[], options?: { readonly signal?: AbortSignal | undefined }): Promise<Connection>;
+  connect(
+    device: DeviceId,
+    addresses: readonly string[],
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Connection>;
 
   /**
    * Serves a protocol: `handler` is called for each stream that a peer opens. Its stream is reset when it throws and
-   * closed when it returns. One handler a protocol; answers a function that ends the service.
+   * closed when it returns; what the peer sends after that is thrown away. One handler a protocol; answers a function
+   * that ends the service (streams that are open go on).
    */
   handle(protocol: string, handler: StreamHandler): () => void;
 
-  /** Calls `listener` for each connection as it opens. Answers a function that ends it. */
+  /** Calls `listener` for each connection as it opens, by whichever side. Answers a function that ends it. */
   onConnection(listener: (connection: Connection) => void): () => void;
 
   /** Refuses new work, closes all connections, stops listening. Has a time limit, then aborts. Idempotent. */
@@ -49,11 +55,15 @@ export interface Connection {
   /**
    * Opens a stream of `protocol`.
    *
-   * @throws {NetError} `NET_PROTOCOL_UNSUPPORTED`, `NET_STREAMS_FULL`, `NET_CLOSED`.
+   * @throws {NetError} `NET_PROTOCOL_UNSUPPORTED`, `NET_STREAMS_FULL`, `NET_CLOSED`; `NET_UNREACHABLE` when the peer
+   *   does not answer in time.
    */
   open(protocol: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<Stream>;
 
-  /** Closes it and everything on it. `reason` is for our own log; the peer only sees an end. */
+  /**
+   * Closes it and everything on it: streams that we have not closed for writing are reset. `reason` is for our own
+   * log; the peer only sees an end. Idempotent.
+   */
   close(reason?: string): Promise<void>;
 }
 
@@ -63,9 +73,13 @@ export interface Connection {
 export interface Stream {
   readonly protocol: string;
   readonly peer: DeviceId;
-  /** Bytes of this stream's content received and sent so far. */
+  /** Bytes of this stream's content that `read` has answered and `write` has taken so far. */
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Bytes received and not yet read; at most two windows of `STREAM_WINDOW_BYTES`. */
+  readonly readBuffered: number;
+  /** Bytes written and not yet sent; at most `STREAM_WRITE_BUFFER_BYTES`. */
+  readonly writeBuffered: number;
 
   /**
    * Hands over `bytes` (not to be changed afterwards). Resolves when the sender's buffer is below
@@ -83,10 +97,15 @@ export interface Stream {
    */
   read(): Promise<Uint8Array | undefined>;
 
-  /** Ends our writing side after what was written; the peer reads to the end, we may go on reading. */
+  /**
+   * Ends our writing side after what was written; the peer reads to the end, we may go on reading. That it resolves
+   * does not say that the peer has the bytes: only an answer of the peer does. Idempotent.
+   *
+   * @throws {NetError} `NET_STREAM_RESET`, `NET_CLOSED`.
+   */
   closeWrite(): Promise<void>;
 
-  /** Ends both sides at once; the peer's pending calls fail with `NET_STREAM_RESET`. Idempotent. */
+  /** Ends both sides at once, unread bytes too; the peer's calls fail with `NET_STREAM_RESET`. Idempotent. */
   reset(): void;
 
   /** Aborted when the stream has ended both ways, been reset, or lost its connection. */
