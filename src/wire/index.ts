@@ -134,3 +134,4 @@ export {
   type VectorEntry,
   VectorEntrySchema,
 } from "./generated/rookery/ids_pb.ts";
+export { type JoinedGroup, JoinedGroupSchema } from "./generated/rookery/local_pb.ts";
