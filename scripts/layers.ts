@@ -1,0 +1,142 @@
+/**
+ * The layer table: which folder of `src/` may import what. Lint is generated from it (`scripts/generate-lint.ts`),
+ * and `scripts/tidy.ts` holds the table in ARCHITECTURE.md against it. What is not listed is forbidden.
+ */
+
+/** What a folder may touch beside its imports. */
+export type Platform =
+  /** Runs anywhere: no timers, no clock, no chance, no DOM, no `node:*` (see src/core-globals.d.ts). */
+  | "neutral"
+  /** A Node.js program or adapter. */
+  | "node"
+  /** A browser adapter. */
+  | "browser"
+  /** Node.js or a browser, by `#platform` alone. */
+  | "either";
+
+export interface Layer {
+  readonly folder: string;
+  /** Folders whose `index.ts` it may import. */
+  readonly imports: readonly string[];
+  /** Packages it may import, as patterns of lint; `node:*` is one of them. */
+  readonly packages: readonly string[];
+  readonly platform: Platform;
+}
+
+/** Everything of a package or scope: its root and its subpaths. */
+const whole = (name: string): readonly string[] => [name, `${name}/**`];
+
+const BELOW_SYNC = ["base", "wire", "store", "net", "access", "history", "db", "chunks", "blobs"];
+const BELOW_PEER = [...BELOW_SYNC, "sync", "pullsync", "swarm"];
+
+/** Bottom up. Folders that do not exist yet are here already: the drawing is one. */
+export const LAYERS: readonly Layer[] = [
+  {
+    folder: "base",
+    imports: [],
+    // cborg encodes row values, multiformats the names of keys.
+    packages: [...whole("cborg"), ...whole("multiformats")],
+    platform: "neutral",
+  },
+  {
+    folder: "wire",
+    imports: ["base"],
+    packages: whole("@bufbuild/protobuf"),
+    platform: "neutral",
+  },
+  {
+    folder: "store",
+    imports: ["base"],
+    packages: ["abstract-level", "memory-level"],
+    platform: "neutral",
+  },
+  { folder: "net", imports: ["base", "wire"], packages: [], platform: "neutral" },
+  { folder: "chunks", imports: ["base", "wire", "store"], packages: [], platform: "neutral" },
+  { folder: "access", imports: ["base", "wire", "store"], packages: [], platform: "neutral" },
+  {
+    folder: "history",
+    imports: ["base", "wire", "store", "access", "chunks"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "blobs",
+    imports: ["base", "wire", "store", "chunks"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "db",
+    imports: ["base", "store", "access", "history", "chunks", "blobs"],
+    packages: [],
+    platform: "neutral",
+  },
+  { folder: "sync", imports: BELOW_SYNC, packages: [], platform: "neutral" },
+  {
+    folder: "pullsync",
+    imports: ["base", "wire", "store", "net", "chunks"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "swarm",
+    imports: ["base", "wire", "net", "chunks", "pullsync"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "node",
+    imports: ["base", "store", "net", "chunks"],
+    packages: [
+      "node:**",
+      "abstract-level",
+      "classic-level",
+      "libp2p",
+      "@libp2p/**",
+      "@multiformats/**",
+      ...whole("multiformats"),
+      ...whole("hono"),
+      ...whole("@hono/node-server"),
+    ],
+    platform: "node",
+  },
+  {
+    folder: "browser",
+    imports: ["base", "store", "net", "chunks"],
+    packages: [
+      "abstract-level",
+      "libp2p",
+      "@libp2p/**",
+      "@multiformats/**",
+      ...whole("multiformats"),
+    ],
+    platform: "browser",
+  },
+  {
+    folder: "peer",
+    imports: BELOW_PEER,
+    // The routes of the local API are the same on every platform; who listens is the platform's.
+    packages: ["#platform", ...whole("hono")],
+    platform: "either",
+  },
+  {
+    folder: "cli",
+    imports: ["base", "peer"],
+    packages: ["node:**", "commander", "@commander-js/extra-typings"],
+    platform: "node",
+  },
+  {
+    folder: "testkit",
+    imports: [...BELOW_PEER, "node", "browser", "peer", "cli"],
+    // Rules are data, so that any runner can run them: never vitest.
+    packages: [
+      "node:**",
+      "fast-check",
+      "abstract-level",
+      "memory-level",
+      "classic-level",
+      "#platform",
+    ],
+    platform: "node",
+  },
+];
