@@ -6,7 +6,7 @@
  * later override replaces the whole rule, so each override carries the complete list.
  */
 
-import { LAYERS, type Layer } from "./layers.ts";
+import { LAYERS, type Layer, NODE_BUILTINS } from "./layers.ts";
 
 type Rules = Record<string, unknown>;
 
@@ -84,8 +84,8 @@ function layerOverride(layer: Layer): Override {
 
 /** Tests may enter any folder, through its index, and use what tests are made of. */
 function testOverride(): Override {
-  const packages = ["vitest", "fast-check", "node:**", "#platform", "rookery", "rookery/**"];
-  const others = LAYERS.flatMap((layer) => layer.packages.filter((name) => name !== "node:**"));
+  const packages = ["vitest", "fast-check", ...NODE_BUILTINS, "#platform", "rookery", "rookery/**"];
+  const others = LAYERS.flatMap((layer) => layer.packages);
   const allowed = ["./index.ts", "../*/index.ts", ...new Set([...packages, ...others])];
   return {
     files: ["src/**/*.test.ts"],

@@ -18,13 +18,16 @@ export interface Layer {
   readonly folder: string;
   /** Folders whose `index.ts` it may import. */
   readonly imports: readonly string[];
-  /** Packages it may import, as patterns of lint; `node:*` is one of them. */
+  /** What else it may import, as patterns of lint. */
   readonly packages: readonly string[];
   readonly platform: Platform;
 }
 
 /** Everything of a package or scope: its root and its subpaths. */
 const whole = (name: string): readonly string[] => [name, `${name}/**`];
+
+/** `node:*` alone does not match `node:fs/promises`. */
+export const NODE_BUILTINS: readonly string[] = ["node:*", "node:*/**"];
 
 const BELOW_SYNC = ["base", "wire", "store", "net", "access", "history", "db", "chunks", "blobs"];
 const BELOW_PEER = [...BELOW_SYNC, "sync", "pullsync", "swarm"];
@@ -88,7 +91,7 @@ export const LAYERS: readonly Layer[] = [
     folder: "node",
     imports: ["base", "store", "net", "chunks"],
     packages: [
-      "node:**",
+      ...NODE_BUILTINS,
       "abstract-level",
       "classic-level",
       "libp2p",
@@ -122,7 +125,7 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "cli",
     imports: ["base", "peer"],
-    packages: ["node:**", "commander", "@commander-js/extra-typings"],
+    packages: [...NODE_BUILTINS, "commander", "@commander-js/extra-typings"],
     platform: "node",
   },
   {
@@ -130,7 +133,7 @@ export const LAYERS: readonly Layer[] = [
     imports: [...BELOW_PEER, "node", "browser", "peer", "cli"],
     // Rules are data, so that any runner can run them: never vitest.
     packages: [
-      "node:**",
+      ...NODE_BUILTINS,
       "fast-check",
       "abstract-level",
       "memory-level",
