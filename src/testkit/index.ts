@@ -15,3 +15,5 @@ export {
 } from "./expect.ts";
 export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
+export { arbitraryMessage } from "./wire-arbitrary.ts";
+export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";

@@ -8,14 +8,21 @@
 
 export {
   create,
+  type DescField,
   type DescMessage,
+  fromJson,
+  type JsonValue,
   type MessageInitShape,
   type MessageShape,
+  ScalarType,
+  toJson,
 } from "@bufbuild/protobuf";
 export { decode, decodeCanonical } from "./decode.ts";
 export { encode, refusalOf } from "./encode.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
+export { type FieldLimits, limitsOf, sizeLimitOf } from "./field-limits.ts";
 export { decodeOp, encodeOp, type WireOp } from "./op.ts";
+export { SCHEMAS } from "./schemas.ts";
 export {
   decodeStoredCommit,
   encodeStoredCommit,

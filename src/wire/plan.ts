@@ -2,23 +2,9 @@
  * What the walk needs to know of a message, drawn once from its descriptor and the limits written in its .proto file.
  */
 
-import {
-  type DescEnum,
-  type DescField,
-  type DescMessage,
-  getOption,
-  hasOption,
-  ScalarType,
-} from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { assert } from "../base/index.ts";
-import {
-  exact_bytes,
-  max_bytes,
-  max_count,
-  max_size,
-  max_value,
-  required,
-} from "./generated/rookery/limits_pb.ts";
+import { type FieldLimits, limitsOf, sizeLimitOf } from "./field-limits.ts";
 import { FIELD_NUMBER_MAX, FIELDS_MAX } from "./limits.ts";
 
 /** How a value is written (https://protobuf.dev/programming-guides/encoding/#structure). Groups, 3 and 4, are refused. */
@@ -121,7 +107,7 @@ function compile(schema: DescMessage, containing: readonly DescMessage[]): Messa
 
   const plan: MessagePlan = {
     name: schema.typeName,
-    maxSize: hasOption(schema, max_size) ? getOption(schema, max_size) : undefined,
+    maxSize: sizeLimitOf(schema),
     byNumber,
     required: requiredBits,
     counts: new Uint32Array(lists),
@@ -141,47 +127,56 @@ function compileField(
     `${nameOf(field)} is a map: order and duplicates would be the sender's choice`,
   );
   const isList = field.fieldKind === "list";
-  const oneof = isList ? undefined : field.oneof;
+  const limits = limitsOf(field);
   const shape = shapeOf(field);
-  const isSized = shape.wireType === WIRE_SIZED;
-  const isMessage = field.message !== undefined;
-  assert(!isSized || isMessage || hasOption(field, max_bytes), `${nameOf(field)} has no max_bytes`);
-  assert(!isList || hasOption(field, max_count), `${nameOf(field)} has no max_count`);
-  assert(
-    oneof === undefined || !hasOption(field, required),
-    `${nameOf(field)} is one of several: none is required`,
-  );
-  assert(
-    shape.wireType === WIRE_VARINT || !hasOption(field, max_value),
-    `${nameOf(field)} cannot have max_value`,
-  );
+  checkLimits(field, limits, shape);
 
   const bit = 1 << index;
-  const maxValue = hasOption(field, max_value) ? getOption(field, max_value) : shape.typeMax;
+  const oneof = isList ? undefined : field.oneof;
+  const bitOf = (one: DescField): number => 1 << field.parent.fields.indexOf(one);
+  const isPackable = isList && shape.wireType !== WIRE_SIZED;
+  const maxValue = limits.maxValue ?? shape.typeMax;
   return {
     name: field.name,
     bit,
-    group:
-      oneof === undefined
-        ? bit
-        : oneof.fields.reduce((bits, one) => bits | (1 << field.parent.fields.indexOf(one)), 0),
+    group: oneof === undefined ? bit : oneof.fields.reduce((bits, one) => bits | bitOf(one), 0),
     wireType: shape.wireType,
     list,
-    maxCount: isList ? getOption(field, max_count) : 1,
-    isPackable: isList && !isSized,
-    isPacked: isList && !isSized && field.packed,
-    hasPresence: isList || isMessage || field.presence !== IMPLICIT,
-    isRequired: getOption(field, required),
+    maxCount: limits.maxCount ?? 1,
+    isPackable,
+    isPacked: isPackable && field.packed,
+    hasPresence: isList || field.message !== undefined || field.presence !== IMPLICIT,
+    isRequired: limits.required,
     typeHigh: highOf(shape.typeMax),
     typeLow: lowOf(shape.typeMax),
     maxHigh: highOf(maxValue),
     maxLow: lowOf(maxValue),
     values: field.enum === undefined ? undefined : numbersOf(field.enum),
-    exactBytes: hasOption(field, exact_bytes) ? getOption(field, exact_bytes) : -1,
-    maxBytes: getOption(field, max_bytes),
+    exactBytes: limits.exactBytes ?? -1,
+    maxBytes: limits.maxBytes ?? limits.exactBytes ?? 0,
     isText: field.scalar === ScalarType.STRING,
     message: field.message === undefined ? undefined : compile(field.message, containing),
   };
+}
+
+/** How a type is written, and the greatest number that it holds. */
+interface Shape {
+  readonly wireType: number;
+  readonly typeMax: bigint;
+}
+
+/** Refuses a field that the walk could not bound, and limits that would not be kept. */
+function checkLimits(field: DescField, limits: FieldLimits, { wireType }: Shape): void {
+  const name = nameOf(field);
+  const isList = field.fieldKind === "list";
+  const isBytes = wireType === WIRE_SIZED && field.message === undefined;
+  const hasBytes = limits.maxBytes !== undefined || limits.exactBytes !== undefined;
+  assert(isBytes === hasBytes, `${name} has max_bytes or exact_bytes if it holds bytes or text`);
+  assert(isList === (limits.maxCount !== undefined), `${name} has max_count if it is repeated`);
+  const isNumber = wireType === WIRE_VARINT && field.enum === undefined;
+  assert(isNumber || limits.maxValue === undefined, `${name} has max_value only as a varint`);
+  const isAlternative = !isList && field.oneof !== undefined;
+  assert(!isAlternative || !limits.required, `${name} is one of several: none is required`);
 }
 
 /** google.protobuf.FeatureSet.FieldPresence.IMPLICIT: absence and the default are one. */
@@ -189,8 +184,7 @@ const IMPLICIT = 2;
 const UINT32_MAX = 0xffff_ffffn;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
-/** How a field's values are written, and the greatest that its type holds. */
-function shapeOf(field: DescField): { readonly wireType: number; readonly typeMax: bigint } {
+function shapeOf(field: DescField): Shape {
   if (field.message !== undefined) {
     const isGroup =
       (field.fieldKind === "message" || field.fieldKind === "list") && field.delimitedEncoding;
