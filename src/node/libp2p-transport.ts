@@ -1,0 +1,252 @@
+import type { Connection as Libp2pRawConnection, Libp2p } from "@libp2p/interface";
+import {
+  assert,
+  type Clock,
+  type DeviceId,
+  KEY_SIZE,
+  type Logger,
+  parseDeviceId,
+} from "../base/index.ts";
+import {
+  type Connection,
+  NetError,
+  type ServeStreamDeps,
+  type StreamHandler,
+  STREAMS_PER_PROTOCOL_MAX,
+  type Transport,
+} from "../net/index.ts";
+import { Libp2pConnection } from "./libp2p-connection.ts";
+import { Dialler, ExpectedDevices, parseDialled, parseListen } from "./libp2p-dial.ts";
+import { listenError } from "./libp2p-errors.ts";
+import {
+  createHost,
+  type Encryption,
+  loadParseMultiaddr,
+  type ParseMultiaddr,
+} from "./libp2p-host.ts";
+import {
+  CLOSE_TIMEOUT_MS,
+  DIAL_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  SOCKET_SILENCE_MS,
+} from "./libp2p-limits.ts";
+
+export interface Libp2pTransportDeps {
+  /** The device's Ed25519 seed, 32 bytes. */
+  readonly seed: Uint8Array;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface Libp2pTransportOptions {
+  /** Multiaddr texts to listen at, like `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose. Empty: do not listen. */
+  readonly listen: readonly string[];
+  /** Default TLS, then Noise for peers that know no TLS. */
+  readonly encryption?: readonly Encryption[] | undefined;
+  /** Milliseconds between pings of a connection. Default `PING_INTERVAL_MS`. */
+  readonly pingIntervalMs?: number | undefined;
+  /** Milliseconds of silence after which a socket is closed. Default `SOCKET_SILENCE_MS`. */
+  readonly socketSilenceMs?: number | undefined;
+}
+
+/**
+ * A transport over libp2p: TCP, TLS 1.3 or Noise, yamux. Everything else of libp2p stays off. It is loaded here and
+ * not before, since that takes about a second.
+ *
+ * @throws {NetError} `NET_ADDRESS_INVALID`, `NET_ADDRESS_IN_USE`; then nothing stays open.
+ * @see docs/adr/0003-libp2p-adapter.md for how it is used and what must be avoided
+ */
+export async function openLibp2pTransport(
+  deps: Libp2pTransportDeps,
+  options: Libp2pTransportOptions,
+): Promise<Transport> {
+  assert(deps.seed.length === KEY_SIZE, "a device seed has 32 bytes");
+  const parse = await loadParseMultiaddr();
+  const listen = parseListen(options.listen, parse);
+  const expected = new ExpectedDevices();
+  let transport: Libp2pTransport | undefined;
+  const host = await createHost({
+    seed: deps.seed,
+    listen,
+    encryption: options.encryption ?? ["tls", "noise"],
+    pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
+    socketSilenceMs: options.socketSilenceMs ?? SOCKET_SILENCE_MS,
+    isExpected: (peerId, place) => expected.isExpected(peerId, place),
+    isWelcome: (peerId) => parseDeviceId(peerId) !== undefined,
+    onConnection: (link) => transport?.add(link),
+    logger: deps.logger,
+  });
+  transport = new Libp2pTransport(deps, host, parse, expected);
+  try {
+    await host.start();
+  } catch (error) {
+    throw listenError(error, options.listen);
+  }
+  return transport;
+}
+
+class Libp2pTransport implements Transport {
+  readonly device: DeviceId;
+  readonly #host: Libp2p;
+  readonly #serving: ServeStreamDeps;
+  readonly #parse: ParseMultiaddr;
+  readonly #dialler: Dialler;
+  readonly #connectionsByDevice = new Map<DeviceId, Libp2pConnection>();
+  readonly #connectionsByLink = new WeakMap<Libp2pRawConnection, Libp2pConnection>();
+  readonly #handlersByProtocol = new Map<string, StreamHandler>();
+  readonly #listeners = new Set<(connection: Connection) => void>();
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    deps: Libp2pTransportDeps,
+    host: Libp2p,
+    parse: ParseMultiaddr,
+    expected: ExpectedDevices,
+  ) {
+    this.device = deviceOf(host.peerId.toString());
+    this.#host = host;
+    this.#serving = { clock: deps.clock, logger: deps.logger };
+    this.#parse = parse;
+    this.#dialler = new Dialler(host, deps.clock, expected);
+  }
+
+  addresses(): readonly string[] {
+    return this.#closing.signal.aborted ? [] : this.#host.getMultiaddrs().map(String);
+  }
+
+  connections(): readonly Connection[] {
+    return [...this.#connectionsByDevice.values()];
+  }
+
+  async connect(
+    device: DeviceId,
+    addresses: readonly string[],
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Connection> {
+    assert(device !== this.device, "a device does not connect to itself");
+    options?.signal?.throwIfAborted();
+    this.#closing.signal.throwIfAborted();
+    const existing = this.#connectionsByDevice.get(device);
+    if (existing !== undefined) return existing;
+
+    const places = parseDialled(device, addresses, this.#parse);
+    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
+    const signals = [timeout, this.#closing.signal];
+    if (options?.signal !== undefined) signals.push(options.signal);
+    try {
+      await this.#dialler.dial(device, places, AbortSignal.any(signals));
+    } catch (error) {
+      // The peer may have dialled us meanwhile.
+      const made = this.#connectionsByDevice.get(device);
+      if (made !== undefined) return made;
+      if (timeout.aborted && error === timeout.reason) {
+        throw new NetError("NET_UNREACHABLE", `Cannot connect to ${device}: no answer in time`, {
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    const made = this.#connectionsByDevice.get(device);
+    if (made === undefined)
+      throw new NetError("NET_UNREACHABLE", `Cannot connect to ${device}: it hung up at once`);
+    return made;
+  }
+
+  /** Takes a link that libp2p has made, encrypted and proven. */
+  add(link: Libp2pRawConnection): void {
+    if (this.#closing.signal.aborted) {
+      link.abort(new Error("closing"));
+      return;
+    }
+    const peer = deviceOf(link.remotePeer.toString());
+    const existing = this.#connectionsByDevice.get(peer);
+    if (existing?.join(link) === true) {
+      this.#connectionsByLink.set(link, existing);
+      return;
+    }
+    existing?.abort("replaced by a new one of the peer");
+    const connection = new Libp2pConnection(this.#serving, this.device, peer, link);
+    if (connection.closed.aborted) return;
+    this.#connectionsByLink.set(link, connection);
+    this.#connectionsByDevice.set(peer, connection);
+    connection.closed.addEventListener("abort", () => this.#remove(connection), { once: true });
+    this.#serving.logger("info", "net.peer.connected", {
+      peer,
+      direction: connection.direction,
+      address: connection.remoteAddress,
+    });
+    for (const listener of [...this.#listeners]) listener(connection);
+  }
+
+  #remove(connection: Libp2pConnection): void {
+    const { peer, closed } = connection;
+    if (this.#connectionsByDevice.get(peer) === connection) this.#connectionsByDevice.delete(peer);
+    this.#serving.logger("info", "net.peer.disconnected", { peer, message: String(closed.reason) });
+  }
+
+  handle(protocol: string, handler: StreamHandler): () => void {
+    assert(!this.#handlersByProtocol.has(protocol), "one handler a protocol");
+    this.#handlersByProtocol.set(protocol, handler);
+    // Takes effect at once; what they wait for is a note in libp2p's memory of itself.
+    const noted = this.#host.handle(
+      protocol,
+      (raw, link) => {
+        const connection = this.#connectionsByLink.get(link);
+        if (connection === undefined) raw.abort(new Error("refused"));
+        else connection.accept(raw, handler);
+      },
+      { maxInboundStreams: STREAMS_PER_PROTOCOL_MAX, maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX },
+    );
+    noted.catch(() => {});
+    return () => {
+      if (this.#handlersByProtocol.get(protocol) !== handler) return;
+      this.#handlersByProtocol.delete(protocol);
+      this.#host.unhandle(protocol).catch(() => {});
+    };
+  }
+
+  onConnection(listener: (connection: Connection) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new NetError("NET_CLOSED", "Transport is closed"));
+    const connections = [...this.#connectionsByDevice.values()];
+    const links = this.#host.getConnections();
+    const finished = new AbortController();
+    const orderly = (async () => {
+      await Promise.all(connections.map((connection) => connection.close("with the transport")));
+      await this.#host.stop();
+    })()
+      .catch((error: unknown) =>
+        this.#serving.logger("warn", "net.close.failed", { message: String(error) }),
+      )
+      .finally(() => finished.abort());
+    try {
+      await this.#serving.clock.sleep(CLOSE_TIMEOUT_MS, finished.signal);
+      this.#serving.logger("warn", "net.close.slow", { connections: links.length });
+      for (const link of [...links, ...this.#host.getConnections()])
+        link.abort(new Error("closing"));
+    } catch {
+      // Finished in time, which is what aborts the sleep.
+    }
+    void orderly;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function deviceOf(peerId: string): DeviceId {
+  const device = parseDeviceId(peerId);
+  assert(device !== undefined, "the gater lets only Ed25519 keys in");
+  return device;
+}
