@@ -5,3 +5,9 @@
  */
 
 export { nodeClock, nodeCrypto, nodeRandom } from "./ports.ts";
+export type { Encryption } from "./libp2p-host.ts";
+export {
+  type Libp2pTransportDeps,
+  type Libp2pTransportOptions,
+  openLibp2pTransport,
+} from "./libp2p-transport.ts";
