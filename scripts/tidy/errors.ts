@@ -15,7 +15,8 @@ export const errors: Check = (tree) => {
       const code = match[1] as string;
       const where = `${path}:${lineAt(text, match.index)}`;
       const earlier = codes.get(code);
-      if (earlier !== undefined) findings.push(`${where}: ${code} is already a code at ${earlier}`);
+      if (earlier !== undefined && !earlier.startsWith(path))
+        findings.push(`${where}: ${code} is already a code at ${earlier}`);
       codes.set(code, where);
     }
   }

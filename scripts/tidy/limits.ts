@@ -2,6 +2,8 @@ import { type Check, filesIn, type Finding, lineAt, type Tree } from "./tree.ts"
 
 const DOCUMENT = "docs/limits.md";
 const COMMAND = "npm run generate";
+/** A folder may keep those of one library apart: `libp2p-limits.ts`. */
+export const LIMITS_FILE = /^src\/[^/]+\/(?:[a-z0-9-]+-)?limits\.ts$/;
 const LIMIT =
   /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?export const ([A-Z][A-Z0-9_]*)(?:: number)? =([^;]+);/g;
 
@@ -40,7 +42,7 @@ function limitsOf(tree: Tree): { files: readonly File[]; findings: readonly Find
   const known = new Map<string, number>();
   const files: File[] = [];
   // base first: the others may build on its numbers.
-  const found = [...filesIn(tree, /^src\/[^/]+\/limits\.ts$/)];
+  const found = [...filesIn(tree, LIMITS_FILE)];
   found.sort(([a], [b]) => Number(b.startsWith("src/base/")) - Number(a.startsWith("src/base/")));
   for (const [path, text] of found) {
     const own: Limit[] = [];
@@ -113,7 +115,7 @@ function document(files: readonly File[]): string {
     if (own.length === 0) continue;
     parts.push(
       "",
-      `## ${path.split("/")[1]}`,
+      `## ${headingOf(path)}`,
       "",
       "| limit | value | unit | what it bounds, and why |",
       "| --- | ---: | --- | --- |",
@@ -122,6 +124,11 @@ function document(files: readonly File[]): string {
       parts.push(`| \`${name}\` | ${grouped(value)} | ${unit} | ${says} |`);
   }
   return `${parts.join("\n")}\n`;
+}
+
+function headingOf(path: string): string {
+  const [, folder, of] = /^src\/([^/]+)\/(?:(.+)-)?limits\.ts$/.exec(path) ?? [];
+  return of === undefined ? `${folder}` : `${folder}: ${of}`;
 }
 
 function grouped(value: number): string {

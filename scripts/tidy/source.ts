@@ -43,7 +43,7 @@ const FORBIDDEN: readonly Forbidden[] = [
   },
   {
     where: /^src\/.*\.ts$/,
-    not: /\/limits\.ts$|\.test\.ts$|^src\/testkit\//,
+    not: /limits\.ts$|\.test\.ts$|^src\/testkit\//,
     pattern: /^export const [A-Z0-9_]+_(?:MAX|MIN|MS) =/gm,
     says: "a limit stands in its folder's limits.ts, where docs/limits.md finds it",
   },
