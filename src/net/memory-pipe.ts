@@ -23,8 +23,9 @@ export class MemoryPipe {
   readonly #writable = new Wakeup();
   #unsent: Uint8Array[] = [];
   #unsentBytes = 0;
-  /** Bytes under way or arrived: what the window is spent on. */
+  /** Bytes under way, arrived, or read and not yet given back: what the window is spent on. */
   #windowBytes = 0;
+  #readBytes = 0;
   #arrived: Uint8Array[] = [];
   #arrivedBytes = 0;
   #isFinished = false;
@@ -87,13 +88,21 @@ export class MemoryPipe {
       const piece = this.#arrived.shift();
       if (piece !== undefined) {
         this.#arrivedBytes -= piece.length;
-        this.#windowBytes -= piece.length;
-        this.#send();
+        this.#giveBack(piece.length);
         return piece;
       }
       if (this.#hasEnded) return undefined;
       await this.#readable.wait();
     }
+  }
+
+  /** Opens the window again, a good part at a time: byte by byte it would be spent on ever smaller pieces. */
+  #giveBack(bytes: number): void {
+    this.#readBytes += bytes;
+    if (this.#arrivedBytes > 0 && this.#readBytes < STREAM_WINDOW_BYTES / 4) return;
+    this.#windowBytes -= this.#readBytes;
+    this.#readBytes = 0;
+    this.#send();
   }
 
   /** Ends the reader's side: bytes that were not read are gone. */

@@ -113,6 +113,16 @@ export class MemoryStream implements Stream {
     this.#ended.abort(failure);
   }
 
+  /** Ends it as its connection ends: what the peer had finished can still be read. */
+  lose(failure: NetError): void {
+    if (!this.#incoming.hasEnded) {
+      this.fail(failure);
+      return;
+    }
+    this.#outgoing.failWriter(failure);
+    this.#ended.abort(failure);
+  }
+
   /** Marks the stream as ended when both sides have closed it. */
   endIfDone(): void {
     if (!this.#incoming.hasEnded || !this.#outgoing.isFinished) return;

@@ -17,3 +17,17 @@ export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { arbitraryMessage } from "./wire-arbitrary.ts";
 export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
+export { memoryWorld, type MemoryWorldOptions } from "./transport-memory-world.ts";
+export { transportRules } from "./transport-rules.ts";
+export {
+  aborted,
+  acceptStreams,
+  connectedPair,
+  pattern,
+  PROTOCOL,
+  readPattern,
+  serveEcho,
+  streamPair,
+  type TransportWorld,
+  until,
+} from "./transport-world.ts";
