@@ -15,7 +15,13 @@ import {
   STREAMS_PER_PROTOCOL_MAX,
 } from "../net/index.ts";
 import { openError } from "./libp2p-errors.ts";
-import { LINK_IDLE_MS, LINK_JOIN_MS, STREAM_OPEN_TIMEOUT_MS } from "./libp2p-limits.ts";
+import {
+  LINK_IDLE_MS,
+  LINK_JOIN_MS,
+  NOISE_SEND_BYTES,
+  STREAM_OPEN_TIMEOUT_MS,
+  TLS_SEND_BYTES,
+} from "./libp2p-limits.ts";
 import { Libp2pStream } from "./libp2p-stream.ts";
 
 /**
@@ -33,6 +39,7 @@ export class Libp2pConnection implements Connection {
   readonly #serving: ServeStreamDeps;
   readonly #isPeerSmaller: boolean;
   readonly #since: number;
+  readonly #sendBytes: number;
   readonly #closed = new AbortController();
   readonly #slots = new StreamSlots();
   readonly #streams = new Set<Libp2pStream>();
@@ -51,6 +58,7 @@ export class Libp2pConnection implements Connection {
     this.direction = link.direction;
     this.remoteAddress = link.remoteAddr.toString();
     this.#since = serving.clock.monotonic();
+    this.#sendBytes = link.encryption === "/noise" ? NOISE_SEND_BYTES : TLS_SEND_BYTES;
     this.#addLink(link);
   }
 
@@ -162,7 +170,7 @@ export class Libp2pConnection implements Connection {
   }
 
   #keep(raw: Libp2pRawStream, release: () => void): Libp2pStream {
-    const stream = new Libp2pStream(raw, this.peer);
+    const stream = new Libp2pStream(raw, this.peer, this.#sendBytes);
     const forget = (): void => {
       release();
       this.#streams.delete(stream);

@@ -21,6 +21,7 @@ export class Libp2pStream implements Stream {
   readonly protocol: string;
   readonly peer: DeviceId;
   readonly #raw: Libp2pRawStream;
+  readonly #sendBytes: number;
   readonly #readable = new Wakeup();
   readonly #writable = new Wakeup();
   readonly #ended = new AbortController();
@@ -39,9 +40,10 @@ export class Libp2pStream implements Stream {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  /** Takes over `raw`, which must have been negotiated and not been read from. */
-  constructor(raw: Libp2pRawStream, peer: DeviceId) {
+  /** Takes over `raw`, which must have been negotiated and not been read from. Sends at most `sendBytes` at once. */
+  constructor(raw: Libp2pRawStream, peer: DeviceId, sendBytes: number) {
     this.#raw = raw;
+    this.#sendBytes = sendBytes;
     this.protocol = raw.protocol;
     this.peer = peer;
     this.#pause();
@@ -85,8 +87,8 @@ export class Libp2pStream implements Stream {
     assert(!this.#isWriting, "one write at a time");
     this.#isWriting = true;
     try {
-      for (let at = 0; at < bytes.length; at += STREAM_WRITE_BUFFER_BYTES) {
-        const slice = bytes.subarray(at, at + STREAM_WRITE_BUFFER_BYTES);
+      for (let at = 0; at < bytes.length; at += this.#sendBytes) {
+        const slice = bytes.subarray(at, at + this.#sendBytes);
         await this.#untilUnsentAtMost(STREAM_WRITE_BUFFER_BYTES - slice.length);
         this.#mustBeWritable();
         this.#raw.send(slice);
