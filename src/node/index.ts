@@ -6,6 +6,7 @@
 
 export { nodeClock, nodeCrypto, nodeRandom } from "./ports.ts";
 export type { Encryption } from "./libp2p-host.ts";
+export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";
 export {
   type Libp2pTransportDeps,
   type Libp2pTransportOptions,

@@ -18,7 +18,6 @@ import {
   HANDSHAKE_TIMEOUT_MS,
   LIBP2P_READ_BUFFER_BYTES,
   LIBP2P_WRITE_BUFFER_BYTES,
-  PING_TIMEOUT_MS,
   ROUND_TRIP_INTERVAL_MS,
   STREAM_OPEN_TIMEOUT_MS,
   STREAMS_PER_CONNECTION_MAX,
@@ -34,6 +33,7 @@ export interface HostSettings {
   readonly listen: readonly Multiaddr[];
   readonly encryption: readonly Encryption[];
   readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
   readonly socketSilenceMs: number;
   /** Whether a connection that we dialled at `address` may be with the device of this peer id. */
   readonly isExpected: (peerId: string, address: Multiaddr) => boolean;
@@ -111,7 +111,8 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
     },
     connectionMonitor: {
       pingInterval: settings.pingIntervalMs,
-      pingTimeout: { minTimeout: PING_TIMEOUT_MS, maxTimeout: PING_TIMEOUT_MS },
+      // Fixed: what libp2p would guess from pings on an idle line is too short for a busy one.
+      pingTimeout: { minTimeout: settings.pingTimeoutMs, maxTimeout: settings.pingTimeoutMs },
     },
   });
   host.addEventListener("connection:open", ({ detail }) => settings.onConnection(detail));

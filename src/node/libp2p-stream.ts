@@ -67,11 +67,12 @@ export class Libp2pStream implements Stream {
   }
 
   get readBuffered(): number {
-    return this.#pieceBytes + this.#raw.readBufferLength;
+    return this.#failure === undefined ? this.#pieceBytes + this.#raw.readBufferLength : 0;
   }
 
   get writeBuffered(): number {
-    return this.#raw.writeBufferLength;
+    // After a reset by the peer libp2p leaves behind what will never be sent.
+    return this.#failure === undefined ? this.#raw.writeBufferLength : 0;
   }
 
   get ended(): AbortSignal {

@@ -28,6 +28,7 @@ import {
   CLOSE_TIMEOUT_MS,
   DIAL_TIMEOUT_MS,
   PING_INTERVAL_MS,
+  PING_TIMEOUT_MS,
   SOCKET_SILENCE_MS,
 } from "./libp2p-limits.ts";
 
@@ -45,6 +46,8 @@ export interface Libp2pTransportOptions {
   readonly encryption?: readonly Encryption[] | undefined;
   /** Milliseconds between pings of a connection. Default `PING_INTERVAL_MS`. */
   readonly pingIntervalMs?: number | undefined;
+  /** Milliseconds that a peer may take to answer one, less than the interval. Default `PING_TIMEOUT_MS`. */
+  readonly pingTimeoutMs?: number | undefined;
   /** Milliseconds of silence after which a socket is closed. Default `SOCKET_SILENCE_MS`. */
   readonly socketSilenceMs?: number | undefined;
 }
@@ -70,6 +73,7 @@ export async function openLibp2pTransport(
     listen,
     encryption: options.encryption ?? ["tls", "noise"],
     pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
+    pingTimeoutMs: options.pingTimeoutMs ?? PING_TIMEOUT_MS,
     socketSilenceMs: options.socketSilenceMs ?? SOCKET_SILENCE_MS,
     isExpected: (peerId, place) => expected.isExpected(peerId, place),
     isWelcome: (peerId) => parseDeviceId(peerId) !== undefined,
