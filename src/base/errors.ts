@@ -18,6 +18,7 @@ export abstract class CodedError<Code extends string = string> extends Error {
 
 /** The `code` of `error` when it carries one, of whatever class or copy of this package. */
 export function codeOf(error: unknown): string | undefined {
-  const code: unknown = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  const code: unknown =
+    typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
   return typeof code === "string" ? code : undefined;
 }

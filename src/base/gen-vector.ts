@@ -14,7 +14,8 @@ export function generationIn(vector: GenVector, log: LogKey): number {
 /** Entry by entry the greater: the least vector that covers both. */
 export function joinVectors(a: GenVector, b: GenVector): Map<LogKey, number> {
   const join = new Map(a);
-  for (const [log, generation] of b) if (generation > generationIn(join, log)) join.set(log, generation);
+  for (const [log, generation] of b)
+    if (generation > generationIn(join, log)) join.set(log, generation);
   return join;
 }
 

@@ -62,11 +62,14 @@ export function parseDeviceId(text: string): DeviceId | undefined {
 /** `text` as a user id, or `undefined` when it is none. */
 export function parseUserId(text: string): UserId | undefined {
   if (!text.startsWith(DID_KEY_START)) return undefined;
-  return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length)) === undefined ? undefined : (text as UserId);
+  return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length)) === undefined
+    ? undefined
+    : (text as UserId);
 }
 
 function withPrefix(prefix: Uint8Array, key: Uint8Array): string {
-  if (key.length !== KEY_SIZE) throw new RangeError(`A public key has ${KEY_SIZE} bytes, not ${key.length}`);
+  if (key.length !== KEY_SIZE)
+    throw new RangeError(`A public key has ${KEY_SIZE} bytes, not ${key.length}`);
   return base58btc.encode(concatBytes(prefix, key));
 }
 
@@ -79,7 +82,8 @@ function keyAfter(prefix: Uint8Array, multibase: string): Uint8Array | undefined
   } catch {
     return undefined;
   }
-  if (bytes.length !== prefix.length + KEY_SIZE || !prefix.every((byte, i) => bytes[i] === byte)) return undefined;
+  if (bytes.length !== prefix.length + KEY_SIZE || !prefix.every((byte, i) => bytes[i] === byte))
+    return undefined;
   return bytes.subarray(prefix.length);
 }
 
@@ -99,7 +103,10 @@ export function logKeyOf(log: LogId): LogKey {
 
 export function logIdOf(key: LogKey): LogId {
   const slash = key.indexOf("/");
-  return { device: key.slice(0, slash) as DeviceId, incarnation: BigInt(`0x${key.slice(slash + 1)}`) };
+  return {
+    device: key.slice(0, slash) as DeviceId,
+    incarnation: BigInt(`0x${key.slice(slash + 1)}`),
+  };
 }
 
 /** What knowledge is kept for: a collection (its rows and its access list) or a syncgroup (its metadata). */

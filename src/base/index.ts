@@ -7,9 +7,26 @@
  */
 
 export { assert, AssertionError } from "./assert.ts";
+export { fromBase64Url, toBase64Url } from "./base64url.ts";
+export {
+  ADDRESS_SIZE,
+  BlobRef,
+  type BlobRefFields,
+  formatBlobRef,
+  parseBlobRef,
+} from "./blob-ref.ts";
+export { ByteReader, BytesError, type BytesErrorCode, ByteWriter } from "./byte-io.ts";
 export { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, utf8 } from "./bytes.ts";
 export { codeOf, CodedError } from "./errors.ts";
+export {
+  encodeFrame,
+  FrameDecoder,
+  FrameError,
+  type FrameErrorCode,
+  frameHeader,
+} from "./framing.ts";
 export { coversVector, generationIn, type GenVector, joinVectors } from "./gen-vector.ts";
+export { HybridClock, type Observation, timestampMillis, timestampOf } from "./hlc.ts";
 export {
   type DeviceId,
   deviceIdOf,
@@ -32,8 +49,11 @@ export {
 export {
   BATCH_BYTES_MAX,
   BATCH_OPS_MAX,
+  BLOB_DEPTH_MAX,
+  CLOCK_AHEAD_MS_MAX,
   CONTEXT_ENTRIES_MAX,
   FRAME_BYTES_MAX,
+  MEDIA_TYPE_BYTES_MAX,
   NAME_BYTES_MAX,
   ROW_KEY_BYTES_MAX,
   ROW_VALUE_BYTES_MAX,
@@ -41,3 +61,9 @@ export {
   VALUE_NODES_MAX,
 } from "./limits.ts";
 export type { Clock, Crypto, Logger, LogLevel, Random, SignatureCheck } from "./ports.ts";
+export { Sum256 } from "./sum256.ts";
+export { type Value } from "./value.ts";
+export { decodeValue, encodeValue } from "./value-codec.ts";
+export { ValueError, type ValueErrorCode } from "./value-errors.ts";
+export { fromJson, type Json, toJson } from "./value-json.ts";
+export { type CheckedValue, checkValue } from "./value-walk.ts";

@@ -21,3 +21,9 @@ export const VALUE_NODES_MAX = 100_000;
 export const CONTEXT_ENTRIES_MAX = 256;
 /** Bytes of a frame on any stream: one op of the largest value, with its key, context and header. */
 export const FRAME_BYTES_MAX = 1024 * 1024 + 64 * 1024;
+/** Milliseconds that a peer's timestamp may be ahead of our clock and still advance ours: more than honest clocks differ by. */
+export const CLOCK_AHEAD_MS_MAX = 300_000;
+/** Bytes of a blob's media type: as RFC 6838 bounds its two names. */
+export const MEDIA_TYPE_BYTES_MAX = 255;
+/** Levels of a blob's recipe: enough for 2^53 bytes. */
+export const BLOB_DEPTH_MAX = 7;

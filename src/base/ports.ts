@@ -51,4 +51,8 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
  * What the program tells its operator. `event` is a fixed dotted name (`net.peer.connected`); `fields` are plain
  * values. Never a secret, a row key or a row value.
  */
-export type Logger = (level: LogLevel, event: string, fields?: Readonly<Record<string, unknown>>) => void;
+export type Logger = (
+  level: LogLevel,
+  event: string,
+  fields?: Readonly<Record<string, unknown>>,
+) => void;

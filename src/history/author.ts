@@ -2,9 +2,39 @@
  * A local batch becomes a commit: walk 1 of ARCHITECTURE.md, from ops to the store write.
  */
 
-import { type Certified, type ControlEntry, type ControlId, controlIdBytes as bytesOfControlId, controlIdOf, decodeControlOp, encodeControlOp, trustControlOp, type VerifiedOp } from "../access/index.ts";
-import { assert, BATCH_BYTES_MAX, BATCH_OPS_MAX, CONTEXT_ENTRIES_MAX, type DeviceId, logIdOf, type LogKey, type Random, type ScopeId } from "../base/index.ts";
-import { CommitHeaderSchema, create, decodeOp, encode, encodeOp, encodeStoredCommit, logToWire, PartHeaderSchema, scopeToWire } from "../wire/index.ts";
+import {
+  type Certified,
+  type ControlEntry,
+  type ControlId,
+  controlIdBytes as bytesOfControlId,
+  controlIdOf,
+  decodeControlOp,
+  encodeControlOp,
+  trustControlOp,
+  type VerifiedOp,
+} from "../access/index.ts";
+import {
+  assert,
+  BATCH_BYTES_MAX,
+  BATCH_OPS_MAX,
+  CONTEXT_ENTRIES_MAX,
+  type DeviceId,
+  logIdOf,
+  type LogKey,
+  type Random,
+  type ScopeId,
+} from "../base/index.ts";
+import {
+  CommitHeaderSchema,
+  create,
+  decodeOp,
+  encode,
+  encodeOp,
+  encodeStoredCommit,
+  logToWire,
+  PartHeaderSchema,
+  scopeToWire,
+} from "../wire/index.ts";
 import { mayWriteRow } from "./authority.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
@@ -64,11 +94,16 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     scope,
     draft.rows.map((row) => row.name),
   );
-  const rows = draft.rows.filter(({ name, value }) => value !== undefined || isLive(turn.row(scope, name)));
+  const rows = draft.rows.filter(
+    ({ name, value }) => value !== undefined || isLive(turn.row(scope, name)),
+  );
   const controls = withIntroduction(deps, scope, rows, draft.controls ?? []);
   if (rows.length === 0 && controls.length === 0) return;
   if (rows.length + controls.length > BATCH_OPS_MAX) {
-    throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`);
+    throw new HistoryError(
+      "HISTORY_TOO_LARGE",
+      `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`,
+    );
   }
   refuseUnauthorised(deps.identity, scope, rows);
   await new PartDraft(deps, turn, scope, rows, controls).commit(draft.hint);
@@ -78,10 +113,17 @@ function isLive(row: Row): boolean {
   return row.heads.some((head) => head.value !== undefined);
 }
 
-function refuseUnauthorised({ device, certified }: Identity, scope: StagedScope, rows: readonly RowWrite[]): void {
+function refuseUnauthorised(
+  { device, certified }: Identity,
+  scope: StagedScope,
+  rows: readonly RowWrite[],
+): void {
   const tags = scope.access.tagsOf(certified.user);
   if (rows.every(({ name }) => mayWriteRow(tags, device, name.space, name.text))) return;
-  throw new HistoryError("HISTORY_UNAUTHORISED", "Cannot commit: this device's user may not write here");
+  throw new HistoryError(
+    "HISTORY_UNAUTHORISED",
+    "Cannot commit: this device's user may not write here",
+  );
 }
 
 /** The first op of a device in a scope says which user it acts for. [HI10] */
@@ -108,7 +150,13 @@ class PartDraft {
   readonly #dictionary = new Map<LogNumber, number>();
   #saltsUsed = 0;
 
-  constructor(deps: AuthorDeps, turn: Turn, scope: StagedScope, rows: readonly RowWrite[], controls: readonly VerifiedOp[]) {
+  constructor(
+    deps: AuthorDeps,
+    turn: Turn,
+    scope: StagedScope,
+    rows: readonly RowWrite[],
+    controls: readonly VerifiedOp[],
+  ) {
     this.#deps = deps;
     this.#turn = turn;
     this.#scope = scope;
@@ -127,7 +175,10 @@ class PartDraft {
     const heads = this.#scope.access.heads;
 
     const versions: Version[] = [];
-    const ops = [...this.#controlOps(), ...this.#rowOps(logNumber, generation, timestamp, versions)];
+    const ops = [
+      ...this.#controlOps(),
+      ...this.#rowOps(logNumber, generation, timestamp, versions),
+    ];
     const partHeader = this.#partHeader(this.#scope.vector.get(logNumber) ?? 0, heads, ops.length);
     const digests = ops.map((op) => opDigest(crypto, op.bytes));
     const part = partDigest(crypto, partHeader, opsRoot(crypto, ops.length, digests));
@@ -151,7 +202,15 @@ class PartDraft {
       this.#turn.merge(this.#scope, name, versions[i] as Version);
     });
     const held = ops.map((op) => encodeHeld(op.held));
-    const record = { header, signature, part: partHeader, partIndex: 0, sequence: this.#turn.sequence, held, elided: [] };
+    const record = {
+      header,
+      signature,
+      part: partHeader,
+      partIndex: 0,
+      sequence: this.#turn.sequence,
+      held,
+      elided: [],
+    };
     this.#turn.addPart(this.#scope, logNumber, generation, encodeStoredCommit(record));
     this.#turn.raise(this.#scope, log, generation);
     this.#turn.own = { ...this.#turn.own, generation, digest };
@@ -165,7 +224,14 @@ class PartDraft {
 
   #controlOps(): DraftOp[] {
     return this.#controls.map((op) => ({
-      bytes: encodeOp({ salt: this.#salt(), space: 0, key: NOTHING, value: undefined, context: [], control: encodeControlOp(op) }),
+      bytes: encodeOp({
+        salt: this.#salt(),
+        space: 0,
+        key: NOTHING,
+        value: undefined,
+        context: [],
+        control: encodeControlOp(op),
+      }),
       held: "control",
     }));
   }
@@ -175,14 +241,27 @@ class PartDraft {
     return this.#rows.map(({ name, value }) => {
       const context = contextOf(this.#turn.row(this.#scope, name));
       if (context.length > CONTEXT_ENTRIES_MAX) {
-        throw new HistoryError("HISTORY_CONTEXT_FULL", `Cannot commit: over ${CONTEXT_ENTRIES_MAX} logs have written one row`);
+        throw new HistoryError(
+          "HISTORY_CONTEXT_FULL",
+          `Cannot commit: over ${CONTEXT_ENTRIES_MAX} logs have written one row`,
+        );
       }
       const salt = this.#salt();
       const { space, key } = name;
-      const bytes = encodeOp({ salt, space, key, value, context: this.#indexed(context), control: undefined });
+      const bytes = encodeOp({
+        salt,
+        space,
+        key,
+        value,
+        context: this.#indexed(context),
+        control: undefined,
+      });
       size += bytes.length;
       if (size > BATCH_BYTES_MAX) {
-        throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: more than ${BATCH_BYTES_MAX} bytes in one batch`);
+        throw new HistoryError(
+          "HISTORY_TOO_LARGE",
+          `Cannot commit: more than ${BATCH_BYTES_MAX} bytes in one batch`,
+        );
       }
       versions.push({ log, generation, timestamp, salt, context, value });
       return { bytes, held: { space, key } };
@@ -194,14 +273,21 @@ class PartDraft {
     for (const { log } of context) {
       if (this.#dictionary.has(log)) continue;
       if (this.#dictionary.size === PART_LOGS_MAX) {
-        throw new HistoryError("HISTORY_TOO_LARGE", `Cannot commit: its rows were written by over ${PART_LOGS_MAX} logs`);
+        throw new HistoryError(
+          "HISTORY_TOO_LARGE",
+          `Cannot commit: its rows were written by over ${PART_LOGS_MAX} logs`,
+        );
       }
       this.#dictionary.set(log, this.#dictionary.size);
     }
     return indexedContext(context, this.#dictionary);
   }
 
-  #partHeader(previousGeneration: number, heads: readonly ControlId[], opCount: number): Uint8Array {
+  #partHeader(
+    previousGeneration: number,
+    heads: readonly ControlId[],
+    opCount: number,
+  ): Uint8Array {
     const { interner } = this.#deps;
     return encode(
       PartHeaderSchema,
@@ -216,13 +302,29 @@ class PartDraft {
     );
   }
 
-  #addControls(part: Uint8Array, heads: readonly ControlId[], dot: ControlDot, ops: readonly DraftOp[]): void {
+  #addControls(
+    part: Uint8Array,
+    heads: readonly ControlId[],
+    dot: ControlDot,
+    ops: readonly DraftOp[],
+  ): void {
     let parents = heads.slice(0, CONTROL_HEADS_MAX);
     this.#controls.forEach((op, index) => {
       const idBytes = controlIdBytes(this.#deps.crypto, part, index);
       const bytes = (ops[index] as DraftOp).bytes;
-      const entry = controlEntry(controlIdOf(idBytes), op, this.#deps.identity.device, dot, parents);
-      this.#turn.addControl(this.#scope, idBytes, entry, controlRecord(entry, dot.log, index, bytes));
+      const entry = controlEntry(
+        controlIdOf(idBytes),
+        op,
+        this.#deps.identity.device,
+        dot,
+        parents,
+      );
+      this.#turn.addControl(
+        this.#scope,
+        idBytes,
+        entry,
+        controlRecord(entry, dot.log, index, bytes),
+      );
       parents = [entry.id];
     });
   }
@@ -246,11 +348,24 @@ export function controlEntry(
   dot: ControlDot,
   parents: readonly ControlId[],
 ): ControlEntry {
-  return { id, op, device, log: dot.logKey, generation: dot.generation, timestamp: dot.timestamp, parents };
+  return {
+    id,
+    op,
+    device,
+    log: dot.logKey,
+    generation: dot.generation,
+    timestamp: dot.timestamp,
+    parents,
+  };
 }
 
 /** A control op as the store keeps it. */
-export function controlRecord(entry: ControlEntry, log: LogNumber, index: number, op: Uint8Array): ControlRecord {
+export function controlRecord(
+  entry: ControlEntry,
+  log: LogNumber,
+  index: number,
+  op: Uint8Array,
+): ControlRecord {
   return {
     log,
     generation: entry.generation,
@@ -262,12 +377,22 @@ export function controlRecord(entry: ControlEntry, log: LogNumber, index: number
 }
 
 /** A control op of our own store, checked before it came there. */
-export function storedControl(interner: Interner, id: Uint8Array, record: ControlRecord): ControlEntry {
+export function storedControl(
+  interner: Interner,
+  id: Uint8Array,
+  record: ControlRecord,
+): ControlEntry {
   const { control } = decodeOp(record.op);
   assert(control !== undefined, "a control record holds a control op");
   const { generation, timestamp } = record;
   const logKey = interner.logOf(record.log);
   const dot: ControlDot = { log: record.log, logKey, generation, timestamp };
   const op = trustControlOp(decodeControlOp(control));
-  return controlEntry(controlIdOf(id), op, logIdOf(logKey).device, dot, record.parents.map(controlIdOf));
+  return controlEntry(
+    controlIdOf(id),
+    op,
+    logIdOf(logKey).device,
+    dot,
+    record.parents.map(controlIdOf),
+  );
 }

@@ -57,7 +57,8 @@ export function opsRoot(
     }
     if (size === 1) {
       const digest = leaves[leaf];
-      if (digest === undefined) throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops are missing");
+      if (digest === undefined)
+        throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops are missing");
       leaf += 1;
       return digest;
     }
@@ -68,7 +69,10 @@ export function opsRoot(
 
   const root = rootOf(0, count);
   if (leaf !== leaves.length || gap !== elided.length) {
-    throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops and elided ops do not make up its tree");
+    throw new HistoryError(
+      "HISTORY_MALFORMED",
+      "Cannot check commit: ops and elided ops do not make up its tree",
+    );
   }
   return root;
 }
@@ -92,7 +96,8 @@ export function elideOps(
     const right = walk(first + split, size - split);
     if (left !== undefined && right !== undefined) return innerDigest(crypto, left, right);
     if (left !== undefined) elided.splice(mark, 0, { first, count: split, digest: left });
-    if (right !== undefined) elided.push({ first: first + split, count: size - split, digest: right });
+    if (right !== undefined)
+      elided.push({ first: first + split, count: size - split, digest: right });
     return undefined;
   };
   const all = walk(0, digests.length);

@@ -1,17 +1,40 @@
-import { type Clock, type Crypto, type GenVector, type Logger, type Random, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import {
+  type Clock,
+  type Crypto,
+  type GenVector,
+  type Logger,
+  type LogKey,
+  type Random,
+  type ScopeId,
+  scopeKeyOf,
+} from "../base/index.ts";
 import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import type { Identity } from "./author.ts";
 import { Interner } from "./interner.ts";
-import { changeRange, commitKey, isEmptyRange, ROW_KEY_PREFIX, rowKey, rowRange, sequenceOf } from "./keys.ts";
+import {
+  changeRange,
+  commitKey,
+  isEmptyRange,
+  ROW_KEY_PREFIX,
+  rowKey,
+  rowRange,
+  sequenceOf,
+} from "./keys.ts";
 import { createDatabase, loadDatabases } from "./open.ts";
 import { type CommitPart, decodeHeld } from "./part.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
-import { type ChangeRecord, decodeChange, decodeRow, type PartName, readRecord } from "./records.ts";
+import {
+  type ChangeRecord,
+  decodeChange,
+  decodeRow,
+  type PartName,
+  readRecord,
+} from "./records.ts";
 import { partsAbove, type ServedPart } from "./serve.ts";
 import type { DatabaseState, ScopeState } from "./state.ts";
-import { ABSENT_ROW, type Row } from "./version.ts";
+import { ABSENT_ROW, type LogNumber, type Row } from "./version.ts";
 import { type WriteOutcome, Writer, type WriteRequest, type Written } from "./writer.ts";
 import { HistoryError } from "./errors.ts";
 import { randomIncarnation } from "./incarnation.ts";
@@ -48,7 +71,10 @@ export class History implements AsyncDisposable {
   readonly #writers = new Map<string, Writer>();
   readonly #listeners = new Set<(written: Written) => void>();
 
-  private constructor(deps: HistoryDeps & { readonly interner: Interner }, databases: Map<string, DatabaseState>) {
+  private constructor(
+    deps: HistoryDeps & { readonly interner: Interner },
+    databases: Map<string, DatabaseState>,
+  ) {
     this.#deps = deps;
     this.#databases = databases;
   }
@@ -72,7 +98,12 @@ export class History implements AsyncDisposable {
   async createDatabase(name: string): Promise<void> {
     if (this.#databases.has(name)) return;
     const incarnation = randomIncarnation(this.#deps.random);
-    const database = createDatabase(this.#deps, name, { incarnation, generation: 0, digest: undefined, timestamp: 0n });
+    const database = createDatabase(this.#deps, name, {
+      incarnation,
+      generation: 0,
+      digest: undefined,
+      timestamp: 0n,
+    });
     this.#databases.set(name, database);
     try {
       await this.#writer(name).alone(async (turn) => turn.touch());
@@ -118,6 +149,11 @@ export class History implements AsyncDisposable {
     return partsAbove(this.#deps, scope, vector);
   }
 
+  /** The name of a log by its number here. */
+  logOf(log: LogNumber): LogKey {
+    return this.#deps.interner.logOf(log);
+  }
+
   /** A row as it is: without heads when nobody has written it. */
   async row(scope: ScopeId, space: number, key: Uint8Array, options?: ReadOptions): Promise<Row> {
     const known = this.scope(scope);
@@ -130,8 +166,12 @@ export class History implements AsyncDisposable {
   async rows(scope: ScopeId, space: number, keys: readonly Uint8Array[]): Promise<Row[]> {
     const known = this.scope(scope);
     if (known === undefined) return keys.map(() => ABSENT_ROW);
-    const found = await this.#deps.store.getMany(keys.map((key) => rowKey(known.number, space, key)));
-    return found.map((bytes) => (bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow)));
+    const found = await this.#deps.store.getMany(
+      keys.map((key) => rowKey(known.number, space, key)),
+    );
+    return found.map((bytes) =>
+      bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow),
+    );
   }
 
   /** Rows in key order, deleted ones too. Reads as it is asked. */
@@ -163,7 +203,9 @@ export class History implements AsyncDisposable {
   }
 
   /** Names of the rows that a part wrote, in its order. */
-  async rowsOfPart(part: PartName): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
+  async rowsOfPart(
+    part: PartName,
+  ): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
     const bytes = await this.#deps.store.get(commitKey(part.scope, part.log, part.generation));
     if (bytes === undefined) return [];
     return readRecord("commit", bytes, decodeStoredCommit)
@@ -195,7 +237,8 @@ export class History implements AsyncDisposable {
     const open = this.#writers.get(name);
     if (open !== undefined) return open;
     const database = this.#databases.get(name);
-    if (database === undefined) throw new HistoryError("HISTORY_NO_DATABASE", `Cannot write: no database "${name}" here`);
+    if (database === undefined)
+      throw new HistoryError("HISTORY_NO_DATABASE", `Cannot write: no database "${name}" here`);
     const writer = new Writer(this.#deps, database, (written) => {
       for (const listener of this.#listeners) listener(written);
     });

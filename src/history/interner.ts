@@ -1,7 +1,29 @@
-import { assert, KEY_SIZE, type LogId, type LogKey, logIdOf, logKeyOf, deviceIdOf, deviceKeyOf, ByteReader, ByteWriter, fromUtf8, type ScopeId, type ScopeKey, scopeKeyOf, utf8 } from "../base/index.ts";
+import {
+  assert,
+  KEY_SIZE,
+  type LogId,
+  type LogKey,
+  logIdOf,
+  logKeyOf,
+  deviceIdOf,
+  deviceKeyOf,
+  ByteReader,
+  ByteWriter,
+  fromUtf8,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  utf8,
+} from "../base/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
 import { decodeScopeId, encodeScopeId } from "../wire/index.ts";
-import { type DatabaseNumber, type InternKind, internKey, internRange, type ScopeNumber } from "./keys.ts";
+import {
+  type DatabaseNumber,
+  type InternKind,
+  internKey,
+  internRange,
+  type ScopeNumber,
+} from "./keys.ts";
 import { readRecord } from "./records.ts";
 import type { LogNumber } from "./version.ts";
 
@@ -38,7 +60,9 @@ export class Interner {
   }
 
   scope(scope: ScopeId): ScopeNumber {
-    return this.#intern("scope", this.#scopes, scopeKeyOf(scope), scope, () => encodeScopeId(scope));
+    return this.#intern("scope", this.#scopes, scopeKeyOf(scope), scope, () =>
+      encodeScopeId(scope),
+    );
   }
 
   log(log: LogKey): LogNumber {
@@ -86,11 +110,21 @@ export class Interner {
     };
   }
 
-  #intern<K extends string, V>(kind: InternKind, table: Table<K, V>, key: K, value: V, encode: () => Uint8Array): number {
+  #intern<K extends string, V>(
+    kind: InternKind,
+    table: Table<K, V>,
+    key: K,
+    value: V,
+    encode: () => Uint8Array,
+  ): number {
     const known = table.numberOf(key);
     if (known !== undefined) return known;
     const number = table.add(key, value);
-    this.#unsaved.set(`${kind}/${number}`, { type: "put", key: internKey(kind, number), value: encode() });
+    this.#unsaved.set(`${kind}/${number}`, {
+      type: "put",
+      key: internKey(kind, number),
+      value: encode(),
+    });
     return number;
   }
 }
@@ -127,7 +161,10 @@ class Table<K, V> {
   }
 }
 
-async function* entries(store: Store, kind: InternKind): AsyncIterable<[number: number, bytes: Uint8Array]> {
+async function* entries(
+  store: Store,
+  kind: InternKind,
+): AsyncIterable<[number: number, bytes: Uint8Array]> {
   for await (const { key, value } of store.scan(internRange(kind))) {
     yield [new DataView(key.buffer, key.byteOffset).getUint32(2), value];
   }

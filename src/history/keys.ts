@@ -22,7 +22,16 @@ export type ScopeNumber = number;
 export type DatabaseNumber = number;
 
 /** First byte of every key of this layer. The store keeps 0x00 for itself, 0x80 and above are for layers above. */
-const SPACE_OF = { intern: 0x10, own: 0x11, scope: 0x12, row: 0x20, old: 0x21, commit: 0x22, control: 0x23, change: 0x24 } as const;
+const SPACE_OF = {
+  intern: 0x10,
+  own: 0x11,
+  scope: 0x12,
+  row: 0x20,
+  old: 0x21,
+  commit: 0x22,
+  control: 0x23,
+  change: 0x24,
+} as const;
 
 export type InternKind = "database" | "scope" | "log";
 const INTERN_KIND = { database: 1, scope: 2, log: 3 } as const;
@@ -80,8 +89,19 @@ export function rowKey(scope: ScopeNumber, space: number, key: Uint8Array): Uint
   return new KeyBytes(ROW_KEY_PREFIX + key.length, "row").u32(scope).u8(space).rest(key);
 }
 
-export function oldKey(scope: ScopeNumber, log: LogNumber, generation: number, space: number, key: Uint8Array): Uint8Array {
-  return new KeyBytes(18 + key.length, "old").u32(scope).u32(log).u64(generation).u8(space).rest(key);
+export function oldKey(
+  scope: ScopeNumber,
+  log: LogNumber,
+  generation: number,
+  space: number,
+  key: Uint8Array,
+): Uint8Array {
+  return new KeyBytes(18 + key.length, "old")
+    .u32(scope)
+    .u32(log)
+    .u64(generation)
+    .u8(space)
+    .rest(key);
 }
 
 export function commitKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {
@@ -119,16 +139,27 @@ export function controlRange(scope: ScopeNumber): KeyRange {
 
 /** The parts of one log in a scope with generations above `after`. */
 export function commitRange(scope: ScopeNumber, log: LogNumber, after: number): KeyRange {
-  return { gt: commitKey(scope, log, after), lt: successorOf(new KeyBytes(9, "commit").u32(scope).u32(log).bytes) };
+  return {
+    gt: commitKey(scope, log, after),
+    lt: successorOf(new KeyBytes(9, "commit").u32(scope).u32(log).bytes),
+  };
 }
 
 /** Changes of a database after `after`. */
 export function changeRange(database: DatabaseNumber, after: number): KeyRange {
-  return { gt: changeKey(database, after), lt: successorOf(new KeyBytes(5, "change").u32(database).bytes) };
+  return {
+    gt: changeKey(database, after),
+    lt: successorOf(new KeyBytes(5, "change").u32(database).bytes),
+  };
 }
 
 /** Rows of a scope and space from `start` up to, not including, `end`; an end left out is open. */
-export function rowRange(scope: ScopeNumber, space: number, start?: Uint8Array, end?: Uint8Array): KeyRange {
+export function rowRange(
+  scope: ScopeNumber,
+  space: number,
+  start?: Uint8Array,
+  end?: Uint8Array,
+): KeyRange {
   const all = keysUnder(rowKey(scope, space, new Uint8Array()));
   return {
     gte: start === undefined ? all.gte : rowKey(scope, space, start),
@@ -148,5 +179,7 @@ export function successorOf(prefix: Uint8Array): Uint8Array | undefined {
 
 /** Whether a range holds no key at all. */
 export function isEmptyRange(range: KeyRange): boolean {
-  return range.gte !== undefined && range.lt !== undefined && compareBytes(range.gte, range.lt) >= 0;
+  return (
+    range.gte !== undefined && range.lt !== undefined && compareBytes(range.gte, range.lt) >= 0
+  );
 }

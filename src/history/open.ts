@@ -6,7 +6,13 @@ import type { Store } from "../store/index.ts";
 import { storedControl } from "./author.ts";
 import type { Interner } from "./interner.ts";
 import { changeRange, controlRange, ownKey, scopeStateKey, sequenceOf } from "./keys.ts";
-import { decodeControlRecord, decodeOwnLog, decodeScopeRecord, type OwnLog, readRecord } from "./records.ts";
+import {
+  decodeControlRecord,
+  decodeOwnLog,
+  decodeScopeRecord,
+  type OwnLog,
+  readRecord,
+} from "./records.ts";
 import { DatabaseState, ScopeState } from "./state.ts";
 import { controlLogOf } from "./turn.ts";
 
@@ -25,7 +31,10 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
     // A name without a log of ours was given for a write that never became durable.
     if (bytes === undefined) continue;
     const database = createDatabase(deps, name, readRecord("own log", bytes, decodeOwnLog));
-    for await (const { key } of deps.store.scan(changeRange(number, 0), { reverse: true, limit: 1 })) {
+    for await (const { key } of deps.store.scan(changeRange(number, 0), {
+      reverse: true,
+      limit: 1,
+    })) {
       database.sequence = sequenceOf(key);
     }
     databases.set(name, database);
@@ -33,13 +42,23 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
   for (const id of deps.interner.scopes()) {
     const database = databases.get(id.database);
     const scope = new ScopeState(id, deps.interner.scope(id), deps.interner);
-    if (database !== undefined && (await loadScope(deps, scope))) database.scopes.set(scope.key, scope);
+    if (database !== undefined && (await loadScope(deps, scope)))
+      database.scopes.set(scope.key, scope);
   }
   return databases;
 }
 
-export function createDatabase({ interner, clock }: LoadDeps, name: string, own: OwnLog): DatabaseState {
-  return new DatabaseState(name, interner.database(name), own, new HybridClock({ clock }, own.timestamp));
+export function createDatabase(
+  { interner, clock }: LoadDeps,
+  name: string,
+  own: OwnLog,
+): DatabaseState {
+  return new DatabaseState(
+    name,
+    interner.database(name),
+    own,
+    new HybridClock({ clock }, own.timestamp),
+  );
 }
 
 async function loadScope({ store, interner }: LoadDeps, scope: ScopeState): Promise<boolean> {

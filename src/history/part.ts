@@ -43,11 +43,16 @@ export function encodeHeld(held: HeldOp): Uint8Array {
 }
 
 export function decodeHeld(bytes: Uint8Array): HeldOp {
-  return bytes[0] === HELD_CONTROL ? "control" : { space: bytes[1] as number, key: bytes.subarray(2) };
+  return bytes[0] === HELD_CONTROL
+    ? "control"
+    : { space: bytes[1] as number, key: bytes.subarray(2) };
 }
 
 /** A context as an op names it: pairs (index into the part's dictionary, generation) by ascending index, flat. */
-export function indexedContext(context: Context, dictionary: ReadonlyMap<LogNumber, number>): number[] {
+export function indexedContext(
+  context: Context,
+  dictionary: ReadonlyMap<LogNumber, number>,
+): number[] {
   if (context.length === 0) return [];
   const pairs = context.map(({ log, generation }) => {
     const index = dictionary.get(log);

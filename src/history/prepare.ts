@@ -4,8 +4,27 @@
  */
 
 import { type ControlId, controlIdOf, type ControlOp, decodeControlOp } from "../access/index.ts";
-import { checkValue, type Crypto, fromUtf8, equalBytes, type DeviceId, logIdOf, type LogKey, type ScopeId, type ScopeKey, scopeKeyOf } from "../base/index.ts";
-import { CommitHeaderSchema, decodeCanonical, decodeOp, logFromWire, PartHeaderSchema, scopeFromWire, type WireOp } from "../wire/index.ts";
+import {
+  checkValue,
+  type Crypto,
+  fromUtf8,
+  equalBytes,
+  type DeviceId,
+  logIdOf,
+  type LogKey,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+} from "../base/index.ts";
+import {
+  CommitHeaderSchema,
+  decodeCanonical,
+  decodeOp,
+  logFromWire,
+  PartHeaderSchema,
+  scopeFromWire,
+  type WireOp,
+} from "../wire/index.ts";
 import { hasSpace } from "./authority.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
@@ -62,22 +81,49 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
   const generation = Number(header.generation);
   const logs = part.logs.map(logFromWire);
 
-  refuse(header.previous.length > 0 !== generation > 1, "it names no predecessor, or has none to name");
-  refuse(Number(part.previousGeneration) >= generation, "its scope's previous generation is not before it");
+  refuse(
+    header.previous.length > 0 !== generation > 1,
+    "it names no predecessor, or has none to name",
+  );
+  refuse(
+    Number(part.previousGeneration) >= generation,
+    "its scope's previous generation is not before it",
+  );
   refuse(new Set(logs).size !== logs.length, "its dictionary names a log twice");
   const controlHeads = part.controlHeads.map(controlIdOf);
   refuse(!isAscending(controlHeads), "its control heads are not in order");
 
-  const root = opsRoot(crypto, part.opCount, raw.ops.map((op) => opDigest(crypto, op)), raw.elided);
+  const root = opsRoot(
+    crypto,
+    part.opCount,
+    raw.ops.map((op) => opDigest(crypto, op)),
+    raw.elided,
+  );
   const digest = partDigest(crypto, raw.part, root);
   const claimed = header.parts[raw.partIndex];
-  refuse(claimed === undefined || !equalBytes(claimed, digest), "its ops are not those that were signed");
+  refuse(
+    claimed === undefined || !equalBytes(claimed, digest),
+    "its ops are not those that were signed",
+  );
 
   const ops = new OpReader(crypto, scope, digest, logs, log, generation);
   ops.readAll(raw);
   const { rows, controls } = ops;
   const { timestamp } = header;
-  return { raw, scope, scopeKey: scopeKeyOf(scope), author: logIdOf(log).device, log, generation, timestamp, digest: commitDigest(crypto, raw.header), controlHeads, logs, rows, controls };
+  return {
+    raw,
+    scope,
+    scopeKey: scopeKeyOf(scope),
+    author: logIdOf(log).device,
+    log,
+    generation,
+    timestamp,
+    digest: commitDigest(crypto, raw.header),
+    controlHeads,
+    logs,
+    rows,
+    controls,
+  };
 }
 
 class OpReader {
@@ -91,7 +137,14 @@ class OpReader {
   readonly #generation: number;
   readonly #names = new Set<string>();
 
-  constructor(crypto: Crypto, scope: ScopeId, part: Uint8Array, logs: readonly LogKey[], log: LogKey, generation: number) {
+  constructor(
+    crypto: Crypto,
+    scope: ScopeId,
+    part: Uint8Array,
+    logs: readonly LogKey[],
+    log: LogKey,
+    generation: number,
+  ) {
     this.#crypto = crypto;
     this.#scope = scope;
     this.#part = part;
@@ -133,15 +186,24 @@ class OpReader {
     refuse(context.length % 2 !== 0, "a context is cut");
     for (let i = 0; i < context.length; i += 2) {
       const [log, generation] = [context[i] as number, context[i + 1] as number];
-      refuse(log >= this.#logs.length || generation < 1, "a context names a log that the dictionary lacks");
-      refuse(log === this.#own && generation >= this.#generation, "a context covers its own version");
+      refuse(
+        log >= this.#logs.length || generation < 1,
+        "a context names a log that the dictionary lacks",
+      );
+      refuse(
+        log === this.#own && generation >= this.#generation,
+        "a context covers its own version",
+      );
       refuse(i > 0 && log <= (context[i - 2] as number), "a context's logs are not in order");
     }
   }
 
   #readControl(op: WireOp, control: Uint8Array, bytes: Uint8Array, index: number): void {
     refuse(this.rows.length > 0, "a control op follows rows");
-    refuse(op.key.length > 0 || op.value !== undefined || op.context.length > 0, "an op is both row and control");
+    refuse(
+      op.key.length > 0 || op.value !== undefined || op.context.length > 0,
+      "an op is both row and control",
+    );
     const idBytes = controlIdBytes(this.#crypto, this.#part, index);
     const id = controlIdOf(idBytes);
     this.controls.push({ id, idBytes, index, op: decodeControlOp(control), bytes });

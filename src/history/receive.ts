@@ -4,7 +4,21 @@
  */
 
 import { canReduce, type Certified, type VerifiedOp, verifyControlOp } from "../access/index.ts";
-import { assert, type DeviceId, equalBytes, type GenVector, generationIn, type Logger, type LogKey, type Random, type ScopeId, type ScopeKey, scopeKeyOf, type SignatureCheck, deviceKeyOf } from "../base/index.ts";
+import {
+  assert,
+  type DeviceId,
+  equalBytes,
+  type GenVector,
+  generationIn,
+  type Logger,
+  type LogKey,
+  type Random,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  type SignatureCheck,
+  deviceKeyOf,
+} from "../base/index.ts";
 import { decodeStoredCommit, encodeStoredCommit } from "../wire/index.ts";
 import { type ControlDot, controlEntry, controlRecord, type Identity } from "./author.ts";
 import { mayWriteRow } from "./authority.ts";
@@ -57,18 +71,30 @@ export interface Receipt {
  * @throws {HistoryError} `HISTORY_UNASKED`, `HISTORY_MALFORMED`, `HISTORY_FORK`, `HISTORY_SIGNATURE_INVALID`,
  *   `HISTORY_UNAUTHORISED`: the peer is at fault, and nothing of the delivery may be written.
  */
-export async function receiveDelivery(deps: ReceiveDeps, turn: Turn, delivery: Delivery): Promise<Receipt> {
+export async function receiveDelivery(
+  deps: ReceiveDeps,
+  turn: Turn,
+  delivery: Delivery,
+): Promise<Receipt> {
   const fresh = await withoutDuplicates(deps, turn, delivery);
   const controls = await verifyControls(deps, fresh);
   await verifySignatures(deps, turn, fresh, controls);
   const receiver = new Receiver(deps, turn, delivery, controls);
   await receiver.takeAll(fresh);
   receiver.claimAll();
-  return { rows: receiver.rows, duplicates: delivery.parts.length - fresh.length, waiting: receiver.waiting() };
+  return {
+    rows: receiver.rows,
+    duplicates: delivery.parts.length - fresh.length,
+    waiting: receiver.waiting(),
+  };
 }
 
 /** Parts that are asked for, in order, claimed, and not here yet. */
-async function withoutDuplicates(deps: ReceiveDeps, turn: Turn, delivery: Delivery): Promise<PreparedPart[]> {
+async function withoutDuplicates(
+  deps: ReceiveDeps,
+  turn: Turn,
+  delivery: Delivery,
+): Promise<PreparedPart[]> {
   const fresh: PreparedPart[] = [];
   const last = new Map<string, number>();
   for (const { scope } of delivery.claims) refuseUnasked(delivery, scopeKeyOf(scope));
@@ -76,7 +102,10 @@ async function withoutDuplicates(deps: ReceiveDeps, turn: Turn, delivery: Delive
     refuseUnasked(delivery, part.scopeKey);
     const place = `${part.log} ${part.scopeKey}`;
     if (part.generation <= (last.get(place) ?? 0)) {
-      throw new HistoryError("HISTORY_MALFORMED", "Cannot take commits: a log's generations are out of order");
+      throw new HistoryError(
+        "HISTORY_MALFORMED",
+        "Cannot take commits: a log's generations are out of order",
+      );
     }
     last.set(place, part.generation);
     if (part.generation > turn.scope(part.scope).state.generationOf(part.log)) fresh.push(part);
@@ -87,7 +116,8 @@ async function withoutDuplicates(deps: ReceiveDeps, turn: Turn, delivery: Delive
 }
 
 function refuseUnasked(delivery: Delivery, scope: ScopeKey): void {
-  if (!delivery.asked.has(scope)) throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
+  if (!delivery.asked.has(scope))
+    throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
 }
 
 /** A part that its page's end does not claim would be stored without being known. */
@@ -96,22 +126,35 @@ function refuseUnclaimed({ parts, claims }: Delivery): void {
   for (const part of parts) {
     const vector = vectors.get(part.scopeKey);
     if (vector !== undefined && generationIn(vector, part.log) >= part.generation) continue;
-    throw new HistoryError("HISTORY_MALFORMED", "Cannot take commits: their page's end does not claim them");
+    throw new HistoryError(
+      "HISTORY_MALFORMED",
+      "Cannot take commits: their page's end does not claim them",
+    );
   }
 }
 
 /** Known already: dropped, unless it is another commit under a generation that is held. */
-async function refuseFork({ store, crypto, interner }: ReceiveDeps, turn: Turn, part: PreparedPart): Promise<void> {
+async function refuseFork(
+  { store, crypto, interner }: ReceiveDeps,
+  turn: Turn,
+  part: PreparedPart,
+): Promise<void> {
   const { number } = turn.scope(part.scope).state;
   const bytes = await store.get(commitKey(number, interner.log(part.log), part.generation));
   if (bytes === undefined) return;
   const held = readRecord("commit", bytes, decodeStoredCommit);
   if (equalBytes(commitDigest(crypto, held.header), part.digest)) return;
-  throw new HistoryError("HISTORY_FORK", "Cannot take commit: another one is held under its log and generation");
+  throw new HistoryError(
+    "HISTORY_FORK",
+    "Cannot take commit: another one is held under its log and generation",
+  );
 }
 
 /** The control ops of these parts, by id, their certificates checked. */
-async function verifyControls({ crypto }: ReceiveDeps, parts: readonly PreparedPart[]): Promise<Map<string, VerifiedOp>> {
+async function verifyControls(
+  { crypto }: ReceiveDeps,
+  parts: readonly PreparedPart[],
+): Promise<Map<string, VerifiedOp>> {
   const verified = new Map<string, VerifiedOp>();
   for (const part of parts) {
     for (const { id, op } of part.controls) verified.set(id, await verifyControlOp({ crypto }, op));
@@ -134,7 +177,10 @@ async function verifySignatures(
     checks.push({ publicKey: deviceKeyOf(author), message: digest, signature: raw.signature });
   }
   if ((await crypto.verify(checks)).every(Boolean)) return;
-  throw new HistoryError("HISTORY_SIGNATURE_INVALID", "Cannot take commit: its signature is not its author's");
+  throw new HistoryError(
+    "HISTORY_SIGNATURE_INVALID",
+    "Cannot take commit: its signature is not its author's",
+  );
 }
 
 class Receiver {
@@ -145,7 +191,12 @@ class Receiver {
   readonly #controls: ReadonlyMap<string, VerifiedOp>;
   readonly #waiting = new Map<string, WaitingLog>();
 
-  constructor(deps: ReceiveDeps, turn: Turn, delivery: Delivery, controls: ReadonlyMap<string, VerifiedOp>) {
+  constructor(
+    deps: ReceiveDeps,
+    turn: Turn,
+    delivery: Delivery,
+    controls: ReadonlyMap<string, VerifiedOp>,
+  ) {
     this.#deps = deps;
     this.#turn = turn;
     this.#delivery = delivery;
@@ -160,7 +211,10 @@ class Receiver {
     const names = Map.groupBy(parts, (part) => part.scopeKey);
     for (const ofScope of names.values()) {
       const scope = this.#turn.scope((ofScope[0] as PreparedPart).scope);
-      await this.#turn.loadRows(scope, ofScope.flatMap((part) => part.rows.map((row) => row.name)));
+      await this.#turn.loadRows(
+        scope,
+        ofScope.flatMap((part) => part.rows.map((row) => row.name)),
+      );
     }
     for (const part of parts) this.#take(part);
   }
@@ -171,7 +225,11 @@ class Receiver {
     const scope = this.#turn.scope(part.scope);
     if (!this.#isReady(part, scope)) {
       if (part.author === this.#delivery.from) refuseAuthor();
-      this.#waiting.set(place, { scope: part.scopeKey, log: part.log, generation: part.generation });
+      this.#waiting.set(place, {
+        scope: part.scopeKey,
+        log: part.log,
+        generation: part.generation,
+      });
       return;
     }
     this.#observe(part);
@@ -208,7 +266,10 @@ class Receiver {
   #observe(part: PreparedPart): void {
     const verdict = this.#turn.database.clock.observe(part.timestamp);
     if (verdict !== "tooFarAhead") return;
-    this.#deps.logger("warn", "history.clock.ahead", { device: part.author, database: part.scope.database });
+    this.#deps.logger("warn", "history.clock.ahead", {
+      device: part.author,
+      database: part.scope.database,
+    });
   }
 
   /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
@@ -222,12 +283,23 @@ class Receiver {
   }
 
   #addControls(part: PreparedPart, scope: StagedScope, log: number): void {
-    const dot: ControlDot = { log, logKey: part.log, generation: part.generation, timestamp: part.timestamp };
+    const dot: ControlDot = {
+      log,
+      logKey: part.log,
+      generation: part.generation,
+      timestamp: part.timestamp,
+    };
     let parents = part.controlHeads;
     for (const control of part.controls) {
       const entry = controlEntry(control.id, this.#verified(control), part.author, dot, parents);
-      this.#turn.addControl(scope, control.idBytes, entry, controlRecord(entry, log, control.index, control.bytes));
-      if (scope.access.rejected.has(control.id) && part.author === this.#delivery.from) refuseAuthor();
+      this.#turn.addControl(
+        scope,
+        control.idBytes,
+        entry,
+        controlRecord(entry, log, control.index, control.bytes),
+      );
+      if (scope.access.rejected.has(control.id) && part.author === this.#delivery.from)
+        refuseAuthor();
       parents = [control.id];
     }
   }
@@ -257,7 +329,15 @@ class Receiver {
       ...part.controls.map(() => encodeHeld("control")),
       ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
     ];
-    return encodeStoredCommit({ header, signature, part: partHeader, partIndex, sequence: this.#turn.sequence, held, elided });
+    return encodeStoredCommit({
+      header,
+      signature,
+      part: partHeader,
+      partIndex,
+      sequence: this.#turn.sequence,
+      held,
+      elided,
+    });
   }
 
   /** Raises knowledge to what was claimed, but not past a part that waits, nor past our own log's end. */
@@ -267,7 +347,8 @@ class Receiver {
       const scope = this.#turn.scope(id);
       for (const [log, generation] of vector) {
         const waiting = this.#waiting.get(`${scope.state.key} ${log}`);
-        let bound = waiting === undefined ? generation : Math.min(generation, waiting.generation - 1);
+        let bound =
+          waiting === undefined ? generation : Math.min(generation, waiting.generation - 1);
         if (log === own) bound = Math.min(bound, this.#turn.own.generation);
         if (bound > 0) this.#turn.raise(scope, log, bound);
       }
@@ -276,5 +357,8 @@ class Receiver {
 }
 
 function refuseAuthor(): never {
-  throw new HistoryError("HISTORY_UNAUTHORISED", "Cannot take commit: its author, who sent it, may not make it");
+  throw new HistoryError(
+    "HISTORY_UNAUTHORISED",
+    "Cannot take commit: its author, who sent it, may not make it",
+  );
 }

@@ -7,7 +7,13 @@ import { ByteReader, ByteWriter, Sum256 } from "../base/index.ts";
 import { DIGEST_SIZE } from "./digest.ts";
 import type { ScopeNumber } from "./keys.ts";
 import { HistoryError } from "./errors.ts";
-import { type Context, type ContextEntry, type LogNumber, type Row, type Version } from "./version.ts";
+import {
+  type Context,
+  type ContextEntry,
+  type LogNumber,
+  type Row,
+  type Version,
+} from "./version.ts";
 
 /** Size in bytes of an op's salt. */
 export const SALT_SIZE = 16;
@@ -73,7 +79,14 @@ function readVersion(input: ByteReader): Version {
   const salt = input.bytes(SALT_SIZE);
   const context = readContext(input);
   const size = input.varint();
-  return { log, generation, timestamp, salt, context, value: size === 0 ? undefined : input.bytes(size) };
+  return {
+    log,
+    generation,
+    timestamp,
+    salt,
+    context,
+    value: size === 0 ? undefined : input.bytes(size),
+  };
 }
 
 function writeContext(out: ByteWriter, context: Context): void {
@@ -121,7 +134,10 @@ export function encodeScopeRecord(record: ScopeRecord): Uint8Array {
   return out.finish();
 }
 
-export function decodeScopeRecord(bytes: Uint8Array): { vector: Map<LogNumber, number>; sum: Sum256 } {
+export function decodeScopeRecord(bytes: Uint8Array): {
+  vector: Map<LogNumber, number>;
+  sum: Sum256;
+} {
   const input = new ByteReader(bytes);
   const sum = Sum256.fromBytes(input.bytes(DIGEST_SIZE));
   const vector = new Map<LogNumber, number>();
@@ -154,7 +170,12 @@ export function decodeOwnLog(bytes: Uint8Array): OwnLog {
   const incarnation = input.u64();
   const generation = input.varint();
   const timestamp = input.u64();
-  return { incarnation, generation, timestamp, digest: input.remaining === 0 ? undefined : input.bytes(DIGEST_SIZE) };
+  return {
+    incarnation,
+    generation,
+    timestamp,
+    digest: input.remaining === 0 ? undefined : input.bytes(DIGEST_SIZE),
+  };
 }
 
 /** One part of a commit, as a change names it. */
@@ -228,10 +249,16 @@ export function decodeControlRecord(bytes: Uint8Array): ControlRecord {
 }
 
 /** Runs a decoder over bytes of this store; what it cannot read is corruption, not a peer's fault. */
-export function readRecord<T>(what: string, bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+export function readRecord<T>(
+  what: string,
+  bytes: Uint8Array,
+  decode: (bytes: Uint8Array) => T,
+): T {
   try {
     return decode(bytes);
   } catch (cause) {
-    throw new HistoryError("HISTORY_CORRUPT", `Cannot read ${what}: its bytes make no sense`, { cause });
+    throw new HistoryError("HISTORY_CORRUPT", `Cannot read ${what}: its bytes make no sense`, {
+      cause,
+    });
   }
 }

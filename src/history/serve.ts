@@ -5,7 +5,14 @@
 
 import { assert, type GenVector, generationIn } from "../base/index.ts";
 import type { Entry, KeyRange, Store } from "../store/index.ts";
-import { CommitHeaderSchema, decode, decodeStoredCommit, encodeOp, logFromWire, PartHeaderSchema } from "../wire/index.ts";
+import {
+  CommitHeaderSchema,
+  decode,
+  decodeStoredCommit,
+  encodeOp,
+  logFromWire,
+  PartHeaderSchema,
+} from "../wire/index.ts";
 import { controlIdBytes } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
 import { commitRange, controlKey, oldKey, rowKey } from "./keys.ts";
@@ -27,11 +34,16 @@ export interface ServedPart {
  * The parts of a scope above `vector`, up to the knowledge at the time of the call: in generation order per log, those
  * of different logs in the order in which they arrived here. Reads as it is asked, so a slow peer costs no memory.
  */
-export async function* partsAbove(deps: TurnDeps, scope: ScopeState, vector: GenVector): AsyncGenerator<ServedPart, void, undefined> {
+export async function* partsAbove(
+  deps: TurnDeps,
+  scope: ScopeState,
+  vector: GenVector,
+): AsyncGenerator<ServedPart, void, undefined> {
   const sources: LogSource[] = [];
   for (const [log, known] of scope.numbers) {
     const after = generationIn(vector, deps.interner.logOf(log));
-    if (known > after) sources.push(new LogSource(deps.store, commitRange(scope.number, log, after), log, known));
+    if (known > after)
+      sources.push(new LogSource(deps.store, commitRange(scope.number, log, after), log, known));
   }
   try {
     await Promise.all(sources.map((source) => source.advance()));
@@ -51,7 +63,9 @@ type StoredRecord = ReturnType<typeof decodeStoredCommit>;
 
 /** The stored parts of one log, one ahead. */
 class LogSource {
-  current: { readonly log: LogNumber; readonly generation: number; readonly record: StoredRecord } | undefined;
+  current:
+    | { readonly log: LogNumber; readonly generation: number; readonly record: StoredRecord }
+    | undefined;
   readonly #entries: AsyncIterator<Entry>;
   readonly #log: LogNumber;
   readonly #last: number;
@@ -68,7 +82,11 @@ class LogSource {
     if (done === true) return;
     const generation = generationOf(value.key);
     if (generation > this.#last) return;
-    this.current = { log: this.#log, generation, record: readRecord("commit", value.value, decodeStoredCommit) };
+    this.current = {
+      log: this.#log,
+      generation,
+      record: readRecord("commit", value.value, decodeStoredCommit),
+    };
   }
 
   async close(): Promise<void> {
@@ -86,7 +104,11 @@ function earliest(sources: readonly LogSource[]): LogSource | undefined {
   let first: LogSource | undefined;
   for (const source of sources) {
     if (source.current === undefined) continue;
-    if (first?.current === undefined || source.current.record.sequence < first.current.record.sequence) first = source;
+    if (
+      first?.current === undefined ||
+      source.current.record.sequence < first.current.record.sequence
+    )
+      first = source;
   }
   return first;
 }
@@ -101,7 +123,9 @@ async function assemble(
 ): Promise<CommitPart> {
   const { header, signature, part, partIndex, elided } = record;
   const dictionary = new Map(
-    decode(PartHeaderSchema, part).logs.map((id, index) => [deps.interner.log(logFromWire(id)), index] as const),
+    decode(PartHeaderSchema, part).logs.map(
+      (id, index) => [deps.interner.log(logFromWire(id)), index] as const,
+    ),
   );
   const held = record.held.map(decodeHeld);
   const versions = await versionsOf(deps, scope, log, generation, held);
@@ -112,7 +136,16 @@ async function assemble(
       continue;
     }
     const { salt, context, value } = versions[i] as Version;
-    ops.push(encodeOp({ salt, space: op.space, key: op.key, value, context: indexedContext(context, dictionary), control: undefined }));
+    ops.push(
+      encodeOp({
+        salt,
+        space: op.space,
+        key: op.key,
+        value,
+        context: indexedContext(context, dictionary),
+        control: undefined,
+      }),
+    );
   }
   return { header, signature, part, partIndex, ops, elided };
 }
@@ -129,7 +162,9 @@ async function versionsOf(
   const rows = held.flatMap((op, index) => (op === "control" ? [] : [{ ...op, index }]));
   for (let from = 0; from < rows.length; from += READ_ROWS_MAX) {
     const page = rows.slice(from, from + READ_ROWS_MAX);
-    const found = await store.getMany(page.map(({ space, key }) => rowKey(scope.number, space, key)));
+    const found = await store.getMany(
+      page.map(({ space, key }) => rowKey(scope.number, space, key)),
+    );
     for (const [i, { space, key, index }] of page.entries()) {
       const bytes = found[i];
       const heads = bytes === undefined ? [] : readRecord("row", bytes, decodeRow).heads;
@@ -143,16 +178,29 @@ async function versionsOf(
 
 async function supersededVersion(store: Store, key: Uint8Array): Promise<Version> {
   const bytes = await store.get(key);
-  if (bytes === undefined) throw new HistoryError("HISTORY_CORRUPT", "Cannot read commit: a version it names is not there");
+  if (bytes === undefined)
+    throw new HistoryError(
+      "HISTORY_CORRUPT",
+      "Cannot read commit: a version it names is not there",
+    );
   return readRecord("version", bytes, decodeVersion);
 }
 
 /** A control op of a part: found by its id, which follows from the part's digest and its index. */
-async function controlOp({ store, crypto }: TurnDeps, scope: ScopeState, record: StoredRecord, index: number): Promise<Uint8Array> {
+async function controlOp(
+  { store, crypto }: TurnDeps,
+  scope: ScopeState,
+  record: StoredRecord,
+  index: number,
+): Promise<Uint8Array> {
   const digest = decode(CommitHeaderSchema, record.header).parts[record.partIndex];
   assert(digest !== undefined, "a stored part is one of its commit's");
   const id = controlIdBytes(crypto, digest, index);
   const bytes = await store.get(controlKey(scope.number, id));
-  if (bytes === undefined) throw new HistoryError("HISTORY_CORRUPT", "Cannot read commit: a control op it names is not there");
+  if (bytes === undefined)
+    throw new HistoryError(
+      "HISTORY_CORRUPT",
+      "Cannot read commit: a control op it names is not there",
+    );
   return readRecord("control op", bytes, decodeControlRecord).op;
 }

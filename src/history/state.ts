@@ -1,4 +1,13 @@
-import { HybridClock, type LogKey, logKeyOf, type GenVector, type ScopeId, type ScopeKey, scopeKeyOf, Sum256 } from "../base/index.ts";
+import {
+  HybridClock,
+  type LogKey,
+  logKeyOf,
+  type GenVector,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  Sum256,
+} from "../base/index.ts";
 import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
 import type { Interner } from "./interner.ts";
 import type { DatabaseNumber, ScopeNumber } from "./keys.ts";
@@ -20,7 +29,7 @@ export class ScopeState {
   /** Knowledge: everything of the scope up to these generations is here, or was superseded and dropped. */
   numbers: ReadonlyMap<LogNumber, number> = new Map();
   /** Over the live heads. */
-  sum = Sum256.ZERO;
+  sum = Sum256.zero();
 
   constructor(id: ScopeId, number: ScopeNumber, interner: Interner) {
     this.id = id;
@@ -67,6 +76,9 @@ export class DatabaseState {
 }
 
 /** The name of our own log of a database. */
-export function ownLogKey(device: Parameters<typeof logKeyOf>[0]["device"], database: DatabaseState): LogKey {
+export function ownLogKey(
+  device: Parameters<typeof logKeyOf>[0]["device"],
+  database: DatabaseState,
+): LogKey {
   return logKeyOf({ device, incarnation: database.own.incarnation });
 }

@@ -1,10 +1,29 @@
 import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
-import { assert, type Crypto, type LogKey, type ScopeId, scopeKeyOf, type Sum256 } from "../base/index.ts";
+import {
+  assert,
+  type Crypto,
+  type LogKey,
+  type ScopeId,
+  scopeKeyOf,
+  type Sum256,
+} from "../base/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
 import type { Interner } from "./interner.ts";
 import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
 import { READ_ROWS_MAX } from "./limits.ts";
-import { type ControlRecord, decodeRow, encodeChange, encodeControlRecord, encodeOwnLog, encodeRow, encodeScopeRecord, encodeVersion, type OwnLog, type PartName, readRecord } from "./records.ts";
+import {
+  type ControlRecord,
+  decodeRow,
+  encodeChange,
+  encodeControlRecord,
+  encodeOwnLog,
+  encodeRow,
+  encodeScopeRecord,
+  encodeVersion,
+  type OwnLog,
+  type PartName,
+  readRecord,
+} from "./records.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 import { ABSENT_ROW, type LogNumber, mergeVersion, type Row, type Version } from "./version.ts";
 
@@ -107,7 +126,9 @@ export class Turn {
     const missing = names.filter((name) => !scope.rows.has(rowText(name)));
     for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
       const page = missing.slice(from, from + READ_ROWS_MAX);
-      const found = await this.#deps.store.getMany(page.map((name) => rowKey(scope.state.number, name.space, name.key)));
+      const found = await this.#deps.store.getMany(
+        page.map((name) => rowKey(scope.state.number, name.space, name.key)),
+      );
       page.forEach((name, i) => {
         const bytes = found[i];
         const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
@@ -124,11 +145,14 @@ export class Turn {
   merge(scope: StagedScope, name: RowName, version: Version): void {
     const entry = staged(scope, name);
     const before = entry.row;
-    const { row, superseded } = mergeVersion(before, version, (a, b) => this.#deps.interner.compareLogs(a, b));
+    const { row, superseded } = mergeVersion(before, version, (a, b) =>
+      this.#deps.interner.compareLogs(a, b),
+    );
     if (row === before) return;
     entry.row = row;
     entry.changed = true;
-    for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
+    for (const head of before.heads)
+      if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
     if (row.heads.includes(version)) this.#count(scope, name, version, 1);
     for (const old of superseded) {
       const key = oldKey(scope.state.number, old.log, old.generation, name.space, name.key);
@@ -146,7 +170,11 @@ export class Turn {
 
   addControl(scope: StagedScope, id: Uint8Array, entry: ControlEntry, record: ControlRecord): void {
     scope.addControl(entry);
-    this.#writes.push({ type: "put", key: controlKey(scope.state.number, id), value: encodeControlRecord(record) });
+    this.#writes.push({
+      type: "put",
+      key: controlKey(scope.state.number, id),
+      value: encodeControlRecord(record),
+    });
   }
 
   /** Claims everything of the scope up to `generation` of `log`. */
@@ -175,7 +203,11 @@ export class Turn {
     if (batch.length === 0 && !this.#touched) return false;
     if (this.#parts.length > 0) {
       const change = encodeChange({ fromSync, parts: this.#parts });
-      batch.push({ type: "put", key: changeKey(this.database.number, this.sequence), value: change });
+      batch.push({
+        type: "put",
+        key: changeKey(this.database.number, this.sequence),
+        value: change,
+      });
     }
     this.own = { ...this.own, timestamp: this.database.clock.last };
     batch.push({ type: "put", key: ownKey(this.database.number), value: encodeOwnLog(this.own) });
@@ -189,7 +221,12 @@ export class Turn {
   #stage(scope: StagedScope, batch: WriteOp[]): void {
     const { number } = scope.state;
     for (const { name, row, changed } of scope.rows.values()) {
-      if (changed) batch.push({ type: "put", key: rowKey(number, name.space, name.key), value: encodeRow(row) });
+      if (changed)
+        batch.push({
+          type: "put",
+          key: rowKey(number, name.space, name.key),
+          value: encodeRow(row),
+        });
     }
     if (!scope.changed) return;
     batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });
@@ -224,7 +261,12 @@ export function controlLogOf(scope: ScopeId, entries: Iterable<ControlEntry>): C
 }
 
 /** SHA-256 of a live head: its log's bytes, generation (8 bytes, big-endian), space, row key. [HI13] */
-export function headDigest(crypto: Crypto, log: Uint8Array, generation: number, name: RowName): Uint8Array {
+export function headDigest(
+  crypto: Crypto,
+  log: Uint8Array,
+  generation: number,
+  name: RowName,
+): Uint8Array {
   const input = new Uint8Array(log.length + 9 + name.key.length);
   input.set(log);
   const view = new DataView(input.buffer);

@@ -57,7 +57,8 @@ export function joinContexts(a: Context, b: Context): Context {
   if (b.length === 0) return isSorted(a) ? a : a.toSorted(byLog);
   const join = new Map<LogNumber, number>();
   for (const { log, generation } of a) join.set(log, generation);
-  for (const { log, generation } of b) if (generation > (join.get(log) ?? 0)) join.set(log, generation);
+  for (const { log, generation } of b)
+    if (generation > (join.get(log) ?? 0)) join.set(log, generation);
   return Array.from(join, ([log, generation]) => ({ log, generation })).sort(byLog);
 }
 
@@ -66,7 +67,9 @@ export function joinContexts(a: Context, b: Context): Context {
  * those that no context in the set covers. [HI6] [HI7]
  */
 export function mergeVersion(row: Row, version: Version, order: LogOrder): Merged {
-  if (row.heads.some((head) => head.log === version.log && head.generation === version.generation)) {
+  if (
+    row.heads.some((head) => head.log === version.log && head.generation === version.generation)
+  ) {
     return { row, superseded: [] };
   }
   const seen = joinContexts(row.seen, version.context);

@@ -66,7 +66,11 @@ export class Writer {
   #run: Promise<void> | undefined;
   #closed = false;
 
-  constructor(deps: AuthorDeps & ReceiveDeps, database: DatabaseState, written: (written: Written) => void) {
+  constructor(
+    deps: AuthorDeps & ReceiveDeps,
+    database: DatabaseState,
+    written: (written: Written) => void,
+  ) {
     this.#deps = deps;
     this.#database = database;
     this.#written = written;
@@ -75,7 +79,11 @@ export class Writer {
   /** Resolves when the draft's commit is durable. */
   async write(request: WriteRequest): Promise<WriteOutcome> {
     while (this.#queue.length >= WRITES_WAITING_MAX && this.#run !== undefined) await this.#run;
-    return this.#enter((waiting: Waiting<WriteOutcome>) => ({ kind: "draft", request, ...waiting }));
+    return this.#enter((waiting: Waiting<WriteOutcome>) => ({
+      kind: "draft",
+      request,
+      ...waiting,
+    }));
   }
 
   /** Resolves when the delivery is durable. */
@@ -94,8 +102,13 @@ export class Writer {
     await this.#run;
   }
 
-  #enter<Answer>(entry: (waiting: Waiting<Answer>) => WaitingDraft | WaitingDelivery | WaitingTask): Promise<Answer> {
-    if (this.#closed) return Promise.reject(new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed"));
+  #enter<Answer>(
+    entry: (waiting: Waiting<Answer>) => WaitingDraft | WaitingDelivery | WaitingTask,
+  ): Promise<Answer> {
+    if (this.#closed)
+      return Promise.reject(
+        new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed"),
+      );
     return new Promise<Answer>((resolve, reject) => {
       this.#queue.push(entry({ resolve, reject }));
       this.#run ??= this.#runAll();
@@ -159,7 +172,10 @@ export class Writer {
   }
 
   /** Adds a group's commit. When it is refused, each member is tried by itself, so that one does not spoil the others'. */
-  async #author(turn: Turn, group: readonly WaitingDraft[]): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
+  async #author(
+    turn: Turn,
+    group: readonly WaitingDraft[],
+  ): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
     try {
       const request = joined(group);
       if (!(await isStillAsRead(turn, request))) return [[group, "conflict"]];
@@ -230,6 +246,8 @@ async function isStillAsRead(turn: Turn, request: WriteRequest): Promise<boolean
 function sameHeads(a: Row, b: Row): boolean {
   return (
     a.heads.length === b.heads.length &&
-    a.heads.every((head, i) => head.log === b.heads[i]?.log && head.generation === b.heads[i].generation)
+    a.heads.every(
+      (head, i) => head.log === b.heads[i]?.log && head.generation === b.heads[i].generation,
+    )
   );
 }

@@ -1,0 +1,129 @@
+import { concatBytes } from "./bytes.ts";
+import { CodedError } from "./errors.ts";
+
+/** `FRAME_TOO_LARGE`: a frame says that it is over the limit. `FRAME_MALFORMED`: its length is no shortest varint. */
+export type FrameErrorCode = "FRAME_MALFORMED" | "FRAME_TOO_LARGE";
+
+export class FrameError extends CodedError<FrameErrorCode> {}
+
+/** Bytes of a length below 2^35: more than any frame limit. */
+const HEADER_BYTES_MAX = 5;
+
+/** The length before a frame of `size` bytes: an unsigned protobuf varint, as libp2p's and Swarm's protocols have it. [BA5] */
+export function frameHeader(size: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = size;
+  while (rest >= 0x80) {
+    bytes.push((rest % 0x80) + 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+/** One frame: its length, then its bytes. */
+export function encodeFrame(payload: Uint8Array): Uint8Array {
+  return concatBytes(frameHeader(payload.length), payload);
+}
+
+/**
+ * Cuts a stream of bytes into frames, whatever pieces it comes in. Holds one frame at most: a length over the limit is
+ * refused before anything of the frame is kept. [BA6]
+ */
+export class FrameDecoder {
+  readonly #max: number;
+  /** The piece being read, and how far. */
+  #piece: Uint8Array = new Uint8Array();
+  #at = 0;
+  /** Length of the frame under way, once known. */
+  #size: number | undefined;
+  #header = 0;
+  #headerBytes = 0;
+  /** The frame under way when it began in an earlier piece. */
+  #partial: Uint8Array | undefined;
+  #filled = 0;
+
+  /** `max`: bytes of a frame at most. */
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** Whether a frame has begun and not ended. */
+  get isWithinFrame(): boolean {
+    return this.#headerBytes > 0 || this.#size !== undefined || this.#at < this.#piece.length;
+  }
+
+  /** Gives the next piece. What came before must have been read with `next` until it answered `undefined`. */
+  push(piece: Uint8Array): void {
+    this.#piece = piece;
+    this.#at = 0;
+  }
+
+  /** The next whole frame, or `undefined` when more has to come. @throws {FrameError} and is not usable afterwards. */
+  next(): Uint8Array | undefined {
+    const size = this.#size ?? this.#readHeader();
+    if (size === undefined) return undefined;
+    const left = this.#piece.length - this.#at;
+    if (this.#partial === undefined && left >= size) {
+      // Whole within one piece: no copy.
+      const frame = this.#piece.subarray(this.#at, this.#at + size);
+      this.#at += size;
+      this.#size = undefined;
+      return frame;
+    }
+    return this.#fill(size, left);
+  }
+
+  #fill(size: number, left: number): Uint8Array | undefined {
+    this.#partial ??= new Uint8Array(Math.min(size, Math.max(left, FIRST_ROOM)));
+    const take = Math.min(left, size - this.#filled);
+    if (this.#filled + take > this.#partial.length) {
+      // Grows with what has come, not with what was announced.
+      const grown = new Uint8Array(
+        Math.min(size, Math.max(this.#filled + take, 2 * this.#partial.length)),
+      );
+      grown.set(this.#partial.subarray(0, this.#filled));
+      this.#partial = grown;
+    }
+    this.#partial.set(this.#piece.subarray(this.#at, this.#at + take), this.#filled);
+    this.#filled += take;
+    this.#at += take;
+    if (this.#filled < size) return undefined;
+    const frame = this.#partial;
+    this.#partial = undefined;
+    this.#filled = 0;
+    this.#size = undefined;
+    return frame;
+  }
+
+  #readHeader(): number | undefined {
+    while (this.#at < this.#piece.length) {
+      const byte = this.#piece[this.#at++] as number;
+      this.#header += (byte & 0x7f) * 2 ** (7 * this.#headerBytes);
+      this.#headerBytes += 1;
+      if (byte >= 0x80) {
+        if (this.#headerBytes === HEADER_BYTES_MAX) throw malformed();
+        continue;
+      }
+      if (byte === 0 && this.#headerBytes > 1) throw malformed();
+      if (this.#header > this.#max) {
+        throw new FrameError(
+          "FRAME_TOO_LARGE",
+          `Cannot read frame: ${this.#header} bytes are over the limit of ${this.#max}`,
+        );
+      }
+      this.#size = this.#header;
+      this.#header = 0;
+      this.#headerBytes = 0;
+      return this.#size;
+    }
+    return undefined;
+  }
+}
+
+/** Bytes of the first memory for a frame that comes in pieces. */
+const FIRST_ROOM = 16 * 1024;
+
+function malformed(): FrameError {
+  return new FrameError("FRAME_MALFORMED", "Cannot read frame: its length is no shortest varint");
+}

@@ -1,0 +1,107 @@
+/**
+ * Row values as JSON and back without loss, for the command line and the local API. What JSON lacks is an object with one
+ * key that begins with "$"; keys of values that begin with "$" get one more. [VA10]
+ */
+
+import { fromBase64Url, toBase64Url } from "./base64url.ts";
+import { BlobRef, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
+import { VALUE_DEPTH_MAX } from "./limits.ts";
+import { ValueError } from "./value-errors.ts";
+import type { Value } from "./value.ts";
+
+/** What `JSON.parse` may answer. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+
+export function toJson(value: Value): Json {
+  switch (typeof value) {
+    case "bigint":
+      return { $bigint: value.toString() };
+    case "number":
+      return Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : { $number: Object.is(value, -0) ? "-0" : String(value) };
+    case "object":
+      return value === null ? null : objectToJson(value);
+    default:
+      return value;
+  }
+}
+
+function objectToJson(value: Exclude<Value, null | boolean | number | bigint | string>): Json {
+  if (value instanceof Uint8Array) return { $bytes: toBase64Url(value) };
+  if (value instanceof Date) return { $date: value.toISOString() };
+  if (value instanceof BlobRef) return { $blob: formatBlobRef(value) };
+  if (isArray(value)) return value.map(toJson);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]) => [key.startsWith("$") ? `$${key}` : key, toJson(one)]),
+  );
+}
+
+/** The value of its JSON form. @throws {ValueError} `DB_VALUE_UNSUPPORTED` for an object with "$" that stands for nothing. */
+export function fromJson(json: Json): Value {
+  return fromJsonAt(json, 1);
+}
+
+function fromJsonAt(json: Json, depth: number): Value {
+  if (typeof json !== "object" || json === null) return json;
+  if (depth > VALUE_DEPTH_MAX) throw unsupported(`it is nested over ${VALUE_DEPTH_MAX} deep`);
+  if (isArray(json)) return json.map((one) => fromJsonAt(one, depth + 1));
+  const entries = Object.entries(json);
+  const [first] = entries;
+  if (entries.length === 1 && first !== undefined && /^\$[^$]/.test(first[0]))
+    return special(first[0], first[1]);
+  return Object.fromEntries(
+    entries.map(([key, one]) => {
+      if (/^\$([^$]|$)/.test(key)) throw unsupported(`"${key}" stands for nothing here`);
+      return [key.startsWith("$") ? key.slice(1) : key, fromJsonAt(one, depth + 1)];
+    }),
+  );
+}
+
+const NUMBERS: Readonly<Record<string, number>> = {
+  NaN: Number.NaN,
+  "-0": -0,
+  Infinity: Number.POSITIVE_INFINITY,
+  "-Infinity": Number.NEGATIVE_INFINITY,
+};
+
+function special(key: string, content: Json): Value {
+  if (typeof content === "string") {
+    const value = specialText(key, content);
+    if (value !== undefined) return value;
+  }
+  throw unsupported(`"${key}" does not hold what it stands for`);
+}
+
+function specialText(key: string, text: string): Value | undefined {
+  switch (key) {
+    case "$bytes":
+      return fromBase64Url(text);
+    case "$bigint":
+      return /^-?(0|[1-9]\d*)$/.test(text) && text !== "-0" ? BigInt(text) : undefined;
+    case "$date": {
+      const date = new Date(text);
+      return Number.isNaN(date.getTime()) || date.toISOString() !== text ? undefined : date;
+    }
+    case "$blob":
+      return parseBlobRef(text);
+    case "$number":
+      return NUMBERS[text];
+    default:
+      return undefined;
+  }
+}
+
+function isArray<T>(value: readonly T[] | object): value is readonly T[] {
+  return Array.isArray(value);
+}
+
+function unsupported(why: string): ValueError {
+  return new ValueError("DB_VALUE_UNSUPPORTED", `Cannot read JSON as a value: ${why}`);
+}

@@ -1,0 +1,300 @@
+/**
+ * The guard of foreign row values: one pass over the bytes, without making an object, that accepts exactly what
+ * `encodeValue` makes. A CBOR library alone takes other forms, changes some and can be made to exhaust the stack. [VA6]
+ */
+
+import { ADDRESS_SIZE, BlobRef } from "./blob-ref.ts";
+import { fromUtf8 } from "./bytes.ts";
+import {
+  BLOB_DEPTH_MAX,
+  MEDIA_TYPE_BYTES_MAX,
+  ROW_VALUE_BYTES_MAX,
+  VALUE_DEPTH_MAX,
+  VALUE_NODES_MAX,
+} from "./limits.ts";
+import { ValueError } from "./value-errors.ts";
+import { DATE_MILLIS_MAX, TAG } from "./value-tags.ts";
+
+/** What a walk finds on its way. */
+export interface CheckedValue {
+  readonly blobRefs: readonly BlobRef[];
+}
+
+const NO_REFS: readonly BlobRef[] = [];
+
+/** @throws {ValueError} `DB_VALUE_MALFORMED`, `DB_VALUE_TOO_LARGE`. */
+export function checkValue(bytes: Uint8Array): CheckedValue {
+  if (bytes.length > ROW_VALUE_BYTES_MAX) {
+    throw new ValueError(
+      "DB_VALUE_TOO_LARGE",
+      `Cannot take value: over ${ROW_VALUE_BYTES_MAX} bytes`,
+    );
+  }
+  const walk = new Walk(bytes);
+  walk.item(1);
+  if (walk.at !== bytes.length) throw malformed("bytes follow it");
+  return { blobRefs: walk.blobRefs ?? NO_REFS };
+}
+
+const MAJOR = {
+  uint: 0,
+  negint: 1,
+  bytes: 2,
+  text: 3,
+  array: 4,
+  map: 5,
+  tag: 6,
+  other: 7,
+} as const;
+
+/** Second bytes of the tags' heads and simple values. */
+const FALSE = 0xf4;
+const NULL = 0xf6;
+const FLOAT16 = 0xf9;
+const FLOAT32 = 0xfa;
+const FLOAT64 = 0xfb;
+
+class Walk {
+  at = 0;
+  blobRefs: BlobRef[] | undefined;
+  readonly #bytes: Uint8Array;
+  #view: DataView | undefined;
+  #nodes = 0;
+  /** Of the head read last. */
+  #major = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  item(depth: number): void {
+    this.#nodes += 1;
+    if (this.#nodes > VALUE_NODES_MAX)
+      throw new ValueError(
+        "DB_VALUE_TOO_LARGE",
+        `Cannot take value: it has over ${VALUE_NODES_MAX} parts`,
+      );
+    const first = this.#bytes[this.at];
+    if (first !== undefined && first >= 0xe0) return this.#simple(first);
+    const argument = this.#head();
+    switch (this.#major) {
+      case MAJOR.uint:
+      case MAJOR.negint:
+        return;
+      case MAJOR.bytes:
+        this.#skip(argument);
+        return;
+      case MAJOR.text:
+        this.#text(argument);
+        return;
+      case MAJOR.array:
+        this.#container(argument, 1, depth);
+        for (let i = 0; i < argument; i++) this.item(depth + 1);
+        return;
+      case MAJOR.map:
+        this.#container(argument, 2, depth);
+        this.#map(argument, depth);
+        return;
+      default:
+        this.#tagged(argument);
+    }
+  }
+
+  /** Reads a head in its shortest form; answers its argument, at most 2^53 - 1. */
+  #head(): number {
+    const first = this.#byte();
+    this.#major = first >> 5;
+    const info = first & 0x1f;
+    if (info < 24) return info;
+    if (info > 27) throw malformed("it has a head of no known form");
+    let value = 0;
+    for (let left = 1 << (info - 24); left > 0; left--) value = value * 256 + this.#byte();
+    const least = info === 24 ? 24 : info === 25 ? 256 : info === 26 ? 65_536 : 2 ** 32;
+    if (value < least) throw malformed("a number is longer than it needs to be");
+    // -1 - value is the number of a negative one, so 2^53 - 1 would be -2^53.
+    if (value > Number.MAX_SAFE_INTEGER - (this.#major === MAJOR.negint ? 1 : 0))
+      throw malformed("a whole number is too great");
+    return value;
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.at];
+    if (byte === undefined) throw malformed("it ends too early");
+    this.at += 1;
+    return byte;
+  }
+
+  #skip(size: number): void {
+    if (size > this.#bytes.length - this.at) throw malformed("it ends too early");
+    this.at += size;
+  }
+
+  #text(size: number): void {
+    const start = this.at;
+    this.#skip(size);
+    for (let i = start; i < this.at; i++) {
+      if ((this.#bytes[i] as number) < 0x80) continue;
+      if (fromUtf8(this.#bytes.subarray(i, this.at)) === undefined)
+        throw malformed("a text is not UTF-8");
+      return;
+    }
+  }
+
+  #container(count: number, each: number, depth: number): void {
+    if (depth > VALUE_DEPTH_MAX) throw malformed(`it is nested over ${VALUE_DEPTH_MAX} deep`);
+    if (count * each > this.#bytes.length - this.at) throw malformed("it ends too early");
+  }
+
+  /** Keys are texts, each once, shorter ones first, equal lengths by bytes: so their heads' order is theirs. */
+  #map(count: number, depth: number): void {
+    let before = -1;
+    let beforeEnd = -1;
+    for (let i = 0; i < count; i++) {
+      const size = this.#head();
+      if (this.#major !== MAJOR.text) throw malformed("a key is no text");
+      const start = this.at;
+      this.#text(size);
+      if (before >= 0 && !this.#isAfter(before, beforeEnd, start, this.at))
+        throw malformed("its keys are not in order, each once");
+      before = start;
+      beforeEnd = this.at;
+      this.item(depth + 1);
+    }
+  }
+
+  #isAfter(a: number, aEnd: number, b: number, bEnd: number): boolean {
+    const size = aEnd - a;
+    if (bEnd - b !== size) return bEnd - b > size;
+    for (let i = 0; i < size; i++) {
+      const difference = (this.#bytes[b + i] as number) - (this.#bytes[a + i] as number);
+      if (difference !== 0) return difference > 0;
+    }
+    return false;
+  }
+
+  #tagged(tag: number): void {
+    switch (tag) {
+      case TAG.bigintPositive:
+      case TAG.bigintNegative: {
+        const size = this.#headOf(MAJOR.bytes);
+        const first = this.#bytes[this.at];
+        this.#skip(size);
+        if (size > 0 && first === 0) throw malformed("a bigint has leading zeros");
+        return;
+      }
+      case TAG.date:
+        return this.#date();
+      case TAG.blobRef:
+        return this.#blobRef();
+      default:
+        throw malformed("it has an unknown tag");
+    }
+  }
+
+  #headOf(major: number): number {
+    const argument = this.#head();
+    if (this.#major !== major) throw malformed("a tag holds what it does not stand for");
+    return argument;
+  }
+
+  #date(): void {
+    const isMap = this.#byte() === 0xa2 && this.#byte() === 0x01;
+    if (!isMap) throw malformed("a date has another form");
+    const argument = this.#head();
+    if (this.#major > MAJOR.negint) throw malformed("a date has another form");
+    const seconds = this.#major === MAJOR.uint ? argument : -1 - argument;
+    if (this.#byte() !== 0x22) throw malformed("a date has another form");
+    const millis = this.#headOf(MAJOR.uint);
+    if (millis > 999 || Math.abs(1000 * seconds + millis) > DATE_MILLIS_MAX)
+      throw malformed("a date is out of range");
+  }
+
+  #blobRef(): void {
+    const fields = this.#headOf(MAJOR.array);
+    if (fields !== 4 && fields !== 5) throw malformed("a BlobRef has another form");
+    if (this.#headOf(MAJOR.bytes) !== ADDRESS_SIZE)
+      throw malformed("a BlobRef's root is no address");
+    const start = this.at;
+    this.#skip(ADDRESS_SIZE);
+    const root = this.#bytes.subarray(start, this.at);
+    const [size, depth, chunker] = [
+      this.#headOf(MAJOR.uint),
+      this.#headOf(MAJOR.uint),
+      this.#headOf(MAJOR.uint),
+    ];
+    if (depth > BLOB_DEPTH_MAX || chunker > 255) throw malformed("a BlobRef is out of range");
+    const mediaType = fields === 5 ? this.#mediaType() : undefined;
+    this.blobRefs ??= [];
+    this.blobRefs.push(new BlobRef({ root, size, depth, chunker, mediaType }));
+  }
+
+  #mediaType(): string {
+    const size = this.#headOf(MAJOR.text);
+    if (size === 0 || size > MEDIA_TYPE_BYTES_MAX) throw malformed("a media type is out of range");
+    const start = this.at;
+    this.#text(size);
+    return fromUtf8(this.#bytes.subarray(start, this.at)) as string;
+  }
+
+  #simple(first: number): void {
+    this.at += 1;
+    if (first >= FALSE && first <= NULL) return;
+    const start = this.at;
+    if (first === FLOAT16) {
+      this.#skip(2);
+      checkHalf(((this.#bytes[start] as number) << 8) | (this.#bytes[start + 1] as number));
+      return;
+    }
+    this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
+    if (first === FLOAT32) {
+      this.#skip(4);
+      const value = this.#view.getFloat32(start);
+      if (!Number.isFinite(value) || isWhole(value) || fitsHalf(this.#view.getUint32(start)))
+        throw longFloat();
+    } else if (first === FLOAT64) {
+      this.#skip(8);
+      const value = this.#view.getFloat64(start);
+      if (!Number.isFinite(value) || isWhole(value) || Math.fround(value) === value)
+        throw longFloat();
+    } else {
+      throw malformed("it has a simple value of no known form");
+    }
+  }
+}
+
+/** Whole numbers are integers in CBOR; -0 is the one that is not. */
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && !Object.is(value, -0);
+}
+
+function checkHalf(bits: number): void {
+  const exponent = (bits >> 10) & 0x1f;
+  const mantissa = bits & 0x3ff;
+  if (exponent === 0x1f) {
+    if (mantissa !== 0 && bits !== 0x7e00) throw malformed("a NaN has another form");
+    return;
+  }
+  const magnitude = exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);
+  const value = bits >= 0x8000 ? -magnitude : magnitude;
+  if (isWhole(value)) throw malformed("a whole number is written as a float");
+}
+
+/** Whether a finite single has a half with the same value. */
+function fitsHalf(bits: number): boolean {
+  const exponent = ((bits >>> 23) & 0xff) - 127;
+  const mantissa = bits & 0x7f_ffff;
+  if (exponent > 15) return false;
+  if (exponent >= -14) return (mantissa & 0x1fff) === 0;
+  if (exponent < -24) return (bits & 0x7fff_ffff) === 0;
+  // A subnormal half has fewer bits the smaller it is.
+  const dropped = 13 + (-14 - exponent);
+  return ((mantissa | 0x80_0000) & (2 ** dropped - 1)) === 0;
+}
+
+function longFloat(): ValueError {
+  return malformed("a number is written longer than it needs to be");
+}
+
+function malformed(why: string): ValueError {
+  return new ValueError("DB_VALUE_MALFORMED", `Cannot take value: ${why}`);
+}

@@ -1,0 +1,41 @@
+import { CodedError } from "../base/index.ts";
+
+/** Every way the Sync service may refuse, here or at the peer that was asked. docs/errors.md says what to do about each. */
+export type SyncErrorCode =
+  | "SYNC_BUSY"
+  | "SYNC_CLOSED"
+  | "SYNC_GROUP_EXISTS"
+  | "SYNC_INVITE_EXPIRED"
+  | "SYNC_INVITE_USED_UP"
+  | "SYNC_JOIN_FAILED"
+  | "SYNC_NO_ACCESS"
+  | "SYNC_NO_GROUP"
+  | "SYNC_NOT_ADMIN"
+  | "SYNC_OFFLINE"
+  | "SYNC_PENDING"
+  | "SYNC_PROTOCOL"
+  | "SYNC_SPEC_INVALID"
+  | "SYNC_TIMEOUT"
+  | "SYNC_UNSUPPORTED"
+  | "SYNC_WRONG_DATABASE";
+
+export class SyncError extends CodedError<SyncErrorCode> {}
+
+/** Codes that a peer may answer with; any other is shown as `SYNC_PROTOCOL`. */
+const ANSWERS: ReadonlySet<string> = new Set<SyncErrorCode>([
+  "SYNC_BUSY",
+  "SYNC_INVITE_EXPIRED",
+  "SYNC_INVITE_USED_UP",
+  "SYNC_NO_ACCESS",
+  "SYNC_NOT_ADMIN",
+  "SYNC_OFFLINE",
+  "SYNC_PENDING",
+  "SYNC_PROTOCOL",
+  "SYNC_UNSUPPORTED",
+]);
+
+/** A peer's refusal as our error. Its text is the peer's: shown, never acted on. */
+export function refusalError(code: string, message: string): SyncError {
+  const known = ANSWERS.has(code) ? (code as SyncErrorCode) : "SYNC_PROTOCOL";
+  return new SyncError(known, `Peer refused: ${message === "" ? code : message}`);
+}

@@ -1,0 +1,323 @@
+/**
+ * The asking side of walk 2: pulls from one peer, for one database, what this device lacks, and goes on with what happens
+ * later. A round asks for the groups' scopes first, then for the collections', so that who may write is known before
+ * what they wrote.
+ */
+
+import { verifyCertificate } from "../access/index.ts";
+import {
+  assert,
+  type Clock,
+  type Crypto,
+  equalBytes,
+  type GenVector,
+  generationIn,
+  type Logger,
+  type LogKey,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+} from "../base/index.ts";
+import type { History, WaitingLog, Written } from "../history/index.ts";
+import { type Connection, FramedStream } from "../net/index.ts";
+import {
+  type CaughtUp,
+  create,
+  decode,
+  DeltaMode,
+  DeltaOpenSchema,
+  DeltaRequestSchema,
+  type DeltaResponse,
+  DeltaResponseSchema,
+  encode,
+} from "../wire/index.ts";
+import type { PageBudget } from "./budget.ts";
+import { refusalError, SyncError } from "./errors.ts";
+import { Intake } from "./intake.ts";
+import { PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
+import { claimFromWire, claimToWire, PartCollector } from "./page.ts";
+import { DELTAS_PROTOCOL } from "./protocols.ts";
+
+export interface InitiatorDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly budget: PageBudget;
+}
+
+/** How far a pull is. */
+export interface PullProgress {
+  readonly state: "opening" | "catchingUp" | "live";
+  /** Row ops taken on this stream. */
+  readonly rows: number;
+  /** Bytes of the stream's content, both ways. */
+  readonly bytes: number;
+}
+
+/** The scopes to pull, by mode. */
+export type ScopesOf = (mode: DeltaMode) => readonly ScopeId[];
+
+/**
+ * One deltas stream, from our side.
+ */
+export class Initiator {
+  readonly #deps: InitiatorDeps;
+  readonly #connection: Connection;
+  readonly #database: string;
+  readonly #scopesOf: ScopesOf;
+  readonly #collector = new PartCollector();
+  /** Last asked for, by mode. */
+  readonly #asked = new Map<DeltaMode, ReadonlySet<ScopeKey>>();
+  /** Asked for on this stream at any time: an answer may be under way when a later request leaves a scope out. */
+  readonly #everAsked = new Set<ScopeKey>();
+  /** Rounds that have not been caught up, by number. */
+  readonly #open = new Set<number>();
+  /** Logs that wait for a control log to grow, with its heads then. */
+  readonly #waiting = new Map<string, { readonly log: WaitingLog; readonly heads: string }>();
+  readonly #intake: Intake;
+  #frames: FramedStream | undefined;
+  #sending: Promise<void> = Promise.resolve();
+  #round = 0;
+  #rows = 0;
+
+  constructor(deps: InitiatorDeps, connection: Connection, database: string, scopesOf: ScopesOf) {
+    this.#deps = deps;
+    this.#connection = connection;
+    this.#database = database;
+    this.#scopesOf = scopesOf;
+    this.#intake = new Intake(deps, connection.peer, database, (receipt) => this.#took(receipt));
+  }
+
+  get progress(): PullProgress {
+    const stream = this.#frames?.stream;
+    const state =
+      this.#asked.size === 0
+        ? "opening"
+        : this.#asked.size < 2 || this.#open.size > 0
+          ? "catchingUp"
+          : "live";
+    return {
+      state,
+      rows: this.#rows,
+      bytes: stream === undefined ? 0 : stream.bytesIn + stream.bytesOut,
+    };
+  }
+
+  /**
+   * Pulls until the stream ends or `signal` aborts.
+   *
+   * @throws a coded error; `isPeerFault` tells whose doing it was.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const stream = await this.#connection.open(DELTAS_PROTOCOL, { signal });
+    const frames = new FramedStream(stream);
+    const stop = this.#deps.history.onWritten((written) => this.#onWritten(written));
+    const abort = (): void => stream.reset();
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      signal.throwIfAborted();
+      await this.#begin(frames);
+      this.#frames = frames;
+      await this.#ask(DeltaMode.SYNCGROUPS);
+      for (
+        let frame = await this.#next(frames);
+        frame !== undefined;
+        frame = await this.#next(frames)
+      )
+        await this.#take(frame);
+      await this.#intake.flush();
+    } finally {
+      signal.removeEventListener("abort", abort);
+      stop();
+      stream.reset();
+      await this.#intake.close();
+    }
+  }
+
+  /** Asks again where the scopes to pull have changed. */
+  refresh(): void {
+    for (const mode of this.#asked.keys()) {
+      const wanted = this.#wanted(mode);
+      const asked = this.#asked.get(mode);
+      if (asked?.size === wanted.length && wanted.every((scope) => asked.has(scopeKeyOf(scope))))
+        continue;
+      this.#askLater(mode);
+    }
+  }
+
+  async #begin(frames: FramedStream): Promise<void> {
+    const { certified } = this.#deps.history.identity;
+    await frames.send(
+      encode(
+        DeltaOpenSchema,
+        create(DeltaOpenSchema, { database: this.#database, certificate: certified.bytes }),
+      ),
+    );
+    const first = await frames.receive();
+    if (first === undefined)
+      throw new SyncError("SYNC_OFFLINE", "Cannot pull: the peer ended the stream");
+    const { opened, refused } = decode(DeltaResponseSchema, first);
+    if (refused !== undefined) throw refusalError(refused.code, refused.message);
+    if (opened === undefined)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer did not say who it is");
+    const peer = await verifyCertificate({ crypto: this.#deps.crypto }, opened.certificate);
+    if (peer.device !== this.#connection.peer) {
+      throw new SyncError(
+        "SYNC_PROTOCOL",
+        "Cannot pull: the peer's certificate is another device's",
+      );
+    }
+  }
+
+  #wanted(mode: DeltaMode): readonly ScopeId[] {
+    return this.#scopesOf(mode).slice(0, REQUEST_SCOPES_MAX);
+  }
+
+  /** Sends a request with what is known now; the peer's answers to earlier ones of the mode end with it. */
+  #ask(mode: DeltaMode): Promise<void> {
+    const frames = this.#frames;
+    assert(frames !== undefined, "a stream is open when something is asked");
+    const scopes = this.#wanted(mode);
+    this.#round += 1;
+    this.#open.add(this.#round);
+    this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
+    for (const scope of scopes) this.#everAsked.add(scopeKeyOf(scope));
+    const claims = scopes.map((scope) =>
+      claimToWire({ scope, vector: this.#deps.history.scope(scope)?.vector() ?? NOTHING }),
+    );
+    const request = create(DeltaRequestSchema, {
+      round: this.#round,
+      mode,
+      scopes: claims,
+      live: true,
+    });
+    this.#sending = this.#sending.then(() => frames.send(encode(DeltaRequestSchema, request)));
+    return this.#sending;
+  }
+
+  #askLater(mode: DeltaMode): void {
+    // The stream's own reader meets the failure; here it has nobody to go to.
+    this.#ask(mode).catch(() => {});
+  }
+
+  /** The next frame. Within a part it has to come in time: a part under way holds memory that others wait for. */
+  async #next(frames: FramedStream): Promise<Uint8Array | undefined> {
+    if (!this.#collector.isOpen) return frames.receive();
+    const timer = new AbortController();
+    const late = this.#deps.clock.sleep(PART_TIMEOUT_MS, timer.signal).then(
+      () => {
+        throw new SyncError("SYNC_TIMEOUT", "Cannot pull: the peer stopped within a commit");
+      },
+      () => undefined,
+    );
+    try {
+      return await Promise.race([frames.receive(), late]);
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async #take(bytes: Uint8Array): Promise<void> {
+    const frame = decode(DeltaResponseSchema, bytes);
+    if (frame.refused !== undefined) throw refusalError(frame.refused.code, frame.refused.message);
+    if (frame.fromScratch !== undefined || frame.opened !== undefined) {
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer sent what was not due");
+    }
+    await this.#intake.hold(bytes.length, this.#collector.isOpen);
+    this.#intake.add(this.#collector.add(frame.commits));
+    if (frame.pageEnd !== undefined) await this.#endPage(frame);
+    else if (frame.commits.length > 0 && !this.#collector.isOpen) {
+      throw new SyncError(
+        "SYNC_PROTOCOL",
+        "Cannot pull: a frame ends neither a page nor within a commit",
+      );
+    }
+    if (frame.caughtUp !== undefined) await this.#catchUp(frame.caughtUp);
+  }
+
+  async #endPage({ pageEnd }: DeltaResponse): Promise<void> {
+    if (this.#collector.isOpen)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: a page ends within a commit");
+    const claims = pageEnd?.vectors.map(claimFromWire) ?? [];
+    await this.#intake.endPage(claims, this.#everAsked, this.#open.size === 0);
+  }
+
+  async #catchUp({ round, scopes }: CaughtUp): Promise<void> {
+    await this.#intake.flush();
+    if (!this.#open.delete(round))
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round that was not open");
+    for (const { scope, vector, headSum, controlSum } of scopes) {
+      this.#compare(
+        claimFromWire({
+          $typeName: "rookery.ScopeVector",
+          ...(scope && { scope }),
+          ...(vector && { vector }),
+        }),
+        headSum,
+        controlSum,
+      );
+    }
+    // The first answer about groups may have brought collections.
+    if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);
+  }
+
+  /** Equal knowledge and equal access with different rows: somebody claims what it lacks. Reported, nothing removed. */
+  #compare(
+    { scope: id, vector }: { scope: ScopeId; vector: GenVector },
+    headSum: Uint8Array,
+    controlSum: Uint8Array,
+  ): void {
+    const scope = this.#deps.history.scope(id);
+    if (scope === undefined || !sameVector(scope.vector(), vector)) return;
+    if (!equalBytes(scope.access.controlSum(this.#deps.crypto), controlSum)) return;
+    if (equalBytes(scope.sum.toBytes(), headSum)) return;
+    this.#deps.logger("error", "sync.sums.differ", {
+      peer: this.#connection.peer,
+      database: id.database,
+      kind: id.kind,
+    });
+  }
+
+  #took({
+    rows,
+    waiting,
+  }: {
+    readonly rows: number;
+    readonly waiting: readonly WaitingLog[];
+  }): void {
+    this.#rows += rows;
+    for (const log of waiting)
+      this.#waiting.set(`${log.scope} ${log.log}`, { log, heads: this.#headsOf(log.scope) });
+    // The control log may have grown in the very write that made it wait.
+    if (waiting.length > 0) this.#askForWaiting();
+  }
+
+  #onWritten({ database }: Written): void {
+    if (database === this.#database && this.#waiting.size > 0) this.#askForWaiting();
+  }
+
+  /** A log that waited is asked for again once its scope's control log has grown. */
+  #askForWaiting(): void {
+    const modes = new Set<DeltaMode>();
+    for (const [place, { log, heads }] of this.#waiting) {
+      if (this.#headsOf(log.scope) === heads) continue;
+      this.#waiting.delete(place);
+      modes.add(log.scope.startsWith("syncgroup:") ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
+    }
+    for (const mode of modes) if (this.#asked.has(mode)) this.#askLater(mode);
+  }
+
+  #headsOf(scope: ScopeKey): string {
+    const state = this.#deps.history.scopes(this.#database).find(({ key }) => key === scope);
+    return state?.access.heads.join(" ") ?? "";
+  }
+}
+
+const NOTHING: ReadonlyMap<LogKey, number> = new Map();
+
+function sameVector(a: GenVector, b: GenVector): boolean {
+  if (a.size !== b.size) return false;
+  for (const [log, generation] of a) if (generationIn(b, log) !== generation) return false;
+  return true;
+}

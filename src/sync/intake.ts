@@ -1,0 +1,161 @@
+/**
+ * From frames to store writes: what one stream has received and not written yet. A small catch-up is one write, visible
+ * at once; a larger one is written page by page, the next page being read meanwhile.
+ */
+
+import {
+  type Crypto,
+  type DeviceId,
+  type GenVector,
+  type LogKey,
+  type ScopeKey,
+  scopeKeyOf,
+  type ScopeId,
+} from "../base/index.ts";
+import { BATCH_BYTES_MAX, FRAME_BYTES_MAX } from "../base/index.ts";
+import type { CommitPart, Delivery, History, PreparedPart, Receipt } from "../history/index.ts";
+import type { PageBudget } from "./budget.ts";
+import { CATCH_UP_AT_ONCE_BYTES, CATCH_UP_AT_ONCE_OPS, PAGES_IN_FLIGHT_MAX } from "./limits.ts";
+import type { ScopeClaim } from "./page.ts";
+
+export interface IntakeDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly budget: PageBudget;
+}
+
+/** Bytes that a part which goes on over several frames may come to. */
+const LARGE_PART_BYTES = BATCH_BYTES_MAX + FRAME_BYTES_MAX;
+
+export class Intake {
+  readonly #deps: IntakeDeps;
+  readonly #from: DeviceId;
+  readonly #database: string;
+  readonly #took: (receipt: Receipt) => void;
+  readonly #inFlight = new Set<Promise<void>>();
+  #parts: PreparedPart[] = [];
+  #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
+  #asked: ReadonlySet<ScopeKey> = new Set();
+  /** Parts that a page's end has claimed, of all that wait. */
+  #ended = 0;
+  #ops = 0;
+  #bytes = 0;
+  /** Bytes taken from the budget for what waits. */
+  #held = 0;
+  #holdsLarge = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(
+    deps: IntakeDeps,
+    from: DeviceId,
+    database: string,
+    took: (receipt: Receipt) => void,
+  ) {
+    this.#deps = deps;
+    this.#from = from;
+    this.#database = database;
+    this.#took = took;
+  }
+
+  /** Waits until the process may hold another frame. `goesOn`: it continues a part that an earlier one began. */
+  async hold(bytes: number, goesOn: boolean): Promise<void> {
+    const { frames, largeParts } = this.#deps.budget;
+    if (goesOn) {
+      if (this.#holdsLarge) return;
+      await largeParts.take(LARGE_PART_BYTES);
+      this.#holdsLarge = true;
+      return;
+    }
+    // Others may wait for what this stream only gathers.
+    if (!frames.has(bytes)) await this.flush();
+    await frames.take(bytes);
+    this.#held += bytes;
+    this.#bytes += bytes;
+  }
+
+  /** Takes whole parts apart. @throws a coded error: the peer is at fault. */
+  add(parts: readonly CommitPart[]): void {
+    for (const part of parts) {
+      this.#parts.push(this.#deps.history.prepare(part));
+      this.#ops += part.ops.length;
+    }
+  }
+
+  /** All that waits may be written, with these claims. `isLive`: do so now. */
+  async endPage(
+    claims: readonly ScopeClaim[],
+    asked: ReadonlySet<ScopeKey>,
+    isLive: boolean,
+  ): Promise<void> {
+    for (const claim of claims) this.#claim(claim);
+    this.#asked = asked;
+    this.#ended = this.#parts.length;
+    const isLarge = this.#ops >= CATCH_UP_AT_ONCE_OPS || this.#bytes >= CATCH_UP_AT_ONCE_BYTES;
+    if (!isLive && !isLarge && !this.#holdsLarge) return;
+    this.#write();
+    while (this.#inFlight.size >= PAGES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    this.#throwFailure();
+  }
+
+  /** Resolves when all pages that have ended are durable. */
+  async flush(): Promise<void> {
+    if (this.#ended > 0 || this.#claims.size > 0) this.#write();
+    await Promise.all(this.#inFlight);
+    this.#throwFailure();
+  }
+
+  /** Waits for writes under way, drops what has no page's end, gives everything back. */
+  async close(): Promise<void> {
+    await Promise.all(this.#inFlight);
+    this.#giveBack(this.#held, this.#holdsLarge);
+    this.#held = 0;
+    this.#holdsLarge = false;
+    this.#parts = [];
+  }
+
+  #claim({ scope, vector }: ScopeClaim): void {
+    const key = scopeKeyOf(scope);
+    let claim = this.#claims.get(key);
+    if (claim === undefined) this.#claims.set(key, (claim = { scope, vector: new Map() }));
+    for (const [log, generation] of vector as GenVector)
+      claim.vector.set(log, Math.max(generation, claim.vector.get(log) ?? 0));
+  }
+
+  #write(): void {
+    const delivery: Delivery = {
+      from: this.#from,
+      asked: this.#asked,
+      parts: this.#parts.splice(0, this.#ended),
+      claims: [...this.#claims.values()],
+    };
+    const [held, holdsLarge] = [this.#held, this.#holdsLarge];
+    this.#claims = new Map();
+    this.#ended = 0;
+    this.#ops = 0;
+    this.#bytes = 0;
+    this.#held = 0;
+    this.#holdsLarge = false;
+    const written = this.#receive(delivery).finally(() => {
+      this.#giveBack(held, holdsLarge);
+      this.#inFlight.delete(written);
+    });
+    this.#inFlight.add(written);
+  }
+
+  async #receive(delivery: Delivery): Promise<void> {
+    try {
+      this.#took(await this.#deps.history.receive(this.#database, delivery));
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  #giveBack(held: number, holdsLarge: boolean): void {
+    if (held > 0) this.#deps.budget.frames.give(held);
+    if (holdsLarge) this.#deps.budget.largeParts.give(LARGE_PART_BYTES);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Parts of commits to frames and back. A frame is filled to `DELTA_FRAME_BYTES`; a part that does not fit goes on in the next
+ * ones, which carry ops only.
+ */
+
+import { assert, type ScopeId, type GenVector } from "../base/index.ts";
+import { type CommitPart, HistoryError, partSize } from "../history/index.ts";
+import {
+  create,
+  type DeltaResponse,
+  DeltaResponseSchema,
+  scopeFromWire,
+  scopeToWire,
+  type ScopeVector,
+  ScopeVectorSchema,
+  type CommitPart as WirePart,
+  vectorFromWire,
+  vectorToWire,
+  type MessageInitShape,
+} from "../wire/index.ts";
+import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from "../base/index.ts";
+import { DELTA_FRAME_BYTES } from "./limits.ts";
+
+type WirePartInit = Exclude<
+  MessageInitShape<typeof DeltaResponseSchema>["commits"],
+  undefined
+>[number];
+
+/** A scope with a vector, as it is claimed, asked with or checked against. */
+export interface ScopeClaim {
+  readonly scope: ScopeId;
+  readonly vector: GenVector;
+}
+
+export function claimToWire({ scope, vector }: ScopeClaim): ScopeVector {
+  return create(ScopeVectorSchema, { scope: scopeToWire(scope), vector: vectorToWire(vector) });
+}
+
+/** @throws {WireError} when the scope or the vector is malformed. */
+export function claimFromWire({ scope, vector }: ScopeVector): ScopeClaim {
+  assert(scope !== undefined, "decode has checked that the scope is there");
+  return { scope: scopeFromWire(scope), vector: vectorFromWire(vector) };
+}
+
+/** Collects parts and gives out frames as they fill. */
+export class FrameFiller {
+  #commits: WirePartInit[] = [];
+  #size = 0;
+
+  /** Bytes waiting for a frame. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Adds a part; answers the frames that are full now. */
+  *add(part: CommitPart): Generator<DeltaResponse, void, undefined> {
+    const { header, signature, part: partHeader, partIndex } = part;
+    const elided = part.elided.map(({ first, count, digest }) => ({ first, count, digest }));
+    const whole = partSize(part);
+    if (this.#size > 0 && this.#size + whole > DELTA_FRAME_BYTES) yield this.take();
+    if (whole <= DELTA_FRAME_BYTES) {
+      this.#push(
+        { header, signature, part: partHeader, partIndex, ops: [...part.ops], elided },
+        whole,
+      );
+      return;
+    }
+    yield* this.#split({ header, signature, part: partHeader, partIndex, elided }, whole, part.ops);
+  }
+
+  /** The frame so far, and an empty one to go on with. */
+  take(): DeltaResponse {
+    const frame = create(DeltaResponseSchema, { commits: this.#commits });
+    this.#commits = [];
+    this.#size = 0;
+    return frame;
+  }
+
+  *#split(
+    start: WirePartInit,
+    whole: number,
+    ops: readonly Uint8Array[],
+  ): Generator<DeltaResponse, void, undefined> {
+    let opsBytes = 0;
+    for (const op of ops) opsBytes += op.length + 4;
+    let current: { ops: Uint8Array[]; size: number; head: WirePartInit } = {
+      ops: [],
+      size: whole - opsBytes,
+      head: start,
+    };
+    for (const op of ops) {
+      if (current.size > 0 && current.size + op.length > DELTA_FRAME_BYTES) {
+        this.#push({ ...current.head, ops: current.ops, more: true }, current.size);
+        yield this.take();
+        current = { ops: [], size: 0, head: {} };
+      }
+      current.ops.push(op);
+      current.size += op.length + 4;
+    }
+    this.#push({ ...current.head, ops: current.ops }, current.size);
+  }
+
+  #push(part: WirePartInit, size: number): void {
+    this.#commits.push(part);
+    this.#size += size;
+  }
+}
+
+/** Puts parts together again from frames, bounded in memory. */
+export class PartCollector {
+  #open: { part: CommitPart; ops: Uint8Array[]; bytes: number } | undefined;
+
+  /** Whether a part has begun and its end has not come. */
+  get isOpen(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /**
+   * The parts that are whole with this frame.
+   *
+   * @throws {HistoryError} `HISTORY_MALFORMED` for a continuation of nothing, a start within a part, or one too large.
+   */
+  add(commits: readonly WirePart[]): CommitPart[] {
+    const whole: CommitPart[] = [];
+    for (const commit of commits) {
+      const isStart = commit.header.length > 0;
+      if (isStart === this.isOpen) throw malformed("its pieces are out of order");
+      this.#open ??= { part: startOf(commit), ops: [], bytes: 0 };
+      this.#append(commit);
+      if (commit.more) continue;
+      whole.push({ ...this.#open.part, ops: this.#open.ops });
+      this.#open = undefined;
+    }
+    return whole;
+  }
+
+  #append(commit: WirePart): void {
+    const open = this.#open;
+    assert(open !== undefined, "a part has begun");
+    for (const op of commit.ops) {
+      open.ops.push(op);
+      open.bytes += op.length;
+    }
+    // Ops carry a key, a salt and a context beside the value that a batch's bytes bound.
+    if (open.ops.length > BATCH_OPS_MAX || open.bytes > BATCH_BYTES_MAX)
+      throw malformed("it is larger than a batch may be");
+  }
+}
+
+function startOf(commit: WirePart): CommitPart {
+  const { header, signature, part, partIndex, elided } = commit;
+  if (signature.length === 0 || part.length === 0)
+    throw malformed("it lacks its signature or its part");
+  return { header, signature, part, partIndex, ops: [], elided };
+}
+
+function malformed(why: string): HistoryError {
+  return new HistoryError("HISTORY_MALFORMED", `Cannot take commit: ${why}`);
+}

@@ -1,0 +1,301 @@
+/**
+ * The serving side of walk 2: answers GetDeltas on one stream. It sends what the initiator lacks, page by page, and then
+ * commits as they become durable. What the initiator does not take is not read from disk.
+ */
+
+import { Tags, verifyCertificate } from "../access/index.ts";
+import {
+  assert,
+  type Crypto,
+  type GenVector,
+  generationIn,
+  type LogKey,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  type UserId,
+} from "../base/index.ts";
+import { type History, partSize, type ScopeState } from "../history/index.ts";
+import { type Connection, FramedStream, type Stream, Wakeup } from "../net/index.ts";
+import {
+  create,
+  decode,
+  DeltaMode,
+  DeltaOpenSchema,
+  type DeltaRequest,
+  DeltaRequestSchema,
+  type DeltaResponse,
+  DeltaResponseSchema,
+  encode,
+  scopeToWire,
+  vectorToWire,
+} from "../wire/index.ts";
+import { SyncError } from "./errors.ts";
+import { DELTA_FRAME_BYTES } from "./limits.ts";
+import { claimFromWire, claimToWire, FrameFiller } from "./page.ts";
+
+export interface ResponderDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  /** Whether the database takes part in sync now. */
+  readonly isServed: (database: string) => boolean;
+}
+
+/** One scope as it was asked for, and what the initiator has of it by now. */
+interface AskedScope {
+  readonly id: ScopeId;
+  readonly sent: Map<LogKey, number>;
+  /** The knowledge that was sent last: the same object means nothing new. */
+  numbers: ScopeState["numbers"] | undefined;
+}
+
+interface Asked {
+  readonly round: number;
+  readonly live: boolean;
+  readonly scopes: ReadonlyMap<ScopeKey, AskedScope>;
+  isCaughtUp: boolean;
+}
+
+/** Serves one deltas stream until the initiator ends it. @throws a coded error when the initiator is at fault. */
+export async function serveDeltas(
+  deps: ResponderDeps,
+  stream: Stream,
+  connection: Connection,
+): Promise<void> {
+  const frames = new FramedStream(stream);
+  const first = await frames.receive();
+  if (first === undefined) return;
+  const { database, certificate } = decode(DeltaOpenSchema, first);
+  const certified = await verifyCertificate({ crypto: deps.crypto }, certificate);
+  if (certified.device !== connection.peer) {
+    throw new SyncError(
+      "SYNC_PROTOCOL",
+      "Cannot serve deltas: the certificate is another device's",
+    );
+  }
+  const responder = new Responder(deps, frames, database, certified.user);
+  // Unknown, paused and forbidden have one answer, so that nobody learns which databases there are.
+  if (!deps.isServed(database) || !responder.mayReadAny()) return responder.refuse();
+  await frames.send(
+    encode(
+      DeltaResponseSchema,
+      create(DeltaResponseSchema, {
+        opened: { certificate: deps.history.identity.certified.bytes },
+      }),
+    ),
+  );
+  await responder.run();
+}
+
+class Responder {
+  readonly #deps: ResponderDeps;
+  readonly #frames: FramedStream;
+  readonly #database: string;
+  readonly #user: UserId;
+  readonly #asked = new Map<DeltaMode, Asked>();
+  readonly #changed = new Wakeup();
+  #hasEnded = false;
+
+  constructor(deps: ResponderDeps, frames: FramedStream, database: string, user: UserId) {
+    this.#deps = deps;
+    this.#frames = frames;
+    this.#database = database;
+    this.#user = user;
+  }
+
+  /** Whether there is any scope that the initiator may read. */
+  mayReadAny(): boolean {
+    return this.#deps.history.scopes(this.#database).some((scope) => this.#mayRead(scope));
+  }
+
+  async run(): Promise<void> {
+    const stop = this.#deps.history.onWritten(({ database }) => {
+      if (database === this.#database) this.#changed.wake();
+    });
+    const requests = this.#takeRequests();
+    try {
+      while (!this.#hasEnded) {
+        // Asked for before looking, so that what changes meanwhile is not missed.
+        const change = this.#changed.wait();
+        if (!(await this.#serveAll())) break;
+        if (!this.#hasEnded) await change;
+      }
+    } finally {
+      stop();
+      this.#hasEnded = true;
+    }
+    await requests;
+  }
+
+  async refuse(): Promise<void> {
+    await this.#send({
+      refused: { code: "SYNC_OFFLINE", message: "No such database is served to you" },
+    });
+  }
+
+  async #takeRequests(): Promise<void> {
+    try {
+      for (
+        let frame = await this.#frames.receive();
+        frame !== undefined;
+        frame = await this.#frames.receive()
+      ) {
+        this.#take(decode(DeltaRequestSchema, frame));
+        this.#changed.wake();
+      }
+    } finally {
+      this.#hasEnded = true;
+      this.#changed.wake();
+    }
+  }
+
+  #take(request: DeltaRequest): void {
+    const { round, mode, live } = request;
+    const kind = mode === DeltaMode.SYNCGROUPS ? "syncgroup" : "collection";
+    const scopes = new Map<ScopeKey, AskedScope>();
+    for (const asked of request.scopes) {
+      const { scope, vector } = claimFromWire(asked);
+      if (scope.kind !== kind || scope.database !== this.#database) {
+        throw new SyncError(
+          "SYNC_PROTOCOL",
+          "Cannot serve deltas: a scope of another kind or database was asked for",
+        );
+      }
+      scopes.set(scopeKeyOf(scope), { id: scope, sent: new Map(vector), numbers: undefined });
+    }
+    this.#asked.set(mode, { round, live, scopes, isCaughtUp: false });
+  }
+
+  /** Sends all that is due. `false`: the stream has been refused. */
+  async #serveAll(): Promise<boolean> {
+    // Groups first: who may write what is known before what they wrote.
+    for (const mode of [DeltaMode.SYNCGROUPS, DeltaMode.DATA]) {
+      const asked = this.#asked.get(mode);
+      if (asked === undefined || (asked.isCaughtUp && !asked.live)) continue;
+      if (!this.#deps.isServed(this.#database) || !this.mayReadAny()) {
+        await this.refuse();
+        return false;
+      }
+      await this.#serve(mode, asked, this.#readable(asked));
+    }
+    return true;
+  }
+
+  #readable(asked: Asked): { readonly asked: AskedScope; readonly scope: ScopeState }[] {
+    return [...asked.scopes.values()].flatMap((one) => {
+      const scope = this.#deps.history.scope(one.id);
+      return scope !== undefined && this.#mayRead(scope) ? [{ asked: one, scope }] : [];
+    });
+  }
+
+  #mayRead(scope: ScopeState): boolean {
+    return (scope.access.tagsOf(this.#user) & Tags.READ) !== 0;
+  }
+
+  async #serve(
+    mode: DeltaMode,
+    asked: Asked,
+    readable: ReturnType<Responder["#readable"]>,
+  ): Promise<void> {
+    const page = new Page((frame) => this.#sendFrame(frame));
+    for (const { asked: one, scope } of readable) {
+      if (one.numbers === scope.numbers) continue;
+      const { numbers } = scope;
+      const until = scope.vector();
+      for await (const { part, generation, log } of this.#deps.history.partsAbove(
+        scope,
+        one.sent,
+      )) {
+        await page.add(one, part, this.#deps.history.logOf(log), generation);
+        if (this.#hasEnded || this.#asked.get(mode) !== asked) return page.end();
+      }
+      page.claimAll(one, until);
+      one.numbers = numbers;
+    }
+    await page.end();
+    if (asked.isCaughtUp) return;
+    asked.isCaughtUp = true;
+    await this.#send({
+      caughtUp: {
+        round: asked.round,
+        scopes: readable.map(({ asked: one, scope }) => this.#sumOf(one, scope)),
+      },
+    });
+  }
+
+  #sumOf(
+    one: AskedScope,
+    scope: ScopeState,
+  ): {
+    scope: ReturnType<typeof scopeToWire>;
+    vector: ReturnType<typeof vectorToWire>;
+    headSum: Uint8Array;
+    controlSum: Uint8Array;
+  } {
+    return {
+      scope: scopeToWire(one.id),
+      vector: vectorToWire(scope.vector()),
+      headSum: scope.sum.toBytes(),
+      controlSum: scope.access.controlSum(this.#deps.crypto),
+    };
+  }
+
+  #send(init: Parameters<typeof create<typeof DeltaResponseSchema>>[1]): Promise<void> {
+    return this.#sendFrame(create(DeltaResponseSchema, init));
+  }
+
+  #sendFrame(frame: DeltaResponse): Promise<void> {
+    return this.#frames.send(encode(DeltaResponseSchema, frame));
+  }
+}
+
+/** Frames of one answer: each that ends with a whole part carries the claims up to it, and so is a page. */
+class Page {
+  readonly #filler = new FrameFiller();
+  readonly #send: (frame: DeltaResponse) => Promise<void>;
+  readonly #claims = new Map<AskedScope, Map<LogKey, number>>();
+
+  constructor(send: (frame: DeltaResponse) => Promise<void>) {
+    this.#send = send;
+  }
+
+  async add(
+    scope: AskedScope,
+    part: Parameters<FrameFiller["add"]>[0],
+    log: LogKey,
+    generation: number,
+  ): Promise<void> {
+    if (this.#filler.size > 0 && this.#filler.size + partSize(part) > DELTA_FRAME_BYTES)
+      await this.end();
+    for (const frame of this.#filler.add(part)) await this.#send(frame);
+    this.#claim(scope, log, generation);
+  }
+
+  /** Everything of the scope up to `until` has been sent, or there is nothing to send of it. */
+  claimAll(scope: AskedScope, until: GenVector): void {
+    for (const [log, generation] of until) {
+      if (generation > generationIn(scope.sent, log)) this.#claim(scope, log, generation);
+    }
+  }
+
+  /** Sends what is left with the claims that it allows. */
+  async end(): Promise<void> {
+    if (this.#claims.size === 0) {
+      assert(this.#filler.size === 0, "what is sent is claimed");
+      return;
+    }
+    const frame = this.#filler.take();
+    const vectors = Array.from(this.#claims, ([scope, vector]) =>
+      claimToWire({ scope: scope.id, vector }),
+    );
+    this.#claims.clear();
+    await this.#send(create(DeltaResponseSchema, { commits: frame.commits, pageEnd: { vectors } }));
+  }
+
+  #claim(scope: AskedScope, log: LogKey, generation: number): void {
+    let claims = this.#claims.get(scope);
+    if (claims === undefined) this.#claims.set(scope, (claims = new Map()));
+    claims.set(log, generation);
+    scope.sent.set(log, generation);
+  }
+}
