@@ -167,6 +167,7 @@ class Libp2pTransport implements Transport {
     const existing = this.#connectionsByDevice.get(peer);
     if (existing?.join(link) === true) {
       this.#connectionsByLink.set(link, existing);
+      this.#serving.logger("debug", "net.peer.linked", { peer, direction: link.direction });
       return;
     }
     existing?.abort("replaced by a new one of the peer");

@@ -17,11 +17,12 @@ export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { arbitraryMessage } from "./wire-arbitrary.ts";
 export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
-export { libp2pWorld, Relay } from "./transport-libp2p-world.ts";
+export { type Libp2pWorld, libp2pWorld, Relay } from "./transport-libp2p-world.ts";
 export { memoryWorld, type MemoryWorldOptions } from "./transport-memory-world.ts";
 export { transportRules } from "./transport-rules.ts";
 export {
   aborted,
+  abortedBy,
   acceptStreams,
   connectedPair,
   pattern,

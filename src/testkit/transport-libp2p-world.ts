@@ -12,11 +12,16 @@ import type { TransportWorld } from "./transport-world.ts";
 
 /** Real milliseconds that something under way on loopback takes at most, when nothing else is to be waited for. */
 const BREATH_MS = 10;
+export interface Libp2pWorld extends TransportWorld {
+  /** Lets all lines swallow what is sent, and tells nobody. */
+  freeze(): Promise<void>;
+}
+
 /**
  * A world on libp2p over loopback. Every device is reached through a relay, which is the line that can be cut. Its
  * `idle` lasts twice the silence that closes a socket: minutes, unless `options` shorten that.
  */
-export function libp2pWorld(options: Partial<Libp2pTransportOptions> = {}): TransportWorld {
+export function libp2pWorld(options: Partial<Libp2pTransportOptions> = {}): Libp2pWorld {
   const transports: Transport[] = [];
   const relays = new Map<Transport, Relay>();
   return {
@@ -41,6 +46,9 @@ export function libp2pWorld(options: Partial<Libp2pTransportOptions> = {}): Tran
     async cut() {
       for (const relay of relays.values()) relay.cut();
     },
+    async freeze() {
+      for (const relay of relays.values()) relay.freeze();
+    },
     breathe: () => sleep(BREATH_MS),
     idle: () => sleep(2 * (options.socketSilenceMs ?? SOCKET_SILENCE_MS)),
     async [Symbol.asyncDispose]() {
@@ -53,8 +61,11 @@ export function libp2pWorld(options: Partial<Libp2pTransportOptions> = {}): Tran
 /** Passes TCP connections on to one address, until they are cut or frozen. */
 export class Relay {
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  /** Each socket with the one that its bytes go to. */
+  readonly #sockets = new Map<Socket, Socket>();
+  readonly #frozen = new WeakSet<Socket>();
   readonly port: number;
+  #swallowsNew = false;
 
   private constructor(server: Server, port: number) {
     this.#server = server;
@@ -68,36 +79,47 @@ export class Relay {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const bound = server.address();
     const relay = new Relay(server, typeof bound === "object" && bound !== null ? bound.port : 0);
-    server.on("connection", (near) => relay.#join(near, connect(Number(targetPort), host)));
+    server.on("connection", (near) => {
+      const far = connect(Number(targetPort), host);
+      relay.#pass(near, far);
+      relay.#pass(far, near);
+      if (relay.#swallowsNew) relay.freeze();
+    });
     return relay;
   }
 
-  #join(near: Socket, far: Socket): void {
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-    }
+  #pass(from: Socket, to: Socket): void {
+    this.#sockets.set(from, to);
+    from.pipe(to);
+    from.on("error", () => from.destroy());
+    from.on("close", () => {
+      this.#sockets.delete(from);
+      if (!this.#frozen.has(from)) to.destroy();
+    });
+  }
+
+  /** Sockets that are open: two for a connection that passes. */
+  get socketCount(): number {
+    return this.#sockets.size;
   }
 
   /** Breaks all connections; new ones pass. */
   cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
   }
 
-  /** Passes nothing on any more, without telling anybody: what a lost radio link looks like. */
+  /** Swallows whatever is sent from now on, ends too, and tells nobody: what a lost radio link looks like. */
   freeze(): void {
-    for (const socket of this.#sockets) {
-      socket.unpipe();
-      socket.pause();
+    for (const [from, to] of this.#sockets) {
+      this.#frozen.add(from);
+      from.unpipe(to);
+      from.resume();
     }
+  }
+
+  /** Does so with every connection to come. */
+  freezeNew(): void {
+    this.#swallowsNew = true;
   }
 
   async close(): Promise<void> {
