@@ -9,9 +9,14 @@ import { DATE_MILLIS, DATE_SECONDS, TAG } from "./value-tags.ts";
 type Tokens = Token[] | Token;
 
 const NEGATIVE_ZERO = new Token(Type.float, -0);
+/** Made here, so that no other NaN's bits get into the bytes. */
+const NAN = new Token(Type.float, Number.NaN);
 
 const TYPE_ENCODERS = {
-  number: (value: number): Tokens | null => (Object.is(value, -0) ? NEGATIVE_ZERO : null),
+  number: (value: number): Tokens | null => {
+    if (Number.isNaN(value)) return NAN;
+    return Object.is(value, -0) ? NEGATIVE_ZERO : null;
+  },
   bigint: (value: bigint): Tokens =>
     value >= 0n
       ? [new Token(Type.tag, TAG.bigintPositive), new Token(Type.bytes, bigintBytes(value))]
@@ -54,7 +59,7 @@ function uintToken(value: number): Token {
  */
 export function encodeValue(value: unknown): Uint8Array {
   assertEncodable(value);
-  const bytes = encode(value, { typeEncoders: TYPE_ENCODERS });
+  const bytes = encode(value, { float64: true, typeEncoders: TYPE_ENCODERS });
   if (bytes.length > ROW_VALUE_BYTES_MAX) {
     throw new ValueError(
       "DB_VALUE_TOO_LARGE",

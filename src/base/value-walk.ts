@@ -50,8 +50,6 @@ const MAJOR = {
 /** Second bytes of the tags' heads and simple values. */
 const FALSE = 0xf4;
 const NULL = 0xf6;
-const FLOAT16 = 0xf9;
-const FLOAT32 = 0xfa;
 const FLOAT64 = 0xfb;
 
 class Walk {
@@ -239,60 +237,22 @@ class Walk {
   #simple(first: number): void {
     this.at += 1;
     if (first >= FALSE && first <= NULL) return;
+    if (first !== FLOAT64) throw malformed("it has a simple value of no known form");
     const start = this.at;
-    if (first === FLOAT16) {
-      this.#skip(2);
-      checkHalf(((this.#bytes[start] as number) << 8) | (this.#bytes[start + 1] as number));
-      return;
-    }
+    this.#skip(8);
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
-    if (first === FLOAT32) {
-      this.#skip(4);
-      const value = this.#view.getFloat32(start);
-      if (!Number.isFinite(value) || isWhole(value) || fitsHalf(this.#view.getUint32(start)))
-        throw longFloat();
-    } else if (first === FLOAT64) {
-      this.#skip(8);
-      const value = this.#view.getFloat64(start);
-      if (!Number.isFinite(value) || isWhole(value) || Math.fround(value) === value)
-        throw longFloat();
-    } else {
-      throw malformed("it has a simple value of no known form");
-    }
+    const value = this.#view.getFloat64(start);
+    if (isWhole(value)) throw malformed("a whole number is written as a float");
+    if (Number.isNaN(value) && this.#view.getBigUint64(start) !== NAN_BITS) throw malformed("a NaN has another form");
   }
 }
+
+/** The one NaN: quiet, without sign or payload. */
+const NAN_BITS = 0x7ff8_0000_0000_0000n;
 
 /** Whole numbers are integers in CBOR; -0 is the one that is not. */
 function isWhole(value: number): boolean {
   return Number.isSafeInteger(value) && !Object.is(value, -0);
-}
-
-function checkHalf(bits: number): void {
-  const exponent = (bits >> 10) & 0x1f;
-  const mantissa = bits & 0x3ff;
-  if (exponent === 0x1f) {
-    if (mantissa !== 0 && bits !== 0x7e00) throw malformed("a NaN has another form");
-    return;
-  }
-  const magnitude = exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25);
-  const value = bits >= 0x8000 ? -magnitude : magnitude;
-  if (isWhole(value)) throw malformed("a whole number is written as a float");
-}
-
-/** Whether a finite single has a half with the same value. */
-function fitsHalf(bits: number): boolean {
-  const exponent = ((bits >>> 23) & 0xff) - 127;
-  const mantissa = bits & 0x7f_ffff;
-  if (exponent > 15) return false;
-  if (exponent >= -14) return (mantissa & 0x1fff) === 0;
-  if (exponent < -24) return (bits & 0x7fff_ffff) === 0;
-  // A subnormal half has fewer bits the smaller it is.
-  const dropped = 13 + (-14 - exponent);
-  return ((mantissa | 0x80_0000) & (2 ** dropped - 1)) === 0;
-}
-
-function longFloat(): ValueError {
-  return malformed("a number is written longer than it needs to be");
 }
 
 function malformed(why: string): ValueError {
