@@ -5,7 +5,7 @@ export const STREAM_WRITE_BUFFER_BYTES = 256 * 1024;
 /** Bytes of a stream under way to a reader that does not read: 10 MB/s over a path of 100 ms. */
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
 /** Bytes read ahead of a stream's reader; above it the peer is held back. Together with the window less than two windows. */
-export const STREAM_READ_AHEAD_BYTES = 256 * 1024;
+export const STREAM_READ_AHEAD_BYTES = 128 * 1024;
 /** Streams of one protocol that one side may have opened on a connection: one a database, with room. */
 export const STREAMS_PER_PROTOCOL_MAX = 64;
 /** Milliseconds that a peer has to read the rest and to finish once a handler has returned; then the stream is reset. */

@@ -9,7 +9,9 @@ import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { expect, test } from "vitest";
-import type { Transport } from "../net/index.ts";
+import { frameHeader } from "../base/index.ts";
+import { FramedStream, type Transport } from "../net/index.ts";
+import { nodeClock } from "./ports.ts";
 import {
   PROTOCOL,
   aborted,
@@ -161,5 +163,27 @@ test("[NE8] a peer that leaves in the middle of a stream, in whatever order, doe
     // A goodbye of yamux without an end of the stream.
     underStreams(connection).send(header(3, 0, 0, 0));
     expect(await read.promise).toMatchObject({ code: "NET_CLOSED" });
+  });
+});
+
+test.for([
+  ["NE26", "a frame over the limit", frameHeader(2 ** 34), "NET_FRAME_TOO_LARGE"],
+  ["NE27", "a length without end", new Uint8Array(1000).fill(0xff), "NET_FRAME_MALFORMED"],
+  ["NE28", "half a frame", Uint8Array.of(100, 1, 2, 3), "NET_FRAME_TRUNCATED"],
+] as const)("[%s] %s resets its stream, and no other", async ([, , bytes, code]) => {
+  await attackedByPeer(async (connection, server) => {
+    const received = Promise.withResolvers<unknown>();
+    server.handle("/framed", async (stream) => {
+      const receiving = new FramedStream({ stream, clock: nodeClock() }).receive();
+      receiving.then(received.resolve, received.resolve);
+      await receiving;
+    });
+    const stream = await connection.newStream("/framed");
+    const reset = new Promise<Event>((resolve) => stream.addEventListener("close", resolve));
+    stream.send(bytes);
+    void stream.close().catch(() => {});
+    expect(await received.promise).toMatchObject({ code });
+    expect(await reset).toMatchObject({ local: false });
+    expect(connection.status).toBe("open");
   });
 });

@@ -21,8 +21,8 @@ import {
 
 /** What is sent to a reader that reads slowly: many times all windows and buffers. */
 const SLOW_BYTES = 64 * 1024 * 1024;
-/** What the slow reader takes at a time. */
-const SIP_BYTES = 4 * 1024 * 1024;
+/** What the slow reader takes at a time: little at first, so that it stops wherever a buffer has just been handed over. */
+const SIPS = [...Array<number>(20).fill(200_000), 4 * 1024 * 1024];
 /** Streams open at the same time on one connection. */
 const MANY = 40;
 
@@ -86,11 +86,12 @@ export const transportStreamRules: readonly Rule<TransportWorld>[] = [
         await ours.closeWrite();
       })();
       let count = 0;
-      while (count < SLOW_BYTES) {
+      for (let sips = 0; count < SLOW_BYTES; sips++) {
         await untilStill(world, theirs);
         mostUnread = Math.max(mostUnread, theirs.readBuffered);
         mostUnsent = Math.max(mostUnsent, ours.writeBuffered);
-        count += await readPattern(theirs, Math.min(SIP_BYTES, SLOW_BYTES - count), count);
+        const sip = SIPS[Math.min(sips, SIPS.length - 1)] as number;
+        count += await readPattern(theirs, Math.min(sip, SLOW_BYTES - count), count);
       }
       await writing;
       equal(await theirs.read(), undefined, "the end");
