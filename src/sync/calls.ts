@@ -52,7 +52,7 @@ export class CallClient {
   ): Promise<CallClient> {
     const stream = await connection.open(CALL_PROTOCOL, { signal });
     try {
-      const frames = new FramedStream(stream);
+      const frames = new FramedStream({ stream, clock });
       const first = await within(clock, frames.receive());
       const response = first === undefined ? undefined : decode(CallResponseSchema, first).response;
       if (response?.case !== "welcome")
@@ -125,13 +125,13 @@ export type CallHandler = (
 
 /** Serves one call stream until the peer ends it. @throws a coded error when the peer is at fault. */
 export async function serveCalls(
-  random: Random,
+  deps: { readonly random: Random; readonly clock: Clock },
   handler: CallHandler,
   stream: Stream,
   connection: Connection,
 ): Promise<void> {
-  const frames = new FramedStream(stream);
-  const nonce = random.bytes(NONCE_SIZE);
+  const frames = new FramedStream({ stream, clock: deps.clock });
+  const nonce = deps.random.bytes(NONCE_SIZE);
   let sending = frames.send(
     encode(
       CallResponseSchema,
@@ -172,13 +172,15 @@ function refusalOf(error: unknown): ResponseInit {
   return { case: "refused", value: { code: isForPeer ? code : "SYNC_BUSY", message } };
 }
 
+/** `answer`, unless it takes longer than a call may. */
 async function within<T>(clock: Clock, answer: Promise<T>): Promise<T> {
   const timer = new AbortController();
   const late = clock.sleep(CALL_TIMEOUT_MS, timer.signal).then(
     () => {
       throw new SyncError("SYNC_TIMEOUT", "Cannot call: the peer did not answer in time");
     },
-    () => new Promise<never>(() => {}),
+    // Called off: the answer came first.
+    () => answer,
   );
   try {
     return await Promise.race([answer, late]);

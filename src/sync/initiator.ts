@@ -111,7 +111,7 @@ export class Initiator {
    */
   async run(signal: AbortSignal): Promise<void> {
     const stream = await this.#connection.open(DELTAS_PROTOCOL, { signal });
-    const frames = new FramedStream(stream);
+    const frames = new FramedStream({ stream, clock: this.#deps.clock });
     const stop = this.#deps.history.onWritten((written) => this.#onWritten(written));
     const abort = (): void => stream.reset();
     signal.addEventListener("abort", abort, { once: true });

@@ -6,6 +6,7 @@
 import { Tags, verifyCertificate } from "../access/index.ts";
 import {
   assert,
+  type Clock,
   type Crypto,
   type GenVector,
   generationIn,
@@ -37,6 +38,7 @@ import { claimFromWire, claimToWire, FrameFiller } from "./page.ts";
 export interface ResponderDeps {
   readonly history: History;
   readonly crypto: Crypto;
+  readonly clock: Clock;
   /** Whether the database takes part in sync now. */
   readonly isServed: (database: string) => boolean;
 }
@@ -47,6 +49,12 @@ interface AskedScope {
   readonly sent: Map<LogKey, number>;
   /** The knowledge that was sent last: the same object means nothing new. */
   numbers: ScopeState["numbers"] | undefined;
+}
+
+/** A scope that was asked for, is here, and may be read. */
+interface Readable {
+  readonly asked: AskedScope;
+  readonly scope: ScopeState;
 }
 
 interface Asked {
@@ -62,7 +70,7 @@ export async function serveDeltas(
   stream: Stream,
   connection: Connection,
 ): Promise<void> {
-  const frames = new FramedStream(stream);
+  const frames = new FramedStream({ stream, clock: deps.clock });
   const first = await frames.receive();
   if (first === undefined) return;
   const { database, certificate } = decode(DeltaOpenSchema, first);
@@ -181,7 +189,7 @@ class Responder {
     return true;
   }
 
-  #readable(asked: Asked): { readonly asked: AskedScope; readonly scope: ScopeState }[] {
+  #readable(asked: Asked): Readable[] {
     return [...asked.scopes.values()].flatMap((one) => {
       const scope = this.#deps.history.scope(one.id);
       return scope !== undefined && this.#mayRead(scope) ? [{ asked: one, scope }] : [];
@@ -192,11 +200,7 @@ class Responder {
     return (scope.access.tagsOf(this.#user) & Tags.READ) !== 0;
   }
 
-  async #serve(
-    mode: DeltaMode,
-    asked: Asked,
-    readable: ReturnType<Responder["#readable"]>,
-  ): Promise<void> {
+  async #serve(mode: DeltaMode, asked: Asked, readable: readonly Readable[]): Promise<void> {
     const page = new Page((frame) => this.#sendFrame(frame));
     for (const { asked: one, scope } of readable) {
       if (one.numbers === scope.numbers) continue;

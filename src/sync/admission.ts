@@ -1,0 +1,321 @@
+/**
+ * JoinSyncgroupAtAdmin, both sides: an admin that admits a device, and a device that asks one.
+ */
+
+import {
+  checkInvite,
+  type Certified,
+  proveInvite,
+  tagsOfKind,
+  Tags,
+  type Ticket,
+  verifyCertificate,
+  verifyInviteProof,
+  type VerifiedOp,
+  specFromWire,
+  specToWire,
+} from "../access/index.ts";
+import {
+  type Clock,
+  codeOf,
+  type Crypto,
+  type DeviceId,
+  type ScopeId,
+  scopeKeyOf,
+  toHex,
+} from "../base/index.ts";
+import type { History } from "../history/index.ts";
+import {
+  DeviceType as WireType,
+  type Join,
+  type Joined,
+  type MessageInitShape,
+  JoinedSchema,
+  scopeFromWire,
+  scopeToWire,
+} from "../wire/index.ts";
+import { controlIdBytes } from "../access/index.ts";
+import type { CallClient } from "./calls.ts";
+import { SyncError } from "./errors.ts";
+import type { Groups, JoinedGroup } from "./groups.ts";
+import { type DeviceType, type Member, memberRow, readMember } from "./members.ts";
+import { claimFromWire, claimToWire } from "./page.ts";
+
+export interface AdmissionDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly groups: Groups;
+}
+
+const TYPES: Readonly<Record<DeviceType, WireType>> = {
+  normal: WireType.NORMAL,
+  server: WireType.SERVER,
+  leaf: WireType.LEAF,
+};
+
+/** Who asks to join, on which stream. */
+export interface JoinCall {
+  readonly peer: DeviceId;
+  readonly nonce: Uint8Array;
+  /** Where the caller was met. */
+  readonly addresses: readonly string[];
+}
+
+/** Answers joins, one at a time: an invite's uses are counted. */
+export class Admission {
+  readonly #deps: AdmissionDeps;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: AdmissionDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Admits the caller: grants, certificate and member record are durable when it resolves.
+   *
+   * @throws {SyncError} `SYNC_NO_ACCESS` (also for groups that are not here), `SYNC_INVITE_EXPIRED`, `SYNC_INVITE_USED_UP`,
+   *   `SYNC_NOT_ADMIN`, `SYNC_PENDING`.
+   */
+  admit(join: Join, call: JoinCall): Promise<MessageInitShape<typeof JoinedSchema>> {
+    const answer = this.#last.then(() => this.#admit(join, call));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #admit(join: Join, call: JoinCall): Promise<MessageInitShape<typeof JoinedSchema>> {
+    const { history, groups } = this.#deps;
+    const certified = await this.#certified(join, call);
+    const group = join.group === undefined ? undefined : scopeFromWire(join.group);
+    const scope = group?.kind === "syncgroup" ? history.scope(group) : undefined;
+    if (group === undefined || scope?.access.spec === undefined) throw noAccess();
+    const admitted = await this.#rights(group, join, certified, call);
+    const { device } = history.identity;
+    if (!scope.access.may(device, Tags.ADMIN) && history.identity.certified.user !== group.owner) {
+      throw new SyncError(
+        "SYNC_NOT_ADMIN",
+        "Cannot join: the device asked is no admin of the group",
+      );
+    }
+    if (groups.status(group) === "pending") {
+      throw new SyncError(
+        "SYNC_PENDING",
+        "Cannot join: the device asked has not caught up with the group itself",
+      );
+    }
+    for (const collection of groups.collections(group))
+      await this.#grant(collection, certified, admitted);
+    await this.#grant(group, certified, admitted, await this.#record(group, join, certified, call));
+
+    const { value, version } = scope.access.spec;
+    const scopes = [group, ...groups.collections(group)];
+    return {
+      spec: specToWire(value),
+      version: controlIdBytes(version),
+      vectors: scopes.map((id) =>
+        claimToWire({ scope: id, vector: history.scope(id)?.vector() ?? new Map() }),
+      ),
+      certificate: history.identity.certified.bytes,
+    };
+  }
+
+  async #certified(join: Join, { peer }: JoinCall): Promise<Certified> {
+    const certified = await verifyCertificate(this.#deps, join.certificate);
+    if (certified.device === peer) return certified;
+    throw new SyncError("SYNC_PROTOCOL", "Cannot join: the certificate is another device's");
+  }
+
+  /** What the caller's user is to hold: by an invite that was proved, or because they hold it already. */
+  async #rights(
+    group: ScopeId,
+    join: Join,
+    { user }: Certified,
+    call: JoinCall,
+  ): Promise<Admitted> {
+    const { crypto, clock, history } = this.#deps;
+    const access = history.scope(group)?.access;
+    if (access === undefined) throw noAccess();
+    const { proof } = join;
+    if (proof === undefined) {
+      if ((access.tagsOf(user) & Tags.READ) !== 0) return { tags: undefined, invite: undefined };
+      throw noAccess();
+    }
+    const { publicKey, signature } = proof;
+    try {
+      const binding = {
+        nonce: call.nonce,
+        joiner: call.peer,
+        admin: history.identity.device,
+        group,
+      };
+      await verifyInviteProof({ crypto }, { publicKey, signature, ...binding });
+      return { tags: checkInvite(access, publicKey, user, clock.now()).tags, invite: publicKey };
+    } catch (error) {
+      switch (codeOf(error)) {
+        case "ACCESS_INVITE_EXPIRED":
+          throw new SyncError("SYNC_INVITE_EXPIRED", "Cannot join: the invite's end has passed");
+        case "ACCESS_INVITE_USED_UP":
+          throw new SyncError(
+            "SYNC_INVITE_USED_UP",
+            "Cannot join: the invite has admitted as many as it may",
+          );
+        default:
+          throw noAccess();
+      }
+    }
+  }
+
+  /** Writes into one scope what it lacks of the caller's certificate and grant, and the member record. */
+  async #grant(
+    scope: ScopeId,
+    certified: Certified,
+    { tags, invite }: Admitted,
+    member?: Member,
+  ): Promise<void> {
+    const { history } = this.#deps;
+    const access = history.scope(scope)?.access;
+    const controls: VerifiedOp[] = [];
+    if (access?.userOf(certified.device) !== certified.user) {
+      controls.push({ type: "device", certificate: certified.bytes, certified });
+    }
+    const held = access?.tagsOf(certified.user) ?? 0;
+    const wanted = tags === undefined ? held : tags & tagsOfKind(scope.kind);
+    if (
+      (held & wanted) !== wanted ||
+      (invite !== undefined && scope.kind === "syncgroup" && !isCounted(access, invite, certified))
+    ) {
+      if (
+        access?.mayGrant(history.identity.device, wanted) === false &&
+        history.identity.certified.user !== scope.owner
+      ) {
+        throw new SyncError(
+          "SYNC_NOT_ADMIN",
+          "Cannot join: the device asked may not grant what the invite promises",
+        );
+      }
+      const cited = scope.kind === "syncgroup" ? invite : undefined;
+      controls.push({
+        type: "grant",
+        user: certified.user,
+        tags: wanted,
+        ...(cited !== undefined && { invite: cited }),
+      });
+    }
+    const rows = member === undefined ? [] : [memberRow(member)];
+    if (controls.length > 0 || rows.length > 0) await history.write({ scope, controls, rows });
+  }
+
+  /** The caller's member record, unless it stands already. */
+  async #record(
+    group: ScopeId,
+    join: Join,
+    { user, device }: Certified,
+    call: JoinCall,
+  ): Promise<Member | undefined> {
+    const known = await readMember(this.#deps.history, group, device);
+    if (known !== undefined && !known.hasLeft && known.user === user) return undefined;
+    const type =
+      (Object.keys(TYPES) as DeviceType[]).find((one) => TYPES[one] === join.info?.type) ??
+      "normal";
+    const priority = join.info?.syncPriority ?? 0;
+    const joined = this.#deps.clock.now();
+    return {
+      device,
+      user,
+      name: join.joinerName,
+      type,
+      priority,
+      joined,
+      hasLeft: false,
+      addresses: call.addresses,
+    };
+  }
+}
+
+interface Admitted {
+  /** As a role means them in a collection; `undefined`: what the user holds already. */
+  readonly tags: Tags | undefined;
+  readonly invite: Uint8Array | undefined;
+}
+
+function isCounted(
+  access:
+    | { readonly invites: ReadonlyMap<string, { readonly usedBy: ReadonlySet<string> }> }
+    | undefined,
+  invite: Uint8Array,
+  { user }: Certified,
+): boolean {
+  return access?.invites.get(toHex(invite))?.usedBy.has(user) === true;
+}
+
+function noAccess(): SyncError {
+  return new SyncError("SYNC_NO_ACCESS", "Cannot join: no such group, or no access to it");
+}
+
+/** What a device says when it asks to be admitted. */
+export interface JoinRequest {
+  readonly ticket: Ticket;
+  readonly name: string;
+  readonly type: DeviceType;
+  readonly priority: number;
+  readonly admin: DeviceId;
+}
+
+/** Asks an admin. Nothing is kept here yet. @throws {SyncError} the admin's refusal, or `SYNC_PROTOCOL`. */
+export async function askToJoin(
+  deps: AdmissionDeps,
+  client: CallClient,
+  request: JoinRequest,
+): Promise<JoinedGroup> {
+  const { history, crypto } = deps;
+  const { ticket, name, type, priority, admin } = request;
+  const { group, secret, addresses } = ticket;
+  const proof = await proveInvite(
+    { crypto },
+    { secret, nonce: client.nonce, joiner: history.identity.device, admin, group },
+  );
+  const response = await client.call({
+    case: "join",
+    value: {
+      group: scopeToWire(group),
+      joinerName: name,
+      info: { type: TYPES[type], syncPriority: priority },
+      certificate: history.identity.certified.bytes,
+      proof,
+    },
+  });
+  if (response.case !== "joined")
+    throw new SyncError("SYNC_PROTOCOL", "Cannot join: the admin answered something else");
+  return checkJoined(deps, group, admin, addresses, response.value);
+}
+
+function checkJoined(
+  { history }: AdmissionDeps,
+  group: ScopeId,
+  admin: DeviceId,
+  addresses: readonly string[],
+  joined: Joined,
+): JoinedGroup {
+  if (joined.spec === undefined)
+    throw new SyncError("SYNC_PROTOCOL", "Cannot join: the admin's answer lacks the spec");
+  const { collections } = specFromWire(joined.spec);
+  const scopes: ScopeId[] = collections.map(({ owner, name }) => ({
+    database: group.database,
+    kind: "collection",
+    owner,
+    name,
+  }));
+  const expected = new Set([group, ...scopes].map(scopeKeyOf));
+  const checkpoint = joined.vectors.map(claimFromWire);
+  if (
+    checkpoint.length !== expected.size ||
+    !checkpoint.every(({ scope }) => expected.has(scopeKeyOf(scope)))
+  ) {
+    throw new SyncError(
+      "SYNC_PROTOCOL",
+      "Cannot join: the admin's checkpoint is not that of the group",
+    );
+  }
+  const fresh = scopes.filter((scope) => history.scope(scope) === undefined);
+  return { group, checkpoint, fresh, admin, addresses };
+}

@@ -1,0 +1,21 @@
+/**
+ * The Sync service: deltas between peers, syncgroups, and the peers' clocks.
+ *
+ * Start at `SyncService`. Rules: docs/spec/sync.md.
+ *
+ * @module
+ */
+
+export { SyncError, type SyncErrorCode } from "./errors.ts";
+export type { GroupStatus, PendingProgress } from "./groups.ts";
+export type { PullProgress } from "./initiator.ts";
+export type { DeviceType, Member } from "./members.ts";
+export type { PeerTime } from "./peer-clock.ts";
+export {
+  type GroupOptions,
+  type InviteOptions,
+  type JoinOptions,
+  type PeerStatus,
+  type SyncDeps,
+  SyncService,
+} from "./service.ts";

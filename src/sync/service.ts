@@ -1,0 +1,603 @@
+/**
+ * The Sync service of one device: serves deltas and calls, keeps links to the members of its syncgroups, and does what
+ * people ask of syncgroups.
+ */
+
+import {
+  createInviteKeys,
+  formatTicket,
+  INVITE_SECRET_SIZE,
+  parseTicket,
+  type Role,
+  Tags,
+  tagsOfRole,
+} from "../access/index.ts";
+import {
+  type Clock,
+  codeOf,
+  type Crypto,
+  type DeviceId,
+  type Logger,
+  NAME_BYTES_MAX,
+  parseDeviceId,
+  type Random,
+  type ScopeId,
+  scopeKeyOf,
+  utf8,
+} from "../base/index.ts";
+import type { History } from "../history/index.ts";
+import type { Connection, Stream, Transport } from "../net/index.ts";
+import type { Store } from "../store/index.ts";
+import { DeltaMode } from "../wire/index.ts";
+import { Admission, askToJoin } from "./admission.ts";
+import { BlockedPeers } from "./blocked.ts";
+import { PageBudget } from "./budget.ts";
+import { CallClient, type Request, serveCalls } from "./calls.ts";
+import { SyncError } from "./errors.ts";
+import { isPeerFault } from "./fault.ts";
+import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
+import {
+  ADDRESSES_MAX,
+  CONNECT_TIMEOUT_MS,
+  GROUP_COLLECTIONS_MAX,
+  PEERS_DIALLED_MAX,
+} from "./limits.ts";
+import { type DeviceType, type Member, memberRow } from "./members.ts";
+import { timeAnswer } from "./peer-clock.ts";
+import { type LinkStatus, PeerLink } from "./peer-link.ts";
+import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
+import { serveDeltas } from "./responder.ts";
+
+export interface SyncDeps {
+  readonly store: Store;
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly transport: Transport;
+}
+
+/** What to create a syncgroup with. */
+export interface GroupOptions {
+  /** At least one; fixed from then on. */
+  readonly collections: readonly ScopeId[];
+  readonly description?: string | undefined;
+  readonly isPrivate?: boolean | undefined;
+}
+
+export interface InviteOptions {
+  /** Default `writer`. */
+  readonly role?: Role | undefined;
+  /** Users that it admits; 0: no bound. Default 1. */
+  readonly uses?: number | undefined;
+  /** Milliseconds from now after which it admits nobody. Default: no end. */
+  readonly expiresInMs?: number | undefined;
+}
+
+export interface JoinOptions {
+  readonly type?: DeviceType | undefined;
+  /** 0 to 255. Default 0. */
+  readonly priority?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A peer, for people. */
+export interface PeerStatus extends LinkStatus {
+  /** By its member record, where there is one. */
+  readonly name: string | undefined;
+  /** Times that it broke the protocol since this process began. */
+  readonly faults: number;
+  readonly isBlocked: boolean;
+}
+
+export class SyncService implements AsyncDisposable {
+  readonly #deps: SyncDeps;
+  readonly #groups: Groups;
+  readonly #admission: Admission;
+  readonly #blocked: BlockedPeers;
+  readonly #budget = new PageBudget();
+  readonly #links = new Map<DeviceId, PeerLink>();
+  readonly #paused = new Set<string>();
+  readonly #stops: (() => void)[] = [];
+  readonly #ending = new AbortController();
+
+  private constructor(deps: SyncDeps, groups: Groups) {
+    this.#deps = deps;
+    this.#groups = groups;
+    this.#admission = new Admission({ ...deps, groups });
+    this.#blocked = new BlockedPeers(deps.clock);
+  }
+
+  /** Begins to serve, and to connect to the members of the groups that are here. */
+  static async open(deps: SyncDeps): Promise<SyncService> {
+    const service = new SyncService(deps, await Groups.open(deps.store, deps.history));
+    service.#start();
+    return service;
+  }
+
+  #start(): void {
+    const { transport, history } = this.#deps;
+    this.#stops.push(
+      history.onWritten((written) => this.#groups.noteWritten(written)),
+      this.#groups.onChange(() => this.#onGroups()),
+      transport.onConnection((connection) => this.#onConnection(connection)),
+      transport.handle(DELTAS_PROTOCOL, (stream, connection) =>
+        this.#serve(connection, () => this.#serveDeltas(stream, connection)),
+      ),
+      transport.handle(CALL_PROTOCOL, (stream, connection) =>
+        this.#serve(connection, () => this.#serveCalls(stream, connection)),
+      ),
+    );
+    for (const connection of transport.connections()) this.#onConnection(connection);
+    this.#onGroups();
+  }
+
+  /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
+  async createGroup(database: string, name: string, options: GroupOptions): Promise<ScopeId> {
+    const { history, clock } = this.#deps;
+    const { user, device } = history.identity.certified;
+    const group: ScopeId = { database, kind: "syncgroup", owner: user, name };
+    checkGroup(group, options.collections);
+    if (this.#groups.has(group))
+      throw new SyncError(
+        "SYNC_GROUP_EXISTS",
+        `Cannot create syncgroup "${name}": there is one already`,
+      );
+    for (const collection of options.collections) {
+      const tags =
+        history.scope(collection)?.access.tagsOf(user) ??
+        (collection.owner === user ? Tags.ADMIN : 0);
+      if ((tags & Tags.ADMIN) === 0) {
+        throw new SyncError(
+          "SYNC_NO_ACCESS",
+          `Cannot create syncgroup "${name}": collection "${collection.name}" is not ours to share`,
+        );
+      }
+    }
+    const spec = {
+      description: options.description ?? "",
+      collections: options.collections.map(({ owner, name: collection }) => ({
+        owner,
+        name: collection,
+      })),
+      rendezvous: [],
+      isPrivate: options.isPrivate ?? false,
+    };
+    const member: Member = {
+      device,
+      user,
+      name: history.identity.certified.name,
+      type: "normal",
+      priority: 0,
+      joined: clock.now(),
+      hasLeft: false,
+      addresses: this.#addresses(),
+    };
+    await history.write({
+      scope: group,
+      controls: [
+        { type: "spec", ...spec },
+        { type: "status", state: "running" },
+      ],
+      rows: [memberRow(member)],
+    });
+    return group;
+  }
+
+  /** A ticket for others to join by. Its holder may join: give it only to whom it is meant for. @throws {SyncError} */
+  async invite(group: ScopeId, options: InviteOptions = {}): Promise<string> {
+    const { history, crypto, random, clock } = this.#deps;
+    const access = history.scope(group)?.access;
+    if (access?.spec === undefined) throw noGroup(group);
+    const { role = "writer", uses = 1, expiresInMs } = options;
+    const tags = tagsOfRole(role, "collection");
+    if (!access.mayGrant(history.identity.device, tags)) {
+      throw new SyncError(
+        "SYNC_NOT_ADMIN",
+        `Cannot invite into syncgroup "${group.name}": this device's user may not admit a ${role}`,
+      );
+    }
+    const addresses = this.#addresses();
+    if (addresses.length === 0)
+      throw new SyncError(
+        "SYNC_OFFLINE",
+        "Cannot invite: this device does not listen, so nobody could join at it",
+      );
+    const secret = random.bytes(INVITE_SECRET_SIZE);
+    const { publicKey } = await createInviteKeys({ crypto }, secret);
+    const notAfter =
+      expiresInMs === undefined ? {} : { notAfter: Math.floor(clock.now() + expiresInMs) };
+    await history.write({
+      scope: group,
+      controls: [{ type: "invite", publicKey, tags, uses, ...notAfter }],
+      rows: [],
+    });
+    return formatTicket({ group, addresses, secret }, { crypto });
+  }
+
+  /**
+   * Joins by a ticket: at the first of its admins that answers. The group is kept, pending, when it resolves.
+   *
+   * @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} an admin's refusal, `SYNC_JOIN_FAILED` when none could be reached,
+   *   `SYNC_WRONG_DATABASE`.
+   */
+  async join(database: string, ticketText: string, options: JoinOptions = {}): Promise<ScopeId> {
+    const ticket = parseTicket(ticketText, this.#deps);
+    const { group } = ticket;
+    if (group.database !== database) {
+      throw new SyncError(
+        "SYNC_WRONG_DATABASE",
+        `Cannot join: the ticket is for database "${group.database}", not "${database}"`,
+      );
+    }
+    if (this.#groups.has(group)) return group;
+    let failure: unknown;
+    for (const [admin, addresses] of byDevice(ticket.addresses)) {
+      options.signal?.throwIfAborted();
+      try {
+        await this.#joinAt(ticket, admin, addresses, options);
+        return group;
+      } catch (error) {
+        // A refusal is the group's answer; what is only out of reach may be answered by another admin.
+        if (codeOf(error)?.startsWith("SYNC_") === true && !isOutOfReach(error)) throw error;
+        options.signal?.throwIfAborted();
+        failure = error;
+      }
+    }
+    throw new SyncError(
+      "SYNC_JOIN_FAILED",
+      `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,
+      { cause: failure },
+    );
+  }
+
+  async #joinAt(
+    ticket: ReturnType<typeof parseTicket>,
+    admin: DeviceId,
+    addresses: readonly string[],
+    options: JoinOptions,
+  ): Promise<void> {
+    const { transport, clock, history } = this.#deps;
+    const timer = new AbortController();
+    clock.sleep(CONNECT_TIMEOUT_MS, timer.signal).then(
+      () =>
+        timer.abort(new SyncError("SYNC_TIMEOUT", "Cannot join: the admin did not answer in time")),
+      () => {},
+    );
+    const signals = [
+      timer.signal,
+      this.#ending.signal,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ];
+    let client: CallClient;
+    try {
+      const signal = AbortSignal.any(signals);
+      const connection = await transport.connect(admin, addresses, { signal });
+      client = await CallClient.open(clock, connection, signal);
+    } finally {
+      timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
+    }
+    try {
+      const { type = "normal", priority = 0 } = options;
+      const name = history.identity.certified.name;
+      const joined = await askToJoin({ ...this.#deps, groups: this.#groups }, client, {
+        ticket,
+        name,
+        type,
+        priority,
+        admin,
+      });
+      await history.createDatabase(ticket.group.database);
+      await this.#groups.addJoined({ ...joined, addresses });
+    } finally {
+      client.close();
+    }
+  }
+
+  groups(database: string): ScopeId[] {
+    return this.#groups.all(database);
+  }
+
+  members(group: ScopeId): readonly Member[] {
+    return this.#groups.members(group);
+  }
+
+  collections(group: ScopeId): ScopeId[] {
+    return this.#groups.collections(group);
+  }
+
+  status(group: ScopeId): GroupStatus {
+    return this.#groups.status(group);
+  }
+
+  /** How much of the checkpoint of a joined group is here; `undefined` when all of it is. */
+  progress(group: ScopeId): PendingProgress | undefined {
+    return this.#groups.progress(group);
+  }
+
+  /** Resolves when a group's history up to the checkpoint is here, rows included. */
+  async ready(group: ScopeId, signal?: AbortSignal): Promise<void> {
+    if (!this.#groups.has(group)) throw noGroup(group);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#groups.progress(group) === undefined) resolve();
+    };
+    const signals = AbortSignal.any([
+      this.#ending.signal,
+      ...(signal === undefined ? [] : [signal]),
+    ]);
+    const abort = (): void => reject(signals.reason);
+    signals.addEventListener("abort", abort, { once: true });
+    const stop = this.#groups.onChange(look);
+    try {
+      signals.throwIfAborted();
+      look();
+      await promise;
+    } finally {
+      stop();
+      signals.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Why a collection may not be written to yet, or `undefined`. */
+  readOnlyReason(collection: ScopeId): string | undefined {
+    return this.#groups.readOnlyReason(collection);
+  }
+
+  peers(): PeerStatus[] {
+    const names = new Map<DeviceId, string>();
+    for (const group of this.#allGroups())
+      for (const { device, name } of this.#groups.members(group)) names.set(device, name);
+    return Array.from(this.#links.values(), (link) => ({
+      ...link.status,
+      name: names.get(link.device),
+      faults: this.#blocked.faults(link.device),
+      isBlocked: this.#blocked.has(link.device),
+    }));
+  }
+
+  /** Stops pulling and serving a database; what is under way ends. */
+  pause(database: string): void {
+    this.#paused.add(database);
+    this.#refreshLinks();
+  }
+
+  /** Goes on where `pause` stopped. */
+  resume(database: string): void {
+    this.#paused.delete(database);
+    this.#refreshLinks();
+  }
+
+  isPaused(database: string): boolean {
+    return this.#paused.has(database);
+  }
+
+  /** Ends links and streams. The transport and the history stay open: they are not ours. */
+  async close(): Promise<void> {
+    if (this.#ending.signal.aborted) return;
+    this.#ending.abort(new SyncError("SYNC_CLOSED", "Sync is closed"));
+    for (const stop of this.#stops) stop();
+    await Promise.all(Array.from(this.#links.values(), (link) => link.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #addresses(): readonly string[] {
+    return this.#deps.transport.addresses().slice(0, ADDRESSES_MAX);
+  }
+
+  #allGroups(): ScopeId[] {
+    return this.#deps.history.databases().flatMap((database) => this.#groups.all(database));
+  }
+
+  #onGroups(): void {
+    this.#updateLinks();
+    this.#refreshLinks();
+    this.#publishAddresses().catch((error: unknown) => {
+      this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
+    });
+  }
+
+  #refreshLinks(): void {
+    for (const link of this.#links.values()) link.refresh();
+  }
+
+  #onConnection(connection: Connection): void {
+    if (this.#blocked.has(connection.peer)) {
+      void connection.close("blocked");
+      return;
+    }
+    this.#updateLinks();
+    this.#links.get(connection.peer)?.refresh();
+  }
+
+  /** A link for each device that shares a group with us, up to the limit. */
+  #updateLinks(): void {
+    if (this.#ending.signal.aborted) return;
+    const { device } = this.#deps.history.identity;
+    for (const group of this.#allGroups()) {
+      const admin = this.#groups.joined(group)?.admin;
+      const members = this.#groups.members(group).filter(({ hasLeft }) => !hasLeft);
+      for (const peer of [
+        ...(admin === undefined ? [] : [admin]),
+        ...members.map((member) => member.device),
+      ]) {
+        if (peer === device || this.#links.has(peer) || this.#links.size >= PEERS_DIALLED_MAX)
+          continue;
+        this.#links.set(peer, this.#link(peer));
+      }
+    }
+  }
+
+  #link(peer: DeviceId): PeerLink {
+    const deps = {
+      ...this.#deps,
+      budget: this.#budget,
+      onFault: (device: DeviceId, error: unknown) => this.#punish(device, error),
+    };
+    return new PeerLink(deps, peer, {
+      addresses: () => this.#addressesOf(peer),
+      databases: () =>
+        [...new Set(this.#sharedWith(peer).map(({ database }) => database))].filter(
+          (database) => !this.#paused.has(database),
+        ),
+      scopesOf: (database) => (mode) => this.#scopesOf(peer, database, mode),
+      isBlocked: () => this.#blocked.has(peer),
+    });
+  }
+
+  #sharedWith(peer: DeviceId): ScopeId[] {
+    return this.#allGroups().filter(
+      (group) =>
+        this.#groups.joined(group)?.admin === peer ||
+        this.#groups.members(group).some(({ device, hasLeft }) => device === peer && !hasLeft),
+    );
+  }
+
+  #scopesOf(peer: DeviceId, database: string, mode: DeltaMode): ScopeId[] {
+    const groups = this.#sharedWith(peer).filter((group) => group.database === database);
+    if (mode === DeltaMode.SYNCGROUPS) return groups;
+    const collections = groups.flatMap((group) => this.#groups.collections(group));
+    return [...new Map(collections.map((scope) => [scopeKeyOf(scope), scope])).values()];
+  }
+
+  #addressesOf(peer: DeviceId): string[] {
+    const addresses = new Set<string>();
+    for (const group of this.#allGroups()) {
+      for (const { device, addresses: own } of this.#groups.members(group)) {
+        if (device === peer) for (const address of own) addresses.add(address);
+      }
+      const joined = this.#groups.joined(group);
+      if (joined?.admin === peer) for (const address of joined.addresses) addresses.add(address);
+    }
+    return [...addresses].slice(0, ADDRESSES_MAX);
+  }
+
+  /** Our member records say where we are reached now. */
+  async #publishAddresses(): Promise<void> {
+    const { history } = this.#deps;
+    const addresses = this.#addresses();
+    if (addresses.length === 0) return;
+    for (const group of this.#allGroups()) {
+      const own = this.#groups
+        .members(group)
+        .find(({ device }) => device === history.identity.device);
+      if (own === undefined || own.hasLeft || this.#groups.status(group) === "pending") continue;
+      if (
+        own.addresses.length === addresses.length &&
+        own.addresses.every((address, i) => address === addresses[i])
+      )
+        continue;
+      await history.write({ scope: group, rows: [memberRow({ ...own, addresses })] });
+    }
+  }
+
+  /** Runs a handler; a peer that breaks the protocol is disconnected and counted. */
+  async #serve(connection: Connection, handler: () => Promise<void>): Promise<void> {
+    try {
+      await handler();
+    } catch (error) {
+      if (isPeerFault(error)) this.#punish(connection.peer, error);
+      throw error;
+    }
+  }
+
+  #punish(peer: DeviceId, error: unknown): void {
+    const { logger, transport } = this.#deps;
+    this.#blocked.add(peer);
+    logger("warn", "sync.peer.fault", {
+      peer,
+      code: codeOf(error),
+      faults: this.#blocked.faults(peer),
+    });
+    for (const connection of transport.connections()) {
+      if (connection.peer === peer) void connection.close("broke the protocol");
+    }
+  }
+
+  #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
+    const isServed = (database: string): boolean =>
+      this.#deps.history.databases().includes(database) && !this.#paused.has(database);
+    return serveDeltas({ ...this.#deps, isServed }, stream, connection);
+  }
+
+  #serveCalls(stream: Stream, connection: Connection): Promise<void> {
+    return serveCalls(
+      this.#deps,
+      (request, call) => this.#answer(request, call.nonce, connection),
+      stream,
+      connection,
+    );
+  }
+
+  async #answer(
+    request: Request,
+    nonce: Uint8Array,
+    connection: Connection,
+  ): Promise<
+    Parameters<typeof serveCalls>[1] extends (...args: never[]) => Promise<infer R> ? R : never
+  > {
+    switch (request.case) {
+      case "getTime":
+        return { case: "time", value: timeAnswer(this.#deps.clock, request.value.origin) };
+      case "join":
+        return {
+          case: "joined",
+          value: await this.#admission.admit(request.value, {
+            peer: connection.peer,
+            nonce,
+            addresses: [],
+          }),
+        };
+      case undefined:
+        throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
+    }
+  }
+}
+
+function checkGroup(group: ScopeId, collections: readonly ScopeId[]): void {
+  const size = utf8(group.name).length;
+  const invalid = (why: string): SyncError =>
+    new SyncError("SYNC_SPEC_INVALID", `Cannot create syncgroup "${group.name}": ${why}`);
+  if (size === 0 || size > NAME_BYTES_MAX || !group.name.isWellFormed())
+    throw invalid(`its name has 1 to ${NAME_BYTES_MAX} bytes of UTF-8`);
+  if (collections.length === 0) throw invalid("it has no collections");
+  if (collections.length > GROUP_COLLECTIONS_MAX)
+    throw invalid(`it has over ${GROUP_COLLECTIONS_MAX} collections`);
+  if (new Set(collections.map(scopeKeyOf)).size !== collections.length)
+    throw invalid("a collection stands twice");
+  if (
+    collections.some(({ kind, database }) => kind !== "collection" || database !== group.database)
+  )
+    throw invalid("its collections are of another database");
+}
+
+function noGroup(group: ScopeId): SyncError {
+  return new SyncError("SYNC_NO_GROUP", `No syncgroup "${group.name}" here`);
+}
+
+/** Whether another admin may answer where this one did not. */
+function isOutOfReach(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    code === "SYNC_TIMEOUT" ||
+    code === "SYNC_OFFLINE" ||
+    code === "SYNC_NOT_ADMIN" ||
+    code === "SYNC_PENDING" ||
+    code === "SYNC_BUSY"
+  );
+}
+
+/** Addresses by the device that each ends with. */
+function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
+  const devices = new Map<DeviceId, string[]>();
+  for (const address of addresses) {
+    const device = parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
+    if (device === undefined) continue;
+    devices.set(device, [...(devices.get(device) ?? []), address]);
+  }
+  return devices;
+}
