@@ -1,19 +1,13 @@
 import { assert, type DeviceId, type ScopeId, toHex, type UserId } from "../base/index.ts";
-import type { InviteState } from "./access-state.ts";
 import { type Ancestry, contains, type Past } from "./ancestry.ts";
 import type { Certified } from "./certificate.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import { canReduce, type GrantOp, type GroupStatus, type InviteOp } from "./control-op.ts";
-import {
-  BY_ADMIN,
-  BY_ITSELF,
-  BY_OWN_USER,
-  type IntroducedBy,
-  Introductions,
-} from "./introductions.ts";
-import { Latest } from "./latest.ts";
+import { INTRODUCED_BY, type IntroducedBy, Introductions } from "./introductions.ts";
+import { type Candidate, latestOf, withCandidate } from "./latest.ts";
 import { sameCollections, type Spec } from "./spec.ts";
 import { Tags, tagsOfKind } from "./tags.ts";
+import { Versioned, VersionedMap } from "./versioned.ts";
 
 /** What an entry's author is, by the entry's ancestors. */
 export interface Author {
@@ -23,28 +17,54 @@ export interface Author {
   readonly isAdmin: boolean;
 }
 
-/** What the counting ops of a control log add up to, and the rules by which an op counts. */
+/** An invite, and the user who made it. */
+type Invited = InviteOp & { readonly by: UserId };
+
+/**
+ * What the counting ops of a control log add up to, at each length of the log, and the rules by which an op counts.
+ */
 export class AccessFacts {
   readonly scope: ScopeId;
+  readonly devices = new VersionedMap<DeviceId, Certified>();
+  readonly tags = new VersionedMap<UserId, Tags>();
+  readonly specs = new Versioned<Candidate<Spec>>();
+  readonly statuses = new Versioned<GroupStatus>();
+  readonly policies = new VersionedMap<string, string>();
+  /** By public key in hexadecimal digits. */
+  readonly invites = new VersionedMap<string, Invited>();
+  readonly destroyed = new Versioned<ControlId>();
   readonly #ancestry: Ancestry;
   readonly #introductions: Introductions;
-  readonly #devices = new Map<DeviceId, Certified>();
-  readonly #tagsByUser = new Map<UserId, Tags>();
-  /** Grants of Admin by user, those left out that another precedes: whoever follows one of all follows one of these. */
-  readonly #adminGrants = new Map<UserId, number[]>();
+  /** Users whose grants cite an invite, by its public key. */
+  readonly #usesByInvite = new Map<string, VersionedMap<UserId, true>>();
+  /** Grants of Admin by user. One that follows another is left out: where it is known, so is the other. */
+  readonly #adminGrants = new Map<UserId, readonly number[]>();
   /** Specs without a spec among their ancestors: what the group was created as. */
   readonly #firstSpecs: { readonly index: number; readonly spec: Spec }[] = [];
-  readonly #specs = new Latest<Spec>();
-  readonly #statuses = new Latest<GroupStatus>();
-  readonly #policies = new Map<string, Latest<string>>();
-  readonly #invites = new Map<string, Latest<InviteOp & { readonly by: UserId }>>();
-  readonly #usedBy = new Map<string, Set<UserId>>();
-  #destroyed = false;
+  /** Values of one thing that no other follows; the latest of them is shown. */
+  readonly #candidates = new Map<string, readonly Candidate<unknown>[]>();
 
-  constructor(scope: ScopeId, ancestry: Ancestry) {
+  /** Those of an empty log, or a copy of another's. `ancestry` numbers the entries. */
+  constructor(scope: ScopeId, ancestry: Ancestry, from?: AccessFacts) {
     this.scope = scope;
     this.#ancestry = ancestry;
-    this.#introductions = new Introductions(ancestry);
+    if (from === undefined) {
+      this.#introductions = new Introductions(ancestry);
+      return;
+    }
+    this.#introductions = new Introductions(ancestry, from.#introductions);
+    this.devices = new VersionedMap(from.devices);
+    this.tags = new VersionedMap(from.tags);
+    this.specs = new Versioned(from.specs);
+    this.statuses = new Versioned(from.statuses);
+    this.policies = new VersionedMap(from.policies);
+    this.invites = new VersionedMap(from.invites);
+    this.destroyed = new Versioned(from.destroyed);
+    for (const [key, uses] of from.#usesByInvite)
+      this.#usesByInvite.set(key, new VersionedMap(uses));
+    this.#adminGrants = new Map(from.#adminGrants);
+    this.#firstSpecs = [...from.#firstSpecs];
+    this.#candidates = new Map(from.#candidates);
   }
 
   /** What `device` is by the entries of `past`. [AC12] */
@@ -99,34 +119,42 @@ export class AccessFacts {
       case "grant":
         this.#grant(index, op);
         break;
-      case "invite":
+      case "invite": {
         assert(author.user !== undefined, "an op that counts has an author");
-        makeIn(
-          this.#invites,
-          toHex(op.publicKey),
-          () => new Latest<InviteOp & { readonly by: UserId }>(),
-        ).add(this.#ancestry, { index, entry, value: { ...op, by: author.user } });
+        const key = toHex(op.publicKey);
+        const invited: Invited = { ...op, by: author.user };
+        this.invites.set(
+          key,
+          this.#latest(`invite ${key}`, { index, entry, value: invited }).value,
+          index,
+        );
         break;
+      }
       case "spec":
         if (!this.#firstSpecs.some((first) => this.#ancestry.precedes(first.index, index))) {
           this.#firstSpecs.push({ index, spec: op });
         }
-        this.#specs.add(this.#ancestry, { index, entry, value: op });
+        this.specs.set(this.#latest("spec", { index, entry, value: specOf(op) }), index);
         break;
       case "status":
-        this.#statuses.add(this.#ancestry, { index, entry, value: op.state });
+        this.statuses.set(this.#latest("status", { index, entry, value: op.state }).value, index);
         break;
       case "policy":
-        makeIn(this.#policies, op.prefix, () => new Latest<string>()).add(this.#ancestry, {
+        this.policies.set(
+          op.prefix,
+          this.#latest(`policy ${op.prefix}`, { index, entry, value: op.policy }).value,
           index,
-          entry,
-          value: op.policy,
-        });
+        );
         break;
       case "destroy":
-        this.#destroyed = true;
+        this.destroyed.set(entry.id, index);
         break;
     }
+  }
+
+  /** Users whose grants cite the invite, by the first `length` entries. */
+  usersOfInvite(key: string, length: number): ReadonlySet<UserId> {
+    return new Set(this.#usesByInvite.get(key)?.snapshot(length).keys());
   }
 
   /** Entries that whatever `device` writes should have among its ancestors, so that its right is seen. */
@@ -137,49 +165,6 @@ export class AccessFacts {
     return [introduction, adminGrant, this.#firstSpecs[0]?.index].filter(
       (index) => index !== undefined,
     );
-  }
-
-  get devices(): ReadonlyMap<DeviceId, Certified> {
-    return this.#devices;
-  }
-
-  get tagsByUser(): ReadonlyMap<UserId, Tags> {
-    return this.#tagsByUser;
-  }
-
-  get spec(): { readonly value: Spec; readonly version: ControlId } | undefined {
-    const shown = this.#specs.shown;
-    if (shown === undefined) return undefined;
-    const { description, collections, publishPeer, rendezvous, isPrivate } = shown.value;
-    return {
-      value: { description, collections, publishPeer, rendezvous, isPrivate },
-      version: shown.entry.id,
-    };
-  }
-
-  get status(): GroupStatus | undefined {
-    return this.#statuses.shown?.value;
-  }
-
-  get policies(): ReadonlyMap<string, string> {
-    const policies = new Map<string, string>();
-    for (const [prefix, { shown }] of this.#policies)
-      if (shown !== undefined) policies.set(prefix, shown.value);
-    return policies;
-  }
-
-  get invites(): ReadonlyMap<string, InviteState> {
-    const invites = new Map<string, InviteState>();
-    for (const [key, { shown }] of this.#invites) {
-      if (shown === undefined) continue;
-      const { tags, uses, notAfter, by } = shown.value;
-      invites.set(key, { tags, uses, notAfter, usedBy: new Set(this.#usedBy.get(key)), by });
-    }
-    return invites;
-  }
-
-  get destroyed(): boolean {
-    return this.#destroyed;
   }
 
   #rejectionOfSpec(spec: Spec, author: Author, past: Past): Rejection | undefined {
@@ -201,16 +186,31 @@ export class AccessFacts {
     this.#introductions.add(index, id, certified, by);
     const shown = this.#introductions.certifiedOf(certified.device);
     assert(shown !== undefined, "a device that was introduced has a certificate");
-    this.#devices.set(certified.device, shown);
+    this.devices.set(certified.device, shown, index);
   }
 
   #grant(index: number, { user, tags, invite }: GrantOp): void {
-    this.#tagsByUser.set(user, (this.#tagsByUser.get(user) ?? 0) | tags);
-    if (invite !== undefined)
-      makeIn(this.#usedBy, toHex(invite), () => new Set<UserId>()).add(user);
+    const before = this.tags.get(user) ?? 0;
+    if ((before | tags) !== before) this.tags.set(user, before | tags, index);
+    if (invite !== undefined) {
+      const key = toHex(invite);
+      let uses = this.#usesByInvite.get(key);
+      if (uses === undefined) this.#usesByInvite.set(key, (uses = new VersionedMap()));
+      if (uses.get(user) === undefined) uses.set(user, true, index);
+    }
     if ((tags & Tags.ADMIN) === 0) return;
-    const grants = makeIn(this.#adminGrants, user, (): number[] => []);
-    if (!grants.some((grant) => this.#ancestry.precedes(grant, index))) grants.push(index);
+    const grants = this.#adminGrants.get(user) ?? [];
+    if (!grants.some((grant) => this.#ancestry.precedes(grant, index)))
+      this.#adminGrants.set(user, [...grants, index]);
+  }
+
+  /** The value shown of a thing when `added` is one. */
+  #latest<T>(thing: string, added: Candidate<T>): Candidate<T> {
+    // A thing's candidates are of one type: its name says which.
+    const before = (this.#candidates.get(thing) ?? []) as readonly Candidate<T>[];
+    const candidates = withCandidate(this.#ancestry, before, added);
+    this.#candidates.set(thing, candidates);
+    return latestOf(candidates);
   }
 }
 
@@ -219,13 +219,11 @@ function introducedBy(
   device: DeviceId,
   author: Author,
 ): IntroducedBy | undefined {
-  if (certified.device === device) return BY_ITSELF;
-  if (author.isAdmin) return BY_ADMIN;
-  return certified.user === author.user ? BY_OWN_USER : undefined;
+  if (certified.device === device) return INTRODUCED_BY.itself;
+  if (author.isAdmin) return INTRODUCED_BY.admin;
+  return certified.user === author.user ? INTRODUCED_BY.ownUser : undefined;
 }
 
-function makeIn<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
+function specOf({ description, collections, publishPeer, rendezvous, isPrivate }: Spec): Spec {
+  return { description, collections, publishPeer, rendezvous, isPrivate };
 }

@@ -7,11 +7,13 @@ import {
   toHex,
   type UserId,
 } from "../base/index.ts";
+import type { AccessFacts } from "./access-facts.ts";
 import type { Certified } from "./certificate.ts";
 import type { ControlId, Rejection } from "./control-entry.ts";
 import type { GroupStatus } from "./control-op.ts";
 import type { Spec } from "./spec.ts";
 import { Tags, tagsOfRole } from "./tags.ts";
+import type { VersionedMap } from "./versioned.ts";
 
 /** An invite as it stands. */
 export interface InviteState {
@@ -27,68 +29,104 @@ export interface InviteState {
   readonly by: UserId;
 }
 
-/** What an `AccessState` is made from; each part is a copy that nobody changes. */
-export interface AccessParts {
-  readonly heads: readonly ControlId[];
-  readonly devices: ReadonlyMap<DeviceId, Certified>;
-  readonly tagsByUser: ReadonlyMap<UserId, Tags>;
-  readonly spec: { readonly value: Spec; readonly version: ControlId } | undefined;
-  readonly invites: ReadonlyMap<string, InviteState>;
-  readonly policies: ReadonlyMap<string, string>;
-  readonly status: GroupStatus | undefined;
-  readonly destroyed: boolean;
-  readonly rejected: ReadonlyMap<ControlId, Rejection>;
-  readonly has: (id: ControlId) => boolean;
+/** What an `AccessState` is read from: all entries, of which it knows the first `length`. */
+export interface AccessSource {
+  readonly length: number;
+  readonly facts: AccessFacts;
+  readonly numbers: ReadonlyMap<ControlId, number>;
+  readonly rejected: VersionedMap<ControlId, Rejection>;
 }
 
-/** Who may do what in one scope, by the control ops held at one moment. It does not change afterwards. */
+/**
+ * Who may do what in one scope, by the control ops held at one moment. It does not change afterwards, and costs nothing
+ * until it is asked.
+ */
 export class AccessState {
   readonly scope: ScopeId;
-  /** Entries that no other names, ascending. */
-  readonly heads: readonly ControlId[];
-  /** Each device's certificate: of the user it acts for, the one issued last. [AC13] [AC14] */
-  readonly devices: ReadonlyMap<DeviceId, Certified>;
-  /** What the group is, and the op that says so; absent in a collection and before the group is created. [AC18] */
-  readonly spec: { readonly value: Spec; readonly version: ControlId } | undefined;
-  /** By public key in lower-case hexadecimal digits. */
-  readonly invites: ReadonlyMap<string, InviteState>;
-  /** Conflict policies by row key prefix. */
-  readonly policies: ReadonlyMap<string, string>;
-  readonly status: GroupStatus | undefined;
-  readonly destroyed: boolean;
-  /** Entries that are held but have no effect, and why. */
-  readonly rejected: ReadonlyMap<ControlId, Rejection>;
-  readonly #tagsByUser: ReadonlyMap<UserId, Tags>;
-  readonly #has: (id: ControlId) => boolean;
+  readonly #source: AccessSource;
+  readonly #heads: readonly ControlId[];
+  #sortedHeads: readonly ControlId[] | undefined;
+  #devices: ReadonlyMap<DeviceId, Certified> | undefined;
+  #invites: ReadonlyMap<string, InviteState> | undefined;
+  #policies: ReadonlyMap<string, string> | undefined;
+  #rejected: ReadonlyMap<ControlId, Rejection> | undefined;
 
-  constructor(scope: ScopeId, parts: AccessParts) {
+  constructor(scope: ScopeId, source: AccessSource, heads: readonly ControlId[]) {
     this.scope = scope;
-    this.heads = parts.heads;
-    this.devices = parts.devices;
-    this.spec = parts.spec;
-    this.invites = parts.invites;
-    this.policies = parts.policies;
-    this.status = parts.status;
-    this.destroyed = parts.destroyed;
-    this.rejected = parts.rejected;
-    this.#tagsByUser = parts.tagsByUser;
-    this.#has = parts.has;
+    this.#source = source;
+    this.#heads = heads;
+  }
+
+  /** Entries that no other names, ascending. */
+  get heads(): readonly ControlId[] {
+    this.#sortedHeads ??= this.#heads.toSorted();
+    return this.#sortedHeads;
+  }
+
+  /** Each device's certificate: of the user it acts for, the one issued last. [AC13] [AC14] */
+  get devices(): ReadonlyMap<DeviceId, Certified> {
+    const { facts, length } = this.#source;
+    this.#devices ??= facts.devices.snapshot(length);
+    return this.#devices;
+  }
+
+  /** What the group is, and the op that says so; absent in a collection and before the group is created. [AC19] */
+  get spec(): { readonly value: Spec; readonly version: ControlId } | undefined {
+    const { facts, length } = this.#source;
+    const spec = facts.specs.get(length);
+    return spec === undefined ? undefined : { value: spec.value, version: spec.entry.id };
+  }
+
+  /** By public key in lower-case hexadecimal digits. */
+  get invites(): ReadonlyMap<string, InviteState> {
+    this.#invites ??= this.#readInvites();
+    return this.#invites;
+  }
+
+  /** Conflict policies by row key prefix. */
+  get policies(): ReadonlyMap<string, string> {
+    const { facts, length } = this.#source;
+    this.#policies ??= facts.policies.snapshot(length);
+    return this.#policies;
+  }
+
+  /** How far the group is on its way to its publish peer; `undefined` when nobody has said. */
+  get status(): GroupStatus | undefined {
+    const { facts, length } = this.#source;
+    return facts.statuses.get(length);
+  }
+
+  /** Whether the owner has destroyed the scope. */
+  get destroyed(): boolean {
+    const { facts, length } = this.#source;
+    return facts.destroyed.get(length) !== undefined;
+  }
+
+  /** Entries that are held but have no effect, and why. */
+  get rejected(): ReadonlyMap<ControlId, Rejection> {
+    const { rejected, length } = this.#source;
+    this.#rejected ??= rejected.snapshot(length);
+    return this.#rejected;
   }
 
   /** Whether the entry is held. */
   has(id: ControlId): boolean {
-    return this.#has(id);
+    const { numbers, length } = this.#source;
+    const number = numbers.get(id);
+    return number !== undefined && number < length;
   }
 
   /** The user that a device acts for, or `undefined` when no counting certificate says so. */
   userOf(device: DeviceId): UserId | undefined {
-    return this.devices.get(device)?.user;
+    const { facts, length } = this.#source;
+    return facts.devices.get(device, length)?.user;
   }
 
-  /** What a user may do; 0 for strangers. The owner may always do everything. [AC12] */
+  /** What a user may do; 0 for strangers. The owner may do everything. [AC12] */
   tagsOf(user: UserId): Tags {
     if (user === this.scope.owner) return tagsOfRole("admin", this.scope.kind);
-    return this.#tagsByUser.get(user) ?? 0;
+    const { facts, length } = this.#source;
+    return facts.tags.get(user, length) ?? 0;
   }
 
   /** Whether the user of `device` holds all of `tags`. */
@@ -105,12 +143,22 @@ export class AccessState {
 
   /** Everyone who may do anything, the owner among them. */
   users(): ReadonlyMap<UserId, Tags> {
-    return new Map([...this.#tagsByUser, [this.scope.owner, this.tagsOf(this.scope.owner)]]);
+    const { facts, length } = this.#source;
+    return facts.tags.snapshot(length).set(this.scope.owner, this.tagsOf(this.scope.owner));
   }
 
   /** SHA-256 over the heads' ids, ascending, one after another: equal on devices that hold the same entries. [AC21] */
   controlSum(crypto: Pick<Crypto, "sha256">): Uint8Array {
     return crypto.sha256(concatBytes(...this.heads.map(controlIdBytes)));
+  }
+
+  #readInvites(): ReadonlyMap<string, InviteState> {
+    const { facts, length } = this.#source;
+    const invites = new Map<string, InviteState>();
+    for (const [key, { tags, uses, notAfter, by }] of facts.invites.snapshot(length)) {
+      invites.set(key, { tags, uses, notAfter, usedBy: facts.usersOfInvite(key, length), by });
+    }
+    return invites;
   }
 }
 

@@ -20,6 +20,12 @@ export class Ancestry {
   readonly #pasts: Past[] = [];
   readonly #heights: number[] = [];
 
+  constructor(from?: Ancestry) {
+    if (from === undefined) return;
+    this.#pasts = [...from.#pasts];
+    this.#heights = [...from.#heights];
+  }
+
   /** Entries added so far, which is the number of the next. */
   get size(): number {
     return this.#pasts.length;

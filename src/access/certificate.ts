@@ -16,11 +16,10 @@ import {
 import {
   CertificateSchema,
   create,
+  decodeCanonical,
   encode,
-  type SignedCertificate,
   SignedCertificateSchema,
 } from "../wire/index.ts";
-import { decodeCanonical } from "./canonical.ts";
 import { AccessError } from "./errors.ts";
 import { DEVICE_NAME_BYTES_MAX } from "./limits.ts";
 
@@ -97,15 +96,10 @@ export async function verifyCertificate(
   { crypto }: CertificateDeps,
   bytes: Uint8Array,
 ): Promise<Certified> {
-  const certified = readCertificate(bytes);
-  const { certificate, signature } = parse(bytes);
-  const [valid] = await crypto.verify([
-    {
-      publicKey: userKeyOf(certified.user),
-      message: concatBytes(CERTIFICATE_CONTEXT, certificate),
-      signature,
-    },
-  ]);
+  const { certified, certificate, signature } = parse(bytes);
+  const publicKey = userKeyOf(certified.user);
+  const message = concatBytes(CERTIFICATE_CONTEXT, certificate);
+  const [valid] = await crypto.verify([{ publicKey, message, signature }]);
   if (valid !== true) {
     throw new AccessError(
       "ACCESS_CERTIFICATE_INVALID",
@@ -122,23 +116,7 @@ export async function verifyCertificate(
  * @throws {AccessError} `ACCESS_CERTIFICATE_INVALID` as `verifyCertificate`, but for the signature.
  */
 export function readCertificate(bytes: Uint8Array): Certified {
-  const { certificate } = parse(bytes);
-  try {
-    const { user, device, name, issued, notAfter } = decodeCanonical(
-      CertificateSchema,
-      certificate,
-    );
-    return {
-      user: userIdOf(user),
-      device: deviceIdOf(device),
-      name,
-      issued: Number(issued),
-      notAfter: notAfter === undefined ? undefined : Number(notAfter),
-      bytes,
-    };
-  } catch (cause) {
-    throw malformed(cause);
-  }
+  return parse(bytes).certified;
 }
 
 /**
@@ -156,20 +134,40 @@ export function checkNotAfter(certified: Certified, nowMs: number): void {
   }
 }
 
-function parse(bytes: Uint8Array): SignedCertificate {
-  try {
-    return decodeCanonical(SignedCertificateSchema, bytes);
-  } catch (cause) {
-    throw malformed(cause);
-  }
+interface Parsed {
+  readonly certified: Certified;
+  /** What the signature covers, after the context. */
+  readonly certificate: Uint8Array;
+  readonly signature: Uint8Array;
 }
 
-function malformed(cause: unknown): AccessError {
-  return new AccessError(
-    "ACCESS_CERTIFICATE_INVALID",
-    "Cannot read certificate: its bytes are not one",
-    { cause },
-  );
+function parse(bytes: Uint8Array): Parsed {
+  try {
+    // A copy of our own: what is decoded points into the bytes, and those are often a part of a whole frame.
+    const own = bytes.slice();
+    const { certificate, signature } = decodeCanonical(SignedCertificateSchema, own);
+    const { user, device, name, issued, notAfter } = decodeCanonical(
+      CertificateSchema,
+      certificate,
+    );
+    const certified = {
+      user: userIdOf(user),
+      device: deviceIdOf(device),
+      name,
+      issued: Number(issued),
+      notAfter: notAfter === undefined ? undefined : Number(notAfter),
+      bytes: own,
+    };
+    return { certified, certificate, signature };
+  } catch (cause) {
+    throw new AccessError(
+      "ACCESS_CERTIFICATE_INVALID",
+      "Cannot read certificate: it is malformed or over a limit",
+      {
+        cause,
+      },
+    );
+  }
 }
 
 function milliseconds(time: number): bigint {

@@ -15,32 +15,14 @@ import { AccessState } from "./access-state.ts";
 import { Ancestry } from "./ancestry.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import { CONTROL_PARENTS_MAX } from "./limits.ts";
+import { VersionedMap } from "./versioned.ts";
 
 /**
  * The state of a set of entries that holds the parents of each. Independent of their order, and of how often one
  * occurs. [AC9]
  */
 export function reduceControl(scope: ScopeId, entries: Iterable<ControlEntry>): AccessState {
-  const log = new ControlLog(scope);
-  const entriesById = new Map<ControlId, ControlEntry>();
-  for (const entry of entries) entriesById.set(entry.id, entry);
-  for (const last of entriesById.values()) {
-    // Depth first, with a stack of our own: histories are deeper than the call stack.
-    const stack = [last];
-    for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
-      const missing = entry.parents.find((parent) => !log.has(parent));
-      if (missing === undefined) {
-        log.add(entry);
-        stack.pop();
-        continue;
-      }
-      const parent = entriesById.get(missing);
-      assert(parent !== undefined, "a set of control ops holds the parents of each");
-      assert(stack.length < entriesById.size, "a control op is not its own ancestor");
-      stack.push(parent);
-    }
-  }
-  return log.state;
+  return ControlLog.of(scope, entries).state;
 }
 
 /**
@@ -51,15 +33,61 @@ export function reduceControl(scope: ScopeId, entries: Iterable<ControlEntry>): 
 export class ControlLog {
   readonly scope: ScopeId;
   readonly #ancestry = new Ancestry();
+  readonly #facts: AccessFacts;
   readonly #numbers = new Map<ControlId, number>();
   readonly #heads = new Set<ControlId>();
-  readonly #rejected = new Map<ControlId, Rejection>();
-  readonly #facts: AccessFacts;
+  readonly #rejected = new VersionedMap<ControlId, Rejection>();
   #state: AccessState | undefined;
 
-  constructor(scope: ScopeId) {
+  /** An empty log, or a fork of another: see `fork`. */
+  constructor(scope: ScopeId, from?: ControlLog) {
     this.scope = scope;
-    this.#facts = new AccessFacts(scope, this.#ancestry);
+    if (from === undefined) {
+      this.#facts = new AccessFacts(scope, this.#ancestry);
+      return;
+    }
+    this.#ancestry = new Ancestry(from.#ancestry);
+    this.#facts = new AccessFacts(scope, this.#ancestry, from.#facts);
+    this.#numbers = new Map(from.#numbers);
+    this.#heads = new Set(from.#heads);
+    this.#rejected = new VersionedMap(from.#rejected);
+  }
+
+  /** The log of a set of entries in any order; it holds the parents of each. */
+  static of(scope: ScopeId, entries: Iterable<ControlEntry>): ControlLog {
+    const log = new ControlLog(scope);
+    const entriesById = new Map<ControlId, ControlEntry>();
+    for (const entry of entries) entriesById.set(entry.id, entry);
+    for (const last of entriesById.values()) {
+      // Depth first, with a stack of our own: histories are deeper than the call stack.
+      const stack = [last];
+      for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
+        const missing = entry.parents.find((parent) => !log.has(parent));
+        if (missing === undefined) {
+          log.add(entry);
+          stack.pop();
+          continue;
+        }
+        const parent = entriesById.get(missing);
+        assert(parent !== undefined, "a set of control ops holds the parents of each");
+        assert(stack.length < entriesById.size, "a control op is not its own ancestor");
+        stack.push(parent);
+      }
+    }
+    return log;
+  }
+
+  /**
+   * A log of its own with the same entries, to which others can be added without changing this one. Far cheaper than
+   * judging the entries again: what was found out about them is shared.
+   */
+  fork(): ControlLog {
+    return new ControlLog(this.scope, this);
+  }
+
+  /** Entries held. */
+  get size(): number {
+    return this.#numbers.size;
   }
 
   /** Whether the entry is held. */
@@ -82,7 +110,7 @@ export class ControlLog {
     for (const parent of entry.parents) this.#heads.delete(parent);
     this.#heads.add(entry.id);
     if (rejection === undefined) this.#facts.apply(entry, index, author);
-    else this.#rejected.set(entry.id, rejection);
+    else this.#rejected.set(entry.id, rejection, index);
     this.#state = undefined;
     return rejection;
   }
@@ -129,19 +157,12 @@ export class ControlLog {
   }
 
   #makeState(): AccessState {
-    const facts = this.#facts;
-    const count = this.#ancestry.size;
-    return new AccessState(this.scope, {
-      heads: [...this.#heads].sort(),
-      devices: new Map(facts.devices),
-      tagsByUser: new Map(facts.tagsByUser),
-      spec: facts.spec,
-      invites: facts.invites,
-      policies: facts.policies,
-      status: facts.status,
-      destroyed: facts.destroyed,
-      rejected: new Map(this.#rejected),
-      has: (id) => (this.#numbers.get(id) ?? count) < count,
-    });
+    const source = {
+      length: this.size,
+      facts: this.#facts,
+      numbers: this.#numbers,
+      rejected: this.#rejected,
+    };
+    return new AccessState(this.scope, source, [...this.#heads]);
   }
 }

@@ -14,15 +14,17 @@ import {
 import {
   ControlOpSchema,
   create,
+  decodeCanonical,
   encode,
   GroupState,
   type MessageInitShape,
   type MessageShape,
+  refusalOf,
   SignedCertificateSchema,
   vectorFromWire,
   vectorToWire,
+  WireError,
 } from "../wire/index.ts";
-import { decodeCanonical } from "./canonical.ts";
 import {
   type CertificateDeps,
   type Certified,
@@ -142,29 +144,33 @@ export type VerifiedOp =
  *   well-formed, a spec without collections.
  */
 export function encodeControlOp(op: ControlOp): Uint8Array {
-  if (op.type === "unknown") return op.bytes;
-  let bytes: Uint8Array;
-  try {
-    bytes = encode(ControlOpSchema, create(ControlOpSchema, toWire(op)));
-  } catch (cause) {
-    throw malformed(cause);
-  }
-  // What cannot be read would stop everyone's control log for ever, so it is tried before it is signed.
+  if (op.type === "unknown") return op.bytes.slice();
+  if (op.type === "device") readCertificate(op.certificate);
+  const message = create(ControlOpSchema, toWire(op));
+  const refusal = refusalOf(ControlOpSchema, message);
+  if (refusal !== undefined) throw malformed(refusal);
+  const bytes = encode(ControlOpSchema, message);
+  // What nobody can read would stay in everyone's log for ever, so it is read before it is signed.
   decodeControlOp(bytes);
   return bytes;
 }
 
 /**
- * The control op that `bytes` encode; of type `unknown` when a later version made it. A device op's certificate is not
- * checked yet: see `verifyControlOp`. [AC6] [AC7]
+ * The control op that `bytes` encode; of type `unknown` when a later version made it. It shares no memory with `bytes`.
+ * A device op's certificate is not checked yet: see `verifyControlOp`. [AC6] [AC7]
  *
  * @throws {AccessError} `ACCESS_CONTROL_MALFORMED` for bytes that are not exactly one op in its canonical encoding.
  */
 export function decodeControlOp(bytes: Uint8Array): ControlOp {
-  if (isOfLaterVersion(bytes)) return { type: "unknown", bytes };
+  const field = onlyFieldOf(bytes);
+  if (field === undefined) throw malformed(undefined);
+  if (field > KNOWN_FIELD_MAX) return { type: "unknown", bytes: bytes.slice() };
   try {
-    return fromWire(decodeCanonical(ControlOpSchema, bytes).op, bytes);
+    // Copied, since what is decoded points into the bytes, and those are often a part of a whole frame.
+    return fromWire(decodeCanonical(ControlOpSchema, bytes.slice()).op);
   } catch (cause) {
+    if (cause instanceof WireError && cause.code === "WIRE_UNKNOWN_VALUE")
+      return { type: "unknown", bytes: bytes.slice() };
     throw malformed(cause);
   }
 }
@@ -220,7 +226,7 @@ function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof Cont
       return {
         op: {
           case: "revoke",
-          value: { user: userKeyOf(op.user), freeze: vectorToWire(op.freeze) },
+          value: { user: userKeyOf(op.user), ...freezeToWire(op.freeze) },
         },
       };
     case "device":
@@ -231,7 +237,7 @@ function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof Cont
       return {
         op: {
           case: "revokeDevice",
-          value: { device: deviceKeyOf(op.device), freeze: vectorToWire(op.freeze) },
+          value: { device: deviceKeyOf(op.device), ...freezeToWire(op.freeze) },
         },
       };
     case "forkProof": {
@@ -259,7 +265,7 @@ function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof Cont
   }
 }
 
-function fromWire(op: WireOp, bytes: Uint8Array): ControlOp {
+function fromWire(op: WireOp): ControlOp {
   switch (op.case) {
     case "grant": {
       const { user, tags, invite } = op.value;
@@ -274,7 +280,7 @@ function fromWire(op: WireOp, bytes: Uint8Array): ControlOp {
       return {
         type: "revoke",
         user: userIdOf(op.value.user),
-        freeze: vectorFromWire(op.value.freeze),
+        freeze: freezeFromWire(op.value.freeze),
       };
     case "device":
       return { type: "device", certificate: encode(SignedCertificateSchema, op.value) };
@@ -282,7 +288,7 @@ function fromWire(op: WireOp, bytes: Uint8Array): ControlOp {
       return {
         type: "revokeDevice",
         device: deviceIdOf(op.value.device),
-        freeze: vectorFromWire(op.value.freeze),
+        freeze: freezeFromWire(op.value.freeze),
       };
     case "forkProof": {
       const { headerA, signatureA, headerB, signatureB } = op.value;
@@ -306,7 +312,8 @@ function fromWire(op: WireOp, bytes: Uint8Array): ControlOp {
     }
     case "status": {
       const state = STATES.get(op.value.state);
-      return state === undefined ? { type: "unknown", bytes } : { type: "status", state };
+      if (state === undefined) throw new RangeError("A state that decodes has a name");
+      return { type: "status", state };
     }
     case undefined:
       throw new RangeError("A control op has one kind");
@@ -327,14 +334,16 @@ const STATES: ReadonlyMap<GroupState, GroupStatus> = new Map([
 
 /** Kinds that this version knows are fields 1 to this of the message ControlOp. */
 const KNOWN_FIELD_MAX = 10;
+/** Wire type of a field with a size in front. */
+const WIRE_SIZED = 2;
 
-/** Whether `bytes` are one field, of a number that this version does not know, and nothing else. */
-function isOfLaterVersion(bytes: Uint8Array): boolean {
-  if (bytes.length > CONTROL_OP_BYTES_MAX) return false;
+/** The number of the one field that `bytes` are: whatever a control op is about, it is one message in one field. */
+function onlyFieldOf(bytes: Uint8Array): number | undefined {
+  if (bytes.length > CONTROL_OP_BYTES_MAX) return undefined;
   const tag = readVarint(bytes, 0);
-  if (tag === undefined || tag.value % 8 !== 2 || tag.value >>> 3 <= KNOWN_FIELD_MAX) return false;
+  if (tag === undefined || tag.value % 8 !== WIRE_SIZED || tag.value < 8) return undefined;
   const size = readVarint(bytes, tag.end);
-  return size !== undefined && size.end + size.value === bytes.length;
+  return size !== undefined && size.end + size.value === bytes.length ? tag.value >>> 3 : undefined;
 }
 
 /** A 32-bit varint in its shortest form at `at`, and where it ends. */
@@ -350,15 +359,27 @@ function readVarint(bytes: Uint8Array, at: number): { value: number; end: number
   return undefined;
 }
 
+/** No logs at all have one encoding: none. */
+function freezeToWire(freeze: GenVector): { freeze?: ReturnType<typeof vectorToWire> } {
+  const message = vectorToWire(freeze);
+  return message.entries.length === 0 ? {} : { freeze: message };
+}
+
+function freezeFromWire(freeze: Parameters<typeof vectorFromWire>[0]): GenVector {
+  if (freeze?.entries.length === 0) throw new RangeError("A freeze without logs is left out");
+  return vectorFromWire(freeze);
+}
+
 function wellFormed(text: string): string {
-  if (!text.isWellFormed()) throw new RangeError("Text with a lone surrogate has no UTF-8");
+  if (!text.isWellFormed())
+    throw malformed(new RangeError("Text with a lone surrogate has no UTF-8"));
   return text;
 }
 
 function malformed(cause: unknown): AccessError {
   return new AccessError(
     "ACCESS_CONTROL_MALFORMED",
-    "Cannot read control op: its bytes are not one",
+    "Cannot accept control op: it is malformed or over a limit",
     { cause },
   );
 }

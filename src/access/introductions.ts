@@ -7,87 +7,95 @@ import type { ControlId } from "./control-entry.ts";
  * Who introduced a device, most trusted first: itself, the owner or an admin, another device of the user in the
  * certificate. Anyone can sign a certificate for anybody's device key, so the device's own word goes first.
  */
-export type IntroducedBy = 0 | 1 | 2;
-export const BY_ITSELF: IntroducedBy = 0;
-export const BY_ADMIN: IntroducedBy = 1;
-export const BY_OWN_USER: IntroducedBy = 2;
+export const INTRODUCED_BY = { itself: 0, admin: 1, ownUser: 2 } as const;
+export type IntroducedBy = (typeof INTRODUCED_BY)[keyof typeof INTRODUCED_BY];
 
 interface Introduction {
   readonly index: number;
   readonly id: ControlId;
   readonly user: UserId;
   readonly by: IntroducedBy;
+  /** An ancestor's is less. */
   readonly height: number;
+}
+
+interface Issued {
+  readonly certified: Certified;
+  readonly id: ControlId;
 }
 
 /**
  * Whose a device is, when certificates of several users name it: the first by (who introduced it, height in the control
- * log, id). Height puts an ancestor before what follows it. [AC13]
+ * log, id). [AC13]
  */
 export class Introductions {
   readonly #ancestry: Ancestry;
-  /** By device, best first; those that an equal one precedes are left out, since they decide nothing. */
-  readonly #byDevice = new Map<DeviceId, Introduction[]>();
-  readonly #newest = new Map<
-    DeviceId,
-    Map<UserId, { readonly certified: Certified; readonly id: ControlId }>
-  >();
+  /** Best first. One that follows an equal one is left out: where it is known, so is the other, which goes first. */
+  readonly #byDevice = new Map<DeviceId, readonly Introduction[]>();
+  /** By device and user, the certificate issued last. */
+  readonly #newest = new Map<string, Issued>();
 
-  constructor(ancestry: Ancestry) {
+  constructor(ancestry: Ancestry, from?: Introductions) {
     this.#ancestry = ancestry;
+    if (from === undefined) return;
+    this.#byDevice = new Map(from.#byDevice);
+    this.#newest = new Map(from.#newest);
   }
 
+  /** Takes in an introduction, numbered `index` in the ancestry. */
   add(index: number, id: ControlId, certified: Certified, by: IntroducedBy): void {
     const { device, user } = certified;
-    this.#keepNewest(certified, id);
-    const introductions = this.#byDevice.get(device) ?? [];
-    const known = introductions.some(
+    this.#keepNewest({ certified, id });
+    const others = this.#byDevice.get(device) ?? [];
+    const decidesNothing = others.some(
       (other) =>
         other.user === user && other.by <= by && this.#ancestry.precedes(other.index, index),
     );
-    if (known) return;
-    introductions.push({ index, id, user, by, height: this.#ancestry.heightOf(index) });
-    introductions.sort(compare);
-    this.#byDevice.set(device, introductions);
+    if (decidesNothing) return;
+    const added = { index, id, user, by, height: this.#ancestry.heightOf(index) };
+    const at = others.findIndex((other) => goesBefore(added, other));
+    this.#byDevice.set(device, others.toSpliced(at === -1 ? others.length : at, 0, added));
   }
 
-  /** The user of `device` by the entries in `past`, or by all when it is left out. */
+  /** The user of `device` by the entries of `past`; by all when it is left out. */
   userOf(device: DeviceId, past?: Past): UserId | undefined {
-    return this.#first(device, past)?.user;
+    return this.#firstOf(device, past)?.user;
   }
 
-  /** The entry that says whose `device` is. */
+  /** The number of the entry that says whose `device` is. */
   entryOf(device: DeviceId): number | undefined {
-    return this.#first(device)?.index;
+    return this.#firstOf(device)?.index;
   }
 
   /** Of the user that `device` acts for, the certificate issued last. [AC14] */
   certifiedOf(device: DeviceId): Certified | undefined {
     const user = this.userOf(device);
-    return user === undefined ? undefined : this.#newest.get(device)?.get(user)?.certified;
+    return user === undefined ? undefined : this.#newest.get(keyOf(device, user))?.certified;
   }
 
-  #first(device: DeviceId, past?: Past): Introduction | undefined {
+  #firstOf(device: DeviceId, past?: Past): Introduction | undefined {
     return this.#byDevice
       .get(device)
       ?.find(({ index }) => past === undefined || contains(past, index));
   }
 
-  #keepNewest(certified: Certified, id: ControlId): void {
-    let byUser = this.#newest.get(certified.device);
-    if (byUser === undefined) this.#newest.set(certified.device, (byUser = new Map()));
-    const newest = byUser.get(certified.user);
-    const { issued } = certified;
+  #keepNewest(issued: Issued): void {
+    const { device, user, issued: time } = issued.certified;
+    const key = keyOf(device, user);
+    const newest = this.#newest.get(key);
     const isNewer =
       newest === undefined ||
-      issued > newest.certified.issued ||
-      (issued === newest.certified.issued && id > newest.id);
-    if (isNewer) byUser.set(certified.user, { certified, id });
+      time > newest.certified.issued ||
+      (time === newest.certified.issued && issued.id > newest.id);
+    if (isNewer) this.#newest.set(key, issued);
   }
 }
 
-function compare(a: Introduction, b: Introduction): number {
-  if (a.by !== b.by) return a.by - b.by;
-  if (a.height !== b.height) return a.height - b.height;
-  return a.id < b.id ? -1 : 1;
+function goesBefore(a: Introduction, b: Introduction): boolean {
+  if (a.by !== b.by) return a.by < b.by;
+  return a.height === b.height ? a.id < b.id : a.height < b.height;
+}
+
+function keyOf(device: DeviceId, user: UserId): string {
+  return `${device} ${user}`;
 }

@@ -1,36 +1,29 @@
 import type { Ancestry } from "./ancestry.ts";
 import type { ControlEntry } from "./control-entry.ts";
 
-interface Candidate<T> {
+/** A value that an entry gives to something, where `index` is the entry's number in the ancestry. */
+export interface Candidate<T> {
   readonly index: number;
   readonly entry: ControlEntry;
   readonly value: T;
 }
 
 /**
- * The latest of several values for one thing: one that follows another replaces it; of those that do not know each other
- * the greatest (timestamp, id) is shown. [AC17]
+ * The candidates that remain when one is added that none of them follows: one that follows another replaces it. [AC18]
  */
-export class Latest<T> {
-  /** Those that no other follows. */
-  #candidates: Candidate<T>[] = [];
+export function withCandidate<T>(
+  ancestry: Ancestry,
+  candidates: readonly Candidate<T>[],
+  added: Candidate<T>,
+): readonly [Candidate<T>, ...Candidate<T>[]] {
+  return [added, ...candidates.filter(({ index }) => !ancestry.precedes(index, added.index))];
+}
 
-  /** Adds a value that is not followed by any added before. */
-  add(ancestry: Ancestry, candidate: Candidate<T>): void {
-    this.#candidates = this.#candidates.filter(
-      ({ index }) => !ancestry.precedes(index, candidate.index),
-    );
-    this.#candidates.push(candidate);
-  }
-
-  /** The one that is shown; `undefined` before the first. */
-  get shown(): Candidate<T> | undefined {
-    let shown = this.#candidates[0];
-    for (const candidate of this.#candidates) {
-      if (shown === undefined || isLater(candidate.entry, shown.entry)) shown = candidate;
-    }
-    return shown;
-  }
+/** Of values that do not know each other the one with the greatest (timestamp, id). [AC18] */
+export function latestOf<T>(candidates: readonly [Candidate<T>, ...Candidate<T>[]]): Candidate<T> {
+  return candidates.reduce((latest, candidate) =>
+    isLater(candidate.entry, latest.entry) ? candidate : latest,
+  );
 }
 
 function isLater(a: ControlEntry, b: ControlEntry): boolean {

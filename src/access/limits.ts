@@ -1,13 +1,9 @@
 /** Bytes of UTF-8 in the name of a device: a line on a screen, as in proto/rookery/access.proto. */
 export const DEVICE_NAME_BYTES_MAX = 256;
-/** Bytes of an encoded signed certificate: the message's own limit, so that it fits every field that carries one. */
-export const CERTIFICATE_BYTES_MAX = 2300;
 /** Bytes of an encoded control op: the message's own limit; the largest, a revoke of a user with many logs, fits. */
 export const CONTROL_OP_BYTES_MAX = 65536;
 /** Control heads that a commit may name: more than concurrent admins ever leave, and 8 KiB of a part header. */
 export const CONTROL_PARENTS_MAX = 256;
-/** Collections of a syncgroup: as many as one request may ask for, the group's own scope beside them. */
-export const GROUP_COLLECTIONS_MAX = 256;
 /** Bytes of a ticket before it becomes text: the message's own limit, 16 addresses of 256 bytes do not all fit. */
 export const TICKET_BYTES_MAX = 4096;
 /** Characters of a ticket's text that are looked at: base64url of the largest ticket with its checksum, and the scheme. */

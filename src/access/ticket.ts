@@ -3,16 +3,22 @@
  */
 
 import {
-  type Crypto,
-  decodeBase64Url,
-  encodeBase64Url,
   concatBytes,
+  type Crypto,
   equalBytes,
+  fromBase64Url,
   type ScopeId,
+  toBase64Url,
   utf8,
 } from "../base/index.ts";
-import { create, encode, scopeFromWire, scopeToWire, TicketSchema } from "../wire/index.ts";
-import { decodeCanonical } from "./canonical.ts";
+import {
+  create,
+  decodeCanonical,
+  encode,
+  scopeFromWire,
+  scopeToWire,
+  TicketSchema,
+} from "../wire/index.ts";
 import { AccessError } from "./errors.ts";
 import { INVITE_SECRET_SIZE } from "./invite.ts";
 import {
@@ -40,39 +46,39 @@ const CHECKSUM_SIZE = 4;
 /** The secret stands last in a ticket: its field's tag and size, then 32 bytes. */
 const SECRET_HEAD = Uint8Array.of(0x1a, INVITE_SECRET_SIZE);
 
+/** Bytes that an address adds to a ticket beside its own: its field's tag, and a size of up to two bytes. */
+const ADDRESS_HEAD_SIZE = 3;
+
 /**
- * The text of a ticket: `rookery:` and base64url of its bytes with a checksum. [AC25]
+ * The text of a ticket: `rookery:` and base64url of its bytes with a checksum. Of the addresses it holds the first ones
+ * that fit: one that can be reached is enough. [AC26]
  *
- * @throws {RangeError} for more or longer addresses than a ticket holds, or a secret that is not 32 bytes.
+ * @throws {RangeError} when the secret is not 32 bytes or the group is no syncgroup.
  */
 export function formatTicket(ticket: Ticket, { crypto }: TicketDeps): string {
-  const { group, addresses, secret } = ticket;
+  const { group, secret } = ticket;
   if (secret.length !== INVITE_SECRET_SIZE) {
     throw new RangeError(`A ticket's secret has ${INVITE_SECRET_SIZE} bytes, not ${secret.length}`);
   }
-  if (addresses.length > TICKET_ADDRESSES_MAX) {
-    throw new RangeError(
-      `A ticket holds ${TICKET_ADDRESSES_MAX} addresses, not ${addresses.length}`,
-    );
+  if (group.kind !== "syncgroup") throw new RangeError("A ticket is for a syncgroup");
+  const message = create(TicketSchema, { group: scopeToWire(group), secret });
+  let size = encode(TicketSchema, message).length;
+  for (const address of ticket.addresses) {
+    const addressSize = utf8(address).length;
+    const fits =
+      addressSize <= TICKET_ADDRESS_BYTES_MAX &&
+      size + ADDRESS_HEAD_SIZE + addressSize <= TICKET_BYTES_MAX;
+    if (!fits || !address.isWellFormed() || message.addresses.length === TICKET_ADDRESSES_MAX)
+      continue;
+    message.addresses.push(address);
+    size += ADDRESS_HEAD_SIZE + addressSize;
   }
-  if (
-    !addresses.every(
-      (address) => address.isWellFormed() && utf8(address).length <= TICKET_ADDRESS_BYTES_MAX,
-    )
-  ) {
-    throw new RangeError(`A ticket's address is text of at most ${TICKET_ADDRESS_BYTES_MAX} bytes`);
-  }
-  const bytes = encode(
-    TicketSchema,
-    create(TicketSchema, { group: scopeToWire(group), addresses: [...addresses], secret }),
-  );
-  if (bytes.length > TICKET_BYTES_MAX)
-    throw new RangeError(`A ticket has at most ${TICKET_BYTES_MAX} bytes, not ${bytes.length}`);
-  return SCHEME + encodeBase64Url(concatBytes(bytes, checksum(bytes, crypto)));
+  const bytes = encode(TicketSchema, message);
+  return SCHEME + toBase64Url(concatBytes(bytes, checksum(bytes, crypto)));
 }
 
 /**
- * The ticket in `text`, blanks around it ignored. [AC25] [AC26]
+ * The ticket in `text`, blanks around it ignored. [AC26] [AC27]
  *
  * @throws {AccessError} `ACCESS_TICKET_INVALID`; its message says in what way, and never repeats the text.
  */
@@ -86,7 +92,7 @@ export function parseTicket(text: string, { crypto }: TicketDeps): Ticket {
         : `it does not begin with "${SCHEME}"`,
     );
   }
-  const all = decodeBase64Url(trimmed.slice(SCHEME.length));
+  const all = fromBase64Url(trimmed.slice(SCHEME.length));
   if (all === undefined) throw invalid("it was altered or cut, it is not base64url");
   const bytes = all.subarray(0, Math.max(0, all.length - CHECKSUM_SIZE));
   const sum = all.subarray(bytes.length);
@@ -95,7 +101,9 @@ export function parseTicket(text: string, { crypto }: TicketDeps): Ticket {
   try {
     const { group, addresses, secret } = decodeCanonical(TicketSchema, bytes);
     if (group === undefined) throw new RangeError("A ticket names a group");
-    return { group: scopeFromWire(group), addresses, secret };
+    const scope = scopeFromWire(group);
+    if (scope.kind !== "syncgroup") throw new RangeError("A ticket is for a syncgroup");
+    return { group: scope, addresses, secret };
   } catch (cause) {
     throw invalid("another version of this program made it", { cause });
   }
