@@ -8,7 +8,12 @@ import {
   frameHeader,
 } from "../base/index.ts";
 import { NetError, type NetErrorCode } from "./errors.ts";
-import { FRAME_BATCH_BYTES, FRAME_QUEUE_BYTES_MAX, FRAME_TIMEOUT_MS } from "./limits.ts";
+import {
+  FRAME_BATCH_BYTES,
+  FRAME_COPY_BYTES,
+  FRAME_QUEUE_BYTES_MAX,
+  FRAME_TIMEOUT_MS,
+} from "./limits.ts";
 import type { Stream } from "./transport.ts";
 
 export interface FramedStreamDeps {
@@ -78,7 +83,7 @@ export class FramedStream {
   /**
    * Sends one frame, given whole or in parts. Several tasks may send: frames go out in the order of the calls, never
    * mixed, and those of one tick together, in writes of up to `FRAME_BATCH_BYTES`. Resolves when the sender has room
-   * again; the bytes may be changed from then on.
+   * again. The bytes are not to be changed afterwards: long ones are sent without a copy.
    *
    * @throws {NetError} `NET_FRAME_TOO_LARGE`, and nothing is sent; whatever the stream's `write` throws.
    */
@@ -222,19 +227,31 @@ function truncated(why: string): NetError {
   return new NetError("NET_FRAME_TRUNCATED", `Cannot read frame: ${why}`);
 }
 
-/** The bytes of `batch`, copied into as few pieces of at most `FRAME_BATCH_BYTES` as they take. */
+/**
+ * The bytes of `batch` in few pieces: short parts are copied together, into pieces of at most `FRAME_BATCH_BYTES`; long
+ * ones go out as they are, after as much of them as fills up what stands before.
+ */
 function* joined(batch: readonly Sending[]): Generator<Uint8Array> {
   let parts: Uint8Array[] = [];
-  let room = FRAME_BATCH_BYTES;
+  let bytes = 0;
   for (let part of batch.flatMap((sending) => sending.parts)) {
-    while (part.length > room) {
-      yield concatBytes(...parts, part.subarray(0, room));
-      part = part.subarray(room);
+    if (part.length >= FRAME_COPY_BYTES) {
+      const rest = FRAME_COPY_BYTES - (bytes % FRAME_COPY_BYTES);
+      yield concatBytes(...parts, part.subarray(0, rest));
+      part = part.subarray(rest);
       parts = [];
-      room = FRAME_BATCH_BYTES;
+      bytes = 0;
+      for (let at = 0; at < part.length; at += FRAME_BATCH_BYTES)
+        yield part.subarray(at, at + FRAME_BATCH_BYTES);
+      continue;
+    }
+    if (bytes + part.length > FRAME_BATCH_BYTES) {
+      yield concatBytes(...parts);
+      parts = [];
+      bytes = 0;
     }
     parts.push(part);
-    room -= part.length;
+    bytes += part.length;
   }
-  if (parts.length > 0) yield concatBytes(...parts);
+  if (bytes > 0) yield concatBytes(...parts);
 }

@@ -11,6 +11,7 @@ export { NetError, type NetErrorCode } from "./errors.ts";
 export { FramedStream, type FramedStreamDeps, type FramedStreamOptions } from "./framed-stream.ts";
 export {
   FRAME_BATCH_BYTES,
+  FRAME_COPY_BYTES,
   FRAME_QUEUE_BYTES_MAX,
   FRAME_TIMEOUT_MS,
   STREAM_LINGER_MS,

@@ -129,7 +129,7 @@ export class MemoryConnection implements Connection {
     if (this.closed.aborted) return;
     const failure = new NetError("NET_CLOSED", `Connection ended: ${how}`);
     this.#closed.abort(failure);
-    for (const stream of [...this.#streams]) stream.lose(failure);
+    for (const stream of this.#streams) stream.lose(failure);
   }
 
   /** Cuts the line: both sides end and what was under way is lost. */

@@ -96,7 +96,7 @@ export class MemoryTransport implements Transport, MemoryConnectionOwner {
     this.connectionTo(connection.peer)?.end("replaced by a new one");
     this.#connectionsByDevice.set(connection.peer, connection);
     connection.closed.addEventListener("abort", () => this.#remove(connection), { once: true });
-    for (const listener of [...this.#listeners]) listener(connection);
+    for (const listener of this.#listeners) listener(connection);
   }
 
   #remove(connection: MemoryConnection): void {

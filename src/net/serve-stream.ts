@@ -9,7 +9,7 @@ export interface ServeStreamDeps {
 
 /**
  * Runs `handler` for one stream that a peer has opened, whatever carries it. Never rejects: a handler that throws has
- * its stream reset, and is reported. [NE14]
+ * its stream reset, and is reported. [NE16]
  *
  * When it returns, our side is closed; what the peer still sends is thrown away until it closes too, or is reset
  * after `STREAM_LINGER_MS`. A reset at once would take what the peer has not read yet.

@@ -44,6 +44,31 @@ export interface HostSettings {
   readonly logger: Logger;
 }
 
+const YAMUX_SETTINGS = {
+  // Not to keep alive, the pings do that: without a first measurement a window would never grow.
+  enableKeepAlive: true,
+  keepAliveInterval: ROUND_TRIP_INTERVAL_MS,
+  maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
+  maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
+  streamOptions: {
+    maxStreamWindowSize: STREAM_WINDOW_BYTES,
+    maxReadBufferLength: LIBP2P_READ_BUFFER_BYTES,
+    maxWriteBufferLength: LIBP2P_WRITE_BUFFER_BYTES,
+  },
+};
+
+const CONNECTION_SETTINGS = {
+  maxConnections: CONNECTIONS_MAX,
+  maxIncomingPendingConnections: CONNECTIONS_PENDING_MAX,
+  inboundConnectionThreshold: CONNECTIONS_PER_SECOND_MAX,
+  maxParallelDials: DIALS_MAX,
+  dialTimeout: DIAL_TIMEOUT_MS,
+  addressDialTimeout: DIAL_ADDRESS_TIMEOUT_MS,
+  inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
+  inboundStreamProtocolNegotiationTimeout: STREAM_OPEN_TIMEOUT_MS,
+  outboundStreamProtocolNegotiationTimeout: STREAM_OPEN_TIMEOUT_MS,
+};
+
 /** A libp2p that is not listening yet, with nothing on but what `Transport` needs. Loading it takes about a second. */
 export async function createHost(settings: HostSettings): Promise<Libp2p> {
   const [
@@ -67,19 +92,7 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
   ]);
   const encrypters = { tls: tls(), noise: noise() };
   const silence = settings.socketSilenceMs;
-  const muxer = yamux({
-    // Not to keep alive, the pings do that: without a first measurement a window would never grow.
-    enableKeepAlive: true,
-    keepAliveInterval: ROUND_TRIP_INTERVAL_MS,
-    maxInboundStreams: STREAMS_PER_CONNECTION_MAX,
-    maxOutboundStreams: STREAMS_PER_CONNECTION_MAX,
-    streamOptions: {
-      maxStreamWindowSize: STREAM_WINDOW_BYTES,
-      maxReadBufferLength: LIBP2P_READ_BUFFER_BYTES,
-      maxWriteBufferLength: LIBP2P_WRITE_BUFFER_BYTES,
-    },
-  });
-
+  const muxer = yamux(YAMUX_SETTINGS);
   const host = await createLibp2p({
     start: false,
     privateKey: await generateKeyPairFromSeed("Ed25519", settings.seed),
@@ -98,17 +111,7 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>
         !settings.isExpected(peer.toString(), remoteAddr),
     },
-    connectionManager: {
-      maxConnections: CONNECTIONS_MAX,
-      maxIncomingPendingConnections: CONNECTIONS_PENDING_MAX,
-      inboundConnectionThreshold: CONNECTIONS_PER_SECOND_MAX,
-      maxParallelDials: DIALS_MAX,
-      dialTimeout: DIAL_TIMEOUT_MS,
-      addressDialTimeout: DIAL_ADDRESS_TIMEOUT_MS,
-      inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
-      inboundStreamProtocolNegotiationTimeout: STREAM_OPEN_TIMEOUT_MS,
-      outboundStreamProtocolNegotiationTimeout: STREAM_OPEN_TIMEOUT_MS,
-    },
+    connectionManager: CONNECTION_SETTINGS,
     connectionMonitor: {
       pingInterval: settings.pingIntervalMs,
       // Fixed: what libp2p would guess from pings on an idle line is too short for a busy one.

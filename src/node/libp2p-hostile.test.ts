@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { randomBytes } from "node:crypto";
 import type { Connection, Libp2p, MessageStream } from "@libp2p/interface";
 import { noise } from "@libp2p/noise";
@@ -10,7 +11,7 @@ import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { expect, test } from "vitest";
 import { frameHeader } from "../base/index.ts";
-import { FramedStream, type Transport } from "../net/index.ts";
+import { FramedStream, STREAMS_PER_PROTOCOL_MAX, type Transport } from "../net/index.ts";
 import { nodeClock } from "./ports.ts";
 import {
   PROTOCOL,
@@ -116,6 +117,18 @@ test("[NE22] streams beyond the bound are refused, whatever protocol they would 
       under.send(header(1, 1, 1001 + 2 * i, 0));
     await expect(connection.newStream(PROTOCOL, { maxOutboundStreams: 10_000 })).rejects.toThrow();
     expect(server.connections()).toHaveLength(2);
+  });
+});
+
+test("[NE19] streams of a protocol beyond the bound are reset, though their opener does not count", async () => {
+  await attackedByPeer(async (connection, server) => {
+    server.handle("/held", () => new Promise(() => {}));
+    const open = () => connection.newStream("/held", { maxOutboundStreams: 10_000 });
+    const held = await Promise.all(Array.from({ length: STREAMS_PER_PROTOCOL_MAX }, open));
+    const beyond = await open();
+    while (beyond.status === "open") await setImmediate();
+    expect(beyond.status).toBe("reset");
+    expect(held.every(({ status }) => status === "open")).toBe(true);
   });
 });
 

@@ -65,7 +65,7 @@ test("[NE7] a peer whose process is killed is gone at once", async () => {
 
 test("[NE10] a process that closes its transport ends by itself, streams open or not", async () => {
   const peer = await spawnPeer();
-  const ended = once(peer.process, "exit");
+  const ended = once(peer.process, "exit") as Promise<[number | null]>;
   await using world = libp2pWorld();
   const here = await world.open({ listen: false });
   const connection = await here.connect(peer.device, [peer.address]);

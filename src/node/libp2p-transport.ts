@@ -67,7 +67,6 @@ export async function openLibp2pTransport(
   const parse = await loadParseMultiaddr();
   const listen = parseListen(options.listen, parse);
   const expected = new ExpectedDevices();
-  let transport: Libp2pTransport | undefined;
   const host = await createHost({
     seed: deps.seed,
     listen,
@@ -77,10 +76,11 @@ export async function openLibp2pTransport(
     socketSilenceMs: options.socketSilenceMs ?? SOCKET_SILENCE_MS,
     isExpected: (peerId, place) => expected.isExpected(peerId, place),
     isWelcome: (peerId) => parseDeviceId(peerId) !== undefined,
-    onConnection: (link) => transport?.add(link),
+    // Nothing connects before it is started.
+    onConnection: (link) => transport.add(link),
     logger: deps.logger,
   });
-  transport = new Libp2pTransport(deps, host, parse, expected);
+  const transport = new Libp2pTransport(deps, host, parse, expected);
   try {
     await host.start();
   } catch (error) {
@@ -181,7 +181,7 @@ class Libp2pTransport implements Transport {
       direction: connection.direction,
       address: connection.remoteAddress,
     });
-    for (const listener of [...this.#listeners]) listener(connection);
+    for (const listener of this.#listeners) listener(connection);
   }
 
   #remove(connection: Libp2pConnection): void {

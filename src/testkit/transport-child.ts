@@ -16,7 +16,7 @@ const transport = await openLibp2pTransport(
 );
 serveEcho(transport);
 process.stdout.write(`${transport.addresses().join()}\n`);
-process.stdin.on("data", async () => {
-  process.stdin.unref?.();
-  await transport.close();
+process.stdin.on("data", () => {
+  process.stdin.unref();
+  void transport.close();
 });
