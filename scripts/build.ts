@@ -35,6 +35,20 @@ function stampOfSources(): string {
   return hash.digest("hex");
 }
 
+/**
+ * Names the library that a declaration file needs beyond a user's default one: `AsyncDisposable` is in none but
+ * esnext's, and an import of ours must not ask for a setting of theirs.
+ */
+function nameLibraries(folder: string): void {
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    if (!path.endsWith(".d.ts")) continue;
+    const file = join(folder, path);
+    const text = readFileSync(file, "utf8");
+    if (!/\b(?:Async)?Disposable\b|\bSymbol\.(?:asyncD|d)ispose\b/.test(text)) continue;
+    writeFileSync(file, `/// <reference lib="esnext.disposable" />\n${text}`);
+  }
+}
+
 async function build(): Promise<number> {
   const stamp = stampOfSources();
   if (
@@ -49,6 +63,7 @@ async function build(): Promise<number> {
   try {
     const code = await run(["tsc", "-p", "tsconfig.build.json", "--outDir", aside]);
     if (code !== 0) return code;
+    nameLibraries(aside);
     writeFileSync(join(aside, ".stamp"), stamp);
     rmSync(DIST, { recursive: true, force: true });
     renameSync(aside, DIST);
