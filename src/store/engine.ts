@@ -35,8 +35,8 @@ export type EngineOp =
 
 /** An open engine: a handle on the medium, good until closed or until a write fails. */
 export interface Engine {
-  /** `getSync` is there to be called only when this says so. */
-  readonly supports: { readonly getSync?: boolean | undefined };
+  /** abstract-level's manifest, with `getSync: true` when that may be called. */
+  readonly supports: object;
 
   get(key: Uint8Array, options: EngineReadOptions): Promise<Uint8Array | undefined>;
   getSync(key: Uint8Array, options: EngineReadOptions): Uint8Array | undefined;
@@ -49,4 +49,9 @@ export interface Engine {
 
   /** Ends iterators and snapshots, waits for calls under way, releases the medium. */
   close(): Promise<void>;
+}
+
+/** Whether `engine` answers `getSync`, which abstract-level declares even where it is absent. */
+export function hasGetSync(engine: Engine): boolean {
+  return "getSync" in engine.supports && engine.supports.getSync === true;
 }

@@ -1,6 +1,13 @@
 import { MemoryLevel } from "memory-level";
 import type { Clock, Logger, Random } from "../base/index.ts";
-import type { Engine } from "./engine.ts";
+import type {
+  Engine,
+  EngineIterator,
+  EngineOp,
+  EngineRange,
+  EngineReadOptions,
+  EngineSnapshot,
+} from "./engine.ts";
 import { openStore } from "./open-store.ts";
 import type { Store } from "./store.ts";
 
@@ -17,10 +24,16 @@ export function createMemoryMedium(): MemoryMedium {
     valueEncoding: "view",
     storeEncoding: "view",
   });
+  let isHeld = false;
   return {
     async openEngine() {
+      if (isHeld)
+        throw Object.assign(new Error("The medium is open already"), { code: "LEVEL_LOCKED" });
+      isHeld = true;
       await level.open();
-      return level as Engine;
+      return new MemoryEngine(level, () => {
+        isHeld = false;
+      });
     },
   };
 }
@@ -42,4 +55,71 @@ export function openMemoryStore(options: MemoryStoreOptions = {}): Promise<Store
 }
 
 const ZEROS: Random = { bytes: (length) => new Uint8Array(length) };
-const STILL: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
+
+const STILL: Clock = {
+  now: () => 0,
+  monotonic: () => 0,
+  sleep: (_, signal) =>
+    new Promise((_resolve, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    }),
+};
+
+/** A handle on a medium in memory. Unlike memory-level itself it copies what it is given, as a disk does. */
+class MemoryEngine implements Engine {
+  readonly supports = { getSync: true };
+  readonly #release: () => void;
+  #level: Engine | undefined;
+
+  constructor(level: Engine, release: () => void) {
+    this.#level = level;
+    this.#release = release;
+  }
+
+  async get(key: Uint8Array, options: EngineReadOptions): Promise<Uint8Array | undefined> {
+    return this.getSync(key, options);
+  }
+
+  getSync(key: Uint8Array, options: EngineReadOptions): Uint8Array | undefined {
+    return this.#open().getSync(key, options);
+  }
+
+  async getMany(
+    keys: Uint8Array[],
+    options: EngineReadOptions,
+  ): Promise<(Uint8Array | undefined)[]> {
+    return await this.#open().getMany(keys, options);
+  }
+
+  iterator(range: EngineRange): EngineIterator {
+    return this.#open().iterator(range);
+  }
+
+  snapshot(): EngineSnapshot {
+    return this.#open().snapshot();
+  }
+
+  async batch(ops: EngineOp[], options: { readonly sync: boolean }): Promise<void> {
+    const copies = ops.map((op): EngineOp => {
+      const key = Uint8Array.from(op.key);
+      return op.type === "put"
+        ? { type: "put", key, value: Uint8Array.from(op.value) }
+        : { type: "del", key };
+    });
+    await this.#open().batch(copies, options);
+  }
+
+  async close(): Promise<void> {
+    const level = this.#level;
+    if (level === undefined) return;
+    this.#level = undefined;
+    await level.close();
+    this.#release();
+  }
+
+  #open(): Engine {
+    if (this.#level === undefined)
+      throw Object.assign(new Error("The handle is closed"), { code: "LEVEL_DATABASE_NOT_OPEN" });
+    return this.#level;
+  }
+}

@@ -1,0 +1,283 @@
+import type { Clock, Logger } from "../base/index.ts";
+import { readError, writeError } from "./causes.ts";
+import { checkBatch, checkKey, checkRange, type EngineBounds } from "./check.ts";
+import {
+  type Engine,
+  type EngineIterator,
+  type EngineOp,
+  type EngineSnapshot,
+  hasGetSync,
+} from "./engine.ts";
+import { EngineHandle } from "./engine-handle.ts";
+import { StoreError } from "./errors.ts";
+import {
+  STORE_REOPEN_DELAY_MS,
+  STORE_REOPEN_DELAY_MS_MAX,
+  STORE_SCAN_PAGE_BYTES,
+  STORE_SCAN_PAGE_ENTRIES,
+} from "./limits.ts";
+import type {
+  Entry,
+  KeyRange,
+  ReadOptions,
+  ScanOptions,
+  Snapshot,
+  Store,
+  StoreState,
+  WriteOp,
+} from "./store.ts";
+import { WriteQueue } from "./write-queue.ts";
+
+interface EngineStoreDeps {
+  readonly openEngine: () => Promise<Engine>;
+  readonly proveRoom?: (() => Promise<void>) | undefined;
+  readonly clock: Clock;
+  readonly logger?: Logger | undefined;
+}
+
+type StateListener = (state: StoreState, cause?: StoreError) => void;
+
+/**
+ * The contract over an engine.
+ *
+ *     open --- a write fails ---> readOnly --- engine reopened, probe synced ---> open
+ *       \                            \
+ *        `------- close() ------------`---> closed
+ *
+ * An engine that has failed once may lose what it acknowledges afterwards (LevelDB does, after a full disk), so nothing
+ * is acknowledged through it again.
+ */
+export class EngineStore implements Store {
+  readonly id: Uint8Array;
+  readonly #deps: EngineStoreDeps;
+  readonly #handle: EngineHandle;
+  readonly #queue: WriteQueue;
+  readonly #listeners = new Set<StateListener>();
+  readonly #closing = new AbortController();
+  #state: StoreState = "open";
+  /** Why writes are refused, while they are. */
+  #failure: StoreError | undefined;
+  #recovery: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(deps: EngineStoreDeps, engine: Engine, id: Uint8Array) {
+    this.id = id;
+    this.#deps = deps;
+    this.#handle = new EngineHandle(deps, engine, id);
+    this.#queue = new WriteQueue((ops) => this.#writeGroup(ops));
+  }
+
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  async get(key: Uint8Array, options: ReadOptions = {}): Promise<Uint8Array | undefined> {
+    checkKey(key);
+    const engine = this.#engine() ?? (await this.#handle.wait());
+    const read = { snapshot: snapshotIn(engine, options) };
+    try {
+      // The synchronous way costs a sixth: no thread, no callback.
+      return plain(hasGetSync(engine) ? engine.getSync(key, read) : await engine.get(key, read));
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  async getMany(
+    keys: readonly Uint8Array[],
+    options: ReadOptions = {},
+  ): Promise<(Uint8Array | undefined)[]> {
+    for (const key of keys) checkKey(key);
+    const engine = this.#engine() ?? (await this.#handle.wait());
+    const read = { snapshot: snapshotIn(engine, options) };
+    try {
+      return (await engine.getMany([...keys], read)).map(plain);
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  scan(range: KeyRange, options: ScanOptions = {}): AsyncIterable<Entry> {
+    return this.#scan(checkRange(range, options), options);
+  }
+
+  async *#scan(bounds: EngineBounds, options: ReadOptions): AsyncGenerator<Entry, void, undefined> {
+    const engine = this.#engine() ?? (await this.#handle.wait());
+    const snapshot = snapshotIn(engine, options);
+    let iterator: EngineIterator | undefined;
+    try {
+      iterator = engine.iterator({
+        ...bounds,
+        snapshot,
+        highWaterMarkBytes: STORE_SCAN_PAGE_BYTES,
+      });
+      for (;;) {
+        const page = await iterator.nextv(STORE_SCAN_PAGE_ENTRIES);
+        if (page.length === 0) return;
+        for (const [key, value] of page) yield { key: plain(key), value: plain(value) };
+      }
+    } catch (error) {
+      throw this.#readError(error);
+    } finally {
+      await iterator?.close();
+    }
+  }
+
+  async write(batch: readonly WriteOp[]): Promise<void> {
+    const bytes = checkBatch(batch);
+    if (this.#state === "closed") throw closedError();
+    if (this.#state === "readOnly") throw this.#readOnlyError();
+    if (batch.length > 0) await this.#queue.push(batch, bytes);
+  }
+
+  snapshot(): Snapshot {
+    const engine = this.#engine();
+    if (engine === undefined) {
+      throw new StoreError(
+        "STORE_READ_FAILED",
+        "Cannot take snapshot: the store is being reopened after a failed write",
+      );
+    }
+    try {
+      return new EngineStoreSnapshot(engine);
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  onState(listener: StateListener): () => void {
+    // Wrapped, so that one function given twice is two listeners.
+    const entry: StateListener = (state, cause) => listener(state, cause);
+    this.#listeners.add(entry);
+    return () => void this.#listeners.delete(entry);
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#setState("closed");
+    await this.#queue.idle();
+    this.#closing.abort();
+    await this.#recovery;
+    await this.#handle.close();
+  }
+
+  /** The engine, or `undefined` while it is being reopened. */
+  #engine(): Engine | undefined {
+    if (this.#state === "closed") throw closedError();
+    return this.#handle.engine;
+  }
+
+  async #writeGroup(ops: EngineOp[]): Promise<void> {
+    const engine = this.#handle.engine;
+    if (engine === undefined) throw this.#readOnlyError();
+    try {
+      await engine.batch(ops, { sync: true });
+    } catch (cause) {
+      const error = writeError(cause);
+      this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** From here on nothing is acknowledged through the engine that has just failed. */
+  #fail(failure: StoreError): void {
+    this.#failure = failure;
+    this.#queue.refuseWaiting(this.#readOnlyError());
+    if (this.#state === "closed") return;
+    this.#deps.logger?.("error", "store.read-only", { code: failure.code });
+    this.#setState("readOnly", failure);
+    this.#recovery = this.#recover();
+  }
+
+  async #recover(): Promise<void> {
+    let delayMs = STORE_REOPEN_DELAY_MS;
+    for (let attempt = 1; ; attempt++) {
+      await this.#deps.clock.sleep(delayMs, this.#closing.signal).catch(() => {});
+      if (this.#closing.signal.aborted) return;
+      try {
+        await this.#handle.reopen();
+        break;
+      } catch (error) {
+        this.#deps.logger?.("warn", "store.reopen-failed", { attempt, error: String(error) });
+      }
+      delayMs = Math.min(2 * delayMs, STORE_REOPEN_DELAY_MS_MAX);
+    }
+    this.#failure = undefined;
+    this.#deps.logger?.("info", "store.reopened");
+    if (this.#state === "readOnly") this.#setState("open");
+  }
+
+  #setState(state: StoreState, cause?: StoreError): void {
+    this.#state = state;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(state, cause);
+      } catch (bug) {
+        // A listener's bug is to be seen, and is not to keep the store from recovering.
+        void Promise.reject(bug as Error);
+      }
+    }
+  }
+
+  #readOnlyError(): StoreError {
+    return new StoreError(
+      "STORE_READ_ONLY",
+      "Cannot write store: it is read-only since a write failed",
+      { cause: this.#failure },
+    );
+  }
+
+  #readError(cause: unknown): StoreError {
+    return this.#state === "closed" ? closedError(cause) : readError(cause);
+  }
+}
+
+/** A snapshot, good as long as the engine that it was taken from is open. */
+class EngineStoreSnapshot implements Snapshot {
+  readonly #engine: Engine;
+  readonly #snapshot: EngineSnapshot;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#snapshot = engine.snapshot();
+  }
+
+  static of(snapshot: Snapshot, engine: Engine): EngineSnapshot {
+    if (!(#engine in snapshot))
+      throw new TypeError("A snapshot comes from the store that it is read with");
+    if (snapshot.#engine !== engine) {
+      throw new StoreError(
+        "STORE_READ_FAILED",
+        "Cannot read snapshot: the store has been reopened since it was taken",
+      );
+    }
+    return snapshot.#snapshot;
+  }
+
+  close(): Promise<void> {
+    return this.#snapshot.close();
+  }
+}
+
+function snapshotIn(engine: Engine, options: ReadOptions): EngineSnapshot | undefined {
+  return options.snapshot && EngineStoreSnapshot.of(options.snapshot, engine);
+}
+
+function closedError(cause?: unknown): StoreError {
+  return new StoreError("STORE_CLOSED", "Cannot use store: it has been closed", { cause });
+}
+
+function plain(bytes: Uint8Array): Uint8Array;
+function plain(bytes: Uint8Array | undefined): Uint8Array | undefined;
+/** The same memory as a plain `Uint8Array`: engines on Node.js answer Buffers, whose `slice` shares memory. */
+function plain(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  if (bytes === undefined || bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
