@@ -1,0 +1,16 @@
+import { CodedError } from "../base/index.ts";
+
+/** Every way a database may refuse. docs/errors.md says what to do about each. Values have their own: `ValueError`. */
+export type DbErrorCode =
+  | "DB_BATCH_ENDED"
+  | "DB_BATCH_SCOPES"
+  | "DB_BATCH_TOO_LARGE"
+  | "DB_CLOSED"
+  | "DB_CONCURRENT_BATCH"
+  | "DB_CONTEXT_FULL"
+  | "DB_KEY_INVALID"
+  | "DB_NAME_INVALID"
+  | "DB_NO_ACCESS"
+  | "DB_READ_ONLY";
+
+export class DbError extends CodedError<DbErrorCode> {}

@@ -1,0 +1,25 @@
+/**
+ * The API people use: databases, collections, rows, batches, watches.
+ *
+ * Start at `Database`. Rules: docs/spec/db.md.
+ *
+ * @module
+ */
+
+export { type Batch, type BatchOptions } from "./batch.ts";
+export {
+  Collection,
+  type ConflictingValue,
+  type RowHandle,
+  type ScanOptions,
+  type WriteOptions,
+} from "./collection.ts";
+export {
+  type CollectionInfo,
+  type CollectionName,
+  Database,
+  type DatabaseDeps,
+  openDatabase,
+} from "./database.ts";
+export { DbError, type DbErrorCode } from "./errors.ts";
+export { type Change, type WatchOptions, type WatchPage } from "./watch.ts";
