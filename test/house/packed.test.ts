@@ -17,6 +17,40 @@ export const said: string = toHex(utf8("row"));
 `,
     says: "726f77",
   },
+  wire: {
+    code: `
+import { codeOf } from "rookery/base";
+import { create, decode, encode, type GenVector, GenVectorSchema } from "rookery/wire";
+
+const log = { device: new Uint8Array(32), incarnation: 7n };
+const vector: GenVector = create(GenVectorSchema, { entries: [{ log, generation: 3n }] });
+const bytes = encode(GenVectorSchema, vector);
+let refused: string | undefined;
+try {
+  decode(GenVectorSchema, bytes.subarray(1));
+} catch (error) {
+  refused = codeOf(error);
+}
+export const said: string = \`\${decode(GenVectorSchema, bytes).entries[0]?.generation} \${refused?.slice(0, 4)}\`;
+`,
+    says: "3 WIRE",
+  },
+  store: {
+    code: `
+import { utf8 } from "rookery/base";
+import { openMemoryStore, type Store } from "rookery/store";
+
+async function firstValue(store: Store): Promise<number | undefined> {
+  for await (const { value } of store.scan({ gte: utf8("a") })) return value[0];
+  return undefined;
+}
+const store = await openMemoryStore();
+await store.write([{ type: "put", key: utf8("b"), value: Uint8Array.of(7) }]);
+export const said: string = String(await firstValue(store));
+await store[Symbol.asyncDispose]();
+`,
+    says: "7",
+  },
 };
 
 interface Lock {
