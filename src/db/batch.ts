@@ -9,7 +9,7 @@ import {
 } from "../base/index.ts";
 import { ROW_SPACE, type RowRead, type RowWrite, type WriteOutcome } from "../history/index.ts";
 import type { Collection } from "./collection.ts";
-import { valueOf } from "./collection.ts";
+import { valueOf } from "./row-view.ts";
 import { DbError } from "./errors.ts";
 import { BATCH_TRIES_MAX } from "./limits.ts";
 import { rowName } from "./names.ts";

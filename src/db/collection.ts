@@ -2,7 +2,6 @@ import {
   type DeviceId,
   decodeValue,
   encodeValue,
-  equalBytes,
   logIdOf,
   ROW_KEY_BYTES_MAX,
   type ScopeId,
@@ -13,6 +12,7 @@ import {
 } from "../base/index.ts";
 import { ROW_SPACE, type Row, type RowRange } from "../history/index.ts";
 import { keyText, rowName } from "./names.ts";
+import { isConflict, prefixEnd, valueOf } from "./row-view.ts";
 import { watchCollection, type WatchOptions, type WatchPage } from "./watch.ts";
 import type { DbWorld } from "./world.ts";
 import { commit } from "./write.ts";
@@ -168,29 +168,6 @@ export class Collection<T = Value> {
   #row(key: string): Promise<Row> {
     return this.#world.history.row(this.id, ROW_SPACE.rows, rowName(key).key);
   }
-}
-
-/** The visible value under last-write-wins: the first head's. */
-export function valueOf<T>({ heads }: Row): T | undefined {
-  const value = heads[0]?.value;
-  return value === undefined ? undefined : (decodeValue(value) as T);
-}
-
-/** Equal values are no conflict, nor are equal deletions. */
-export function isConflict(heads: Row["heads"]): boolean {
-  const [first, ...others] = heads;
-  return others.some(({ value }) =>
-    value === undefined || first?.value === undefined
-      ? value !== first?.value
-      : !equalBytes(value, first.value),
-  );
-}
-
-/** The least text bytes after all that begin with a prefix; `undefined` when the prefix ends in 0xff only, which UTF-8 never does. */
-export function prefixEnd(prefix: Uint8Array): Uint8Array {
-  const end = prefix.slice();
-  end[end.length - 1] = (end[end.length - 1] as number) + 1;
-  return end;
 }
 
 function scanRange({ prefix, start, end }: ScanOptions): RowRange {

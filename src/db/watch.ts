@@ -1,8 +1,9 @@
 import { decodeValue, type ScopeId, utf8, type Value } from "../base/index.ts";
 import { type Change as HistoryChange, ROW_SPACE, type Row } from "../history/index.ts";
-import { isConflict, prefixEnd } from "./collection.ts";
+
 import { WATCH_PAGE_BYTES, WATCH_PAGE_ROWS } from "./limits.ts";
 import { keyText } from "./names.ts";
+import { isConflict, prefixEnd } from "./row-view.ts";
 import type { DbWorld } from "./world.ts";
 
 export interface WatchOptions {

@@ -121,6 +121,8 @@ class Responder {
       if (database === this.#database) this.#changed.wake();
     });
     const requests = this.#takeRequests();
+    // Awaited at the end; until then a failure only ends the loop, or it would be nobody's.
+    requests.catch(() => {});
     try {
       while (!this.#hasEnded) {
         // Asked for before looking, so that what changes meanwhile is not missed.

@@ -1,0 +1,89 @@
+import { issueCertificate, verifyCertificate } from "../access/index.ts";
+import {
+  type Clock,
+  deviceIdOf,
+  type DeviceId,
+  type Logger,
+  type ScopeId,
+  userIdOf,
+} from "../base/index.ts";
+import { type Database, openDatabase } from "../db/index.ts";
+import { History, type Identity } from "../history/index.ts";
+import type { Transport } from "../net/index.ts";
+import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
+import { openMemoryStore, type Store } from "../store/index.ts";
+import { SyncService } from "../sync/index.ts";
+
+/** One device with everything but a disk: for tests of what devices do with each other. */
+export interface SyncPeer extends AsyncDisposable {
+  readonly device: DeviceId;
+  readonly identity: Identity;
+  readonly store: Store;
+  readonly history: History;
+  readonly transport: Transport;
+  readonly sync: SyncService;
+  database(name: string): Promise<Database>;
+}
+
+export interface SyncPeerOptions {
+  readonly name: string;
+  readonly transport: (device: DeviceId, seed: Uint8Array) => Promise<Transport> | Transport;
+  readonly store?: Store | undefined;
+  readonly identity?: Identity | undefined;
+  readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** A device with its own user, and that user's word for it. */
+export async function makeIdentity(
+  name: string,
+  userSeed: Uint8Array = nodeRandom().bytes(32),
+): Promise<Identity & { readonly userSeed: Uint8Array }> {
+  const crypto = nodeCrypto();
+  const deviceSeed = nodeRandom().bytes(32);
+  const device = deviceIdOf(await crypto.publicKey(deviceSeed));
+  const bytes = await issueCertificate({ crypto }, userSeed, {
+    device,
+    name,
+    issued: 1_700_000_000_000,
+  });
+  const certified = await verifyCertificate({ crypto }, bytes);
+  if (certified.user !== userIdOf(await crypto.publicKey(userSeed)))
+    throw new Error("The certificate names its user");
+  return { device, deviceSeed, certified, userSeed };
+}
+
+export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> {
+  const identity = options.identity ?? (await makeIdentity(options.name));
+  const store = options.store ?? (await openMemoryStore());
+  const logger = options.logger ?? ((): void => {});
+  const deps = {
+    store,
+    crypto: nodeCrypto(),
+    clock: options.clock ?? nodeClock(),
+    random: nodeRandom(),
+    logger,
+  };
+  const history = await History.open({ ...deps, identity });
+  const transport = await options.transport(identity.device, identity.deviceSeed);
+  const sync = await SyncService.open({ ...deps, history, transport });
+  return {
+    device: identity.device,
+    identity,
+    store,
+    history,
+    transport,
+    sync,
+    database: (name) =>
+      openDatabase(
+        { history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
+        name,
+      ),
+    async [Symbol.asyncDispose]() {
+      await sync.close();
+      await transport.close();
+      await history.close();
+      await store.close();
+    },
+  };
+}
