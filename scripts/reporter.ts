@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import process from "node:process";
 import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node";
 
-/** The file that the counts go to, for `scripts/test.ts` to add up. */
+/** Names the file that the counts go to, for `scripts/test.ts` to add up. */
 const COUNTS_FILE = "ROOKERY_TEST_COUNTS";
 
 export interface Counts {
@@ -11,6 +11,8 @@ export interface Counts {
   /** Skipped with a note that says why. */
   readonly noted: number;
 }
+
+type Outcome = keyof Counts | "filtered";
 
 /**
  * Counts what ran, prints why a test was skipped, and fails the run on a skip that does not say why:
@@ -24,40 +26,33 @@ export default class HouseReporter implements Reporter {
   }
 
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
-    let passed = 0;
-    let noted = 0;
-    let failed = unhandled.length;
+    const counts = { passed: 0, failed: unhandled.length, noted: 0, filtered: 0 };
     for (const module of modules) {
-      const tests = [...module.children.allTests()];
-      for (const test of tests) {
-        const { state } = test.result();
-        if (state === "passed") passed += 1;
-        else if (state === "failed") failed += 1;
-        else if (noteOf(test) !== undefined) noted += 1;
-        else failed += this.#refuse(test);
-      }
-      // A file that cannot be loaded has no test to blame.
-      if (module.state() === "failed" && module.errors().length > 0) failed += 1;
+      for (const test of module.children.allTests()) counts[this.#outcomeOf(test)] += 1;
+      // A file or a group that breaks outside its tests has no test to blame.
+      if (module.errors().length > 0) counts.failed += 1;
+      for (const suite of module.children.allSuites())
+        if (suite.errors().length > 0) counts.failed += 1;
     }
-    if (modules.length === 0) this.#vitest?.logger.log("No test files found");
-    const counts: Counts = { passed, failed, noted };
+    const { filtered: _, ...counted } = counts;
     const file = process.env[COUNTS_FILE];
-    if (file !== undefined) writeFileSync(file, JSON.stringify(counts));
-    if (failed > 0) process.exitCode = 1;
+    if (file !== undefined) writeFileSync(file, JSON.stringify(counted satisfies Counts));
+    if (counts.failed > 0) process.exitCode = 1;
   }
 
-  #refuse(test: TestCase): number {
-    // A filter by name leaves tests out too; that is a choice of the one who runs them.
-    if (this.#vitest?.config.testNamePattern !== undefined) return 0;
-    this.#vitest?.logger.error(
-      `Skipped without a note: ${test.module.relativeModuleId} ${test.fullName}`,
-    );
-    return 1;
+  #outcomeOf(test: TestCase): Outcome {
+    const result = test.result();
+    if (result.state === "passed") return "passed";
+    if (result.state === "failed") return "failed";
+    const name = `${test.module.relativeModuleId} ${test.fullName}`;
+    const note = result.state === "skipped" ? result.note?.trim() : undefined;
+    if (note !== undefined && note !== "") {
+      this.#vitest?.logger.log(`Skipped: ${name}: ${note}`);
+      return "noted";
+    }
+    // A filter by name leaves tests out too; that is the choice of who runs them.
+    if (this.#vitest?.config.testNamePattern !== undefined) return "filtered";
+    this.#vitest?.logger.error(`Skipped without a note: ${name}`);
+    return "failed";
   }
-}
-
-function noteOf(test: TestCase): string | undefined {
-  const result = test.result();
-  const note = result.state === "skipped" ? result.note : undefined;
-  return note === undefined || note.trim() === "" ? undefined : note;
 }
