@@ -9,7 +9,7 @@ import { tls } from "@libp2p/tls";
 import { yamux } from "@libp2p/yamux";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { frameHeader } from "../base/index.ts";
 import { FramedStream, STREAMS_PER_PROTOCOL_MAX, type Transport } from "../net/index.ts";
 import { nodeClock } from "./ports.ts";
@@ -23,6 +23,9 @@ import {
   libp2pWorld,
 } from "../testkit/index.ts";
 import { STREAMS_PER_CONNECTION_MAX } from "./libp2p-limits.ts";
+
+// Real handshakes on a busy machine: slow is not wrong.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A libp2p without our bounds and rules: what a stranger may run. */
 function stranger(encrypters = [tls(), noise()]): Promise<Libp2p> {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Transport } from "../net/index.ts";
 import {
   aborted,
@@ -13,6 +13,9 @@ import {
 } from "../testkit/index.ts";
 import { DIAL_STAGGER_MS, LINK_IDLE_MS, LINK_JOIN_MS } from "./libp2p-limits.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
+
+// Real handshakes on a busy machine: slow is not wrong.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A device with a relay before it, and time that stands still but for what a test lets pass. */
 async function openDevice(clock: FakeClock, seed = randomBytes(32)) {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { deviceIdOf } from "../base/index.ts";
 import {
   libp2pWorld,
@@ -11,6 +11,9 @@ import {
 } from "../testkit/index.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
 import { nodeClock, nodeCrypto } from "./ports.ts";
+
+// Real handshakes on a busy machine: slow is not wrong.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe("conformance", () => {
   // What takes minutes of silence is in the process tests, with less of it.

@@ -51,7 +51,8 @@ export const transportConnectionRules: readonly Rule<TransportWorld>[] = [
       await rejects(dialler.connect(absent.device, addresses), "NET_PEER_MISMATCH");
       equal(dialler.connections().length, 0, "connections of the dialler");
       await world.breathe();
-      equal(there.connections().length, 0, "connections of the other device");
+      // The other side may have seen one for a moment: it cannot know whom the dialler wanted.
+      await until(world, () => there.connections().length === 0);
     },
   },
   {
