@@ -4,6 +4,8 @@
  * @module
  */
 
+export { type DiskStoreDeps, openDiskStore } from "./disk-store.ts";
+export { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
 export { nodeClock, nodeCrypto, nodeRandom } from "./ports.ts";
 export type { Encryption } from "./libp2p-host.ts";
 export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";
@@ -12,3 +14,13 @@ export {
   type Libp2pTransportOptions,
   openLibp2pTransport,
 } from "./libp2p-transport.ts";
+export {
+  type FetchHandler,
+  isServedLocally,
+  LocalApiError,
+  type LocalApiErrorCode,
+  type LocalServer,
+  requestLocal,
+  serveLocal,
+} from "./local-api.ts";
+export { type Folder, FolderError, folderPaths, openFolder } from "./folder.ts";

@@ -15,6 +15,7 @@ export type {
   EngineReadOptions,
   EngineSnapshot,
 } from "./engine.ts";
+export { openError } from "./causes.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export {
   createMemoryMedium,

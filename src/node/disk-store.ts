@@ -1,0 +1,103 @@
+import { resolve } from "node:path";
+import { ClassicLevel } from "classic-level";
+import type { Clock, Logger, Random } from "../base/index.ts";
+import { type Engine, openError, openStore, type Store } from "../store/index.ts";
+import { hasHoles, isDamaged, setAside } from "./disk-store-damage.ts";
+import { lookAt, makeAside, proveRoom, removeRemains, whereIs } from "./disk-store-folder.ts";
+import {
+  LEVEL_BLOCK_BYTES,
+  LEVEL_CACHE_BYTES,
+  LEVEL_FILE_BYTES,
+  LEVEL_FILES_OPEN_MAX,
+  LEVEL_WRITE_BUFFER_BYTES,
+} from "./store-limits.ts";
+
+export interface DiskStoreDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger?: Logger | undefined;
+  /** Opens LevelDB in a folder that exists. Default: classic-level; tests put faults between. */
+  readonly openLevel?: OpenLevel | undefined;
+}
+
+/** Opens LevelDB in `folder`; without `create` only where one is already. */
+export type OpenLevel = (folder: string, options: { readonly create: boolean }) => Promise<Engine>;
+
+/**
+ * Opens the store in the folder `path`, or creates it there: aside first, then moved as a whole, so that a crash leaves
+ * no half of one. Folders above it are made. One process at a time has it open.
+ *
+ * @throws {StoreError}
+ *   `STORE_LOCKED`: it is open already, here or in another process.
+ *   `STORE_CORRUPT`: LevelDB cannot read it; it has been renamed, untouched otherwise, to the name in the message, and
+ *   the next call creates a new one. Or it holds rows that are not ours, and was left where it is.
+ *   `STORE_UNSUPPORTED_FORMAT`: a newer program wrote it.
+ *   `STORE_FULL`, `STORE_OPEN_FAILED`: a file or something else stands there, access is refused, …
+ */
+export async function openDiskStore(deps: DiskStoreDeps, path: string): Promise<Store> {
+  const { clock, random, logger, openLevel = openClassicLevel } = deps;
+  const sought = resolve(path);
+  let found = await lookAt(sought);
+  if (found === "nothing") {
+    await makeAside(sought, { clock, random, openLevel });
+    found = "store";
+  }
+  const folder = await whereIs(sought);
+  if (found === "damaged" || (await hasHoles(folder))) {
+    await proveUnlocked(folder);
+    throw await setAside(folder, undefined, logger);
+  }
+  try {
+    let create = found === "begun";
+    const openEngine = async (): Promise<Engine> => {
+      const engine = await openLevel(folder, { create });
+      create = false;
+      return engine;
+    };
+    const store = await openStore({
+      openEngine,
+      proveRoom: () => proveRoom(folder),
+      clock,
+      random,
+      logger,
+    });
+    await removeRemains(folder, logger);
+    return store;
+  } catch (error) {
+    if (isDamaged(error)) throw await setAside(folder, error, logger);
+    throw error;
+  }
+}
+
+/**
+ * Rejects with `STORE_LOCKED` when the store is open already. LevelDB takes the lock before it notices that the store is
+ * there, which it is told not to want, and then lets go without having read anything.
+ */
+async function proveUnlocked(folder: string): Promise<void> {
+  const level = new ClassicLevel(folder, { createIfMissing: false, errorIfExists: true });
+  try {
+    await level.open();
+    await level.close();
+  } catch (error) {
+    const failure = openError(error);
+    if (failure.code === "STORE_LOCKED") throw failure;
+  }
+}
+
+async function openClassicLevel(
+  folder: string,
+  options: { readonly create: boolean },
+): Promise<Engine> {
+  const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    createIfMissing: options.create,
+    writeBufferSize: LEVEL_WRITE_BUFFER_BYTES,
+    maxFileSize: LEVEL_FILE_BYTES,
+    cacheSize: LEVEL_CACHE_BYTES,
+    blockSize: LEVEL_BLOCK_BYTES,
+    maxOpenFiles: LEVEL_FILES_OPEN_MAX,
+  });
+  await level.open();
+  return level;
+}
