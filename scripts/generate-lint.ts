@@ -126,6 +126,8 @@ function baseRules(): Rules {
       "error",
       { disallowTypeAnnotations: true, fixStyle: "inline-type-imports" },
     ],
+    // A listener may leave while it is called, so the copy is needed.
+    "unicorn/no-useless-spread": "off",
     "typescript/no-explicit-any": "error",
     "typescript/no-namespace": "error",
     "typescript/no-floating-promises": "error",

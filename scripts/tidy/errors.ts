@@ -1,25 +1,24 @@
-import { type Check, filesIn, type Finding, lineAt } from "./tree.ts";
+import {
+  type Check,
+  filesIn,
+  type Finding,
+  GENERATED,
+  lineAt,
+  TEST_FILE,
+  type Tree,
+} from "./tree.ts";
 
 const DOCUMENT = "docs/errors.md";
-/** A member of a union of codes, in `errors.ts`. */
-const CODE = /"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"/g;
+/** A closed union of codes, `type NetErrorCode = "NET_CLOSED" | …;`, or the only code of a class. */
+const CODES = /\btype \w*ErrorCode =([^;]*);|\bextends CodedError<("[^>]*)>/g;
+const CODE = /"([A-Z][A-Z0-9_]+)"/g;
 /** A heading or the first cell of a row that holds one code and nothing else. */
 const DOCUMENTED = /^(?:#{2,4} `?([A-Z][A-Z0-9_]+)`? *$|\| *`([A-Z][A-Z0-9_]+)` *\|)/gm;
 
-/** Every code of a layer's `errors.ts` is explained in docs/errors.md, and no other. */
+/** Every code of an error is explained in docs/errors.md, and no other. */
 export const errors: Check = (tree) => {
   const findings: Finding[] = [];
-  const codes = new Map<string, string>();
-  for (const [path, text] of filesIn(tree, /^src\/[^/]+\/errors\.ts$/)) {
-    for (const match of text.matchAll(CODE)) {
-      const code = match[1] as string;
-      const where = `${path}:${lineAt(text, match.index)}`;
-      const earlier = codes.get(code);
-      if (earlier !== undefined && !earlier.startsWith(path))
-        findings.push(`${where}: ${code} is already a code at ${earlier}`);
-      codes.set(code, where);
-    }
-  }
+  const codes = codesOf(tree);
   const documented = new Map<string, string>();
   const text = tree.read(DOCUMENT) ?? "";
   for (const match of text.matchAll(DOCUMENTED)) {
@@ -35,7 +34,22 @@ export const errors: Check = (tree) => {
       );
   }
   for (const [code, where] of documented) {
-    if (!codes.has(code)) findings.push(`${where}: ${code} is no code of any src/*/errors.ts`);
+    if (!codes.has(code)) findings.push(`${where}: ${code} is the code of no error in src`);
   }
   return findings;
 };
+
+/** Each code with where it stands first. Adapters may raise a code of the layer that they serve. */
+function codesOf(tree: Tree): Map<string, string> {
+  const codes = new Map<string, string>();
+  for (const [path, text] of filesIn(tree, /^src\/.*\.ts$/, GENERATED)) {
+    if (TEST_FILE.test(path)) continue;
+    for (const union of text.matchAll(CODES)) {
+      for (const match of union[0].matchAll(CODE)) {
+        const code = match[1] as string;
+        if (!codes.has(code)) codes.set(code, `${path}:${lineAt(text, union.index + match.index)}`);
+      }
+    }
+  }
+  return codes;
+}

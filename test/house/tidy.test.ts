@@ -83,9 +83,16 @@ describe("errors", () => {
     const document = "| `NET_CLOSED` | It ended. | Again. |\n| `NET_LOST` | Lost. | Look. |\n";
     expect(findings({ "src/net/errors.ts": code, "docs/errors.md": document })).toEqual([
       "src/net/errors.ts:3: NET_GONE is missing in docs/errors.md: add what it means and what to do",
-      "docs/errors.md:2: NET_LOST is no code of any src/*/errors.ts",
+      "docs/errors.md:2: NET_LOST is the code of no error in src",
     ]);
   });
+});
+
+test("the only code of an error class is found too", () => {
+  const code = `export class FolderError extends CodedError<"FOLDER_IN_THE_WAY"> {}\n`;
+  expect(findings({ "src/node/folder.ts": code })).toEqual([
+    "src/node/folder.ts:1: FOLDER_IN_THE_WAY is missing in docs/errors.md: add what it means and what to do",
+  ]);
 });
 
 describe("limits", () => {
