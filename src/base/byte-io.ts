@@ -1,22 +1,15 @@
-import { CodedError } from "./errors.ts";
+import { BytesError } from "./errors.ts";
+import { VARINT_SIZE_MAX, varintSize, writeVarint } from "./varint.ts";
 
-/** `BYTES_TRUNCATED`: more was asked for than is there. `BYTES_MALFORMED`: a varint that is not the shortest, or too great. */
-export type BytesErrorCode = "BYTES_MALFORMED" | "BYTES_TRUNCATED";
-
-export class BytesError extends CodedError<BytesErrorCode> {}
-
-const TWO_32 = 2 ** 32;
-
-/** Writes numbers and bytes one after another into memory that grows. */
+/** Writes numbers (big-endian, or as varints) and bytes one after another into memory that grows. [BA4] */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
+  #view: DataView | undefined;
   #at = 0;
 
   /** `size`: bytes expected, so that nothing has to grow. */
   constructor(size = 64) {
     this.#bytes = new Uint8Array(size);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** Bytes written so far. */
@@ -24,43 +17,47 @@ export class ByteWriter {
     return this.#at;
   }
 
+  /** An unsigned byte. */
   u8(value: number): void {
     this.#room(1);
     this.#bytes[this.#at++] = value;
   }
 
+  /** 32 bits, unsigned, big-endian: so that keys sort as their numbers. */
   u32(value: number): void {
     this.#room(4);
-    this.#view.setUint32(this.#at, value);
-    this.#at += 4;
+    for (let shift = 24; shift >= 0; shift -= 8) this.#bytes[this.#at++] = value >>> shift;
   }
 
+  /** 64 bits, unsigned, big-endian. */
   u64(value: bigint): void {
     this.#room(8);
+    this.#view ??= new DataView(this.#bytes.buffer);
     this.#view.setBigUint64(this.#at, value);
     this.#at += 8;
   }
 
   /** Unsigned LEB128, as protobuf's: a whole number from 0 to 2^53 - 1. */
   varint(value: number): void {
-    this.#room(8);
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest % 0x80) + 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#at++] = rest;
+    this.#room(varintSize(value));
+    this.#at = writeVarint(this.#bytes, this.#at, value);
   }
 
+  /** The bytes alone: who reads knows how many. */
   bytes(bytes: Uint8Array): void {
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#at);
     this.#at += bytes.length;
   }
 
+  /** What is written so far, as a view until the next write. */
+  written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at);
+  }
+
   /** What was written. The writer is not used afterwards. */
   finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at);
+    return this.written();
   }
 
   #room(size: number): void {
@@ -69,44 +66,54 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    this.#view = undefined;
   }
 }
 
-/** Reads what a `ByteWriter` wrote. Every read is checked against what is left. @throws {BytesError} */
+/**
+ * Reads what a `ByteWriter` wrote. Every read is checked against what is left. [BA4]
+ *
+ * @throws {BytesError} `BYTES_TRUNCATED`, and for varints `BYTES_MALFORMED`.
+ */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #view: DataView | undefined;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
+  /** Bytes not read yet. */
   get remaining(): number {
     return this.#bytes.length - this.#at;
   }
 
+  /** An unsigned byte. */
   u8(): number {
     this.#need(1);
     return this.#bytes[this.#at++] as number;
   }
 
+  /** 32 bits, unsigned, big-endian. */
   u32(): number {
     this.#need(4);
-    const value = this.#view.getUint32(this.#at);
-    this.#at += 4;
+    let value = 0;
+    for (let i = 0; i < 4; i++) value = value * 256 + (this.#bytes[this.#at++] as number);
     return value;
   }
 
+  /** 64 bits, unsigned, big-endian. */
   u64(): bigint {
     this.#need(8);
+    const { buffer, byteOffset, length } = this.#bytes;
+    this.#view ??= new DataView(buffer, byteOffset, length);
     const value = this.#view.getBigUint64(this.#at);
     this.#at += 8;
     return value;
   }
 
+  /** A whole number from 0 to 2^53 - 1, in its shortest form. [BA3] */
   varint(): number {
     let value = 0;
     for (let scale = 1; ; scale *= 0x80) {
@@ -117,7 +124,7 @@ export class ByteReader {
         if (byte === 0 && scale > 1) throw malformed("a number is longer than it needs to be");
         return value;
       }
-      if (scale > TWO_32 * TWO_32) throw malformed("a number does not end");
+      if (scale >= SCALE_MAX) throw malformed("a number does not end");
     }
   }
 
@@ -134,6 +141,9 @@ export class ByteReader {
       throw new BytesError("BYTES_TRUNCATED", "Cannot read bytes: they end too early");
   }
 }
+
+/** Of the last byte of 2^53 - 1. */
+const SCALE_MAX = 2 ** (7 * (VARINT_SIZE_MAX - 1));
 
 function malformed(why: string): BytesError {
   return new BytesError("BYTES_MALFORMED", `Cannot read bytes: ${why}`);

@@ -1,24 +1,13 @@
+import { assert } from "./assert.ts";
 import { concatBytes } from "./bytes.ts";
-import { CodedError } from "./errors.ts";
-
-/** `FRAME_TOO_LARGE`: a frame says that it is over the limit. `FRAME_MALFORMED`: its length is no shortest varint. */
-export type FrameErrorCode = "FRAME_MALFORMED" | "FRAME_TOO_LARGE";
-
-export class FrameError extends CodedError<FrameErrorCode> {}
-
-/** Bytes of a length below 2^35: more than any frame limit. */
-const HEADER_BYTES_MAX = 5;
+import { FrameError } from "./errors.ts";
+import { VARINT_SIZE_MAX, varintSize, writeVarint } from "./varint.ts";
 
 /** The length before a frame of `size` bytes: an unsigned protobuf varint, as libp2p's and Swarm's protocols have it. [BA5] */
 export function frameHeader(size: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = size;
-  while (rest >= 0x80) {
-    bytes.push((rest % 0x80) + 0x80);
-    rest = Math.floor(rest / 0x80);
-  }
-  bytes.push(rest);
-  return Uint8Array.from(bytes);
+  const header = new Uint8Array(varintSize(size));
+  writeVarint(header, 0, size);
+  return header;
 }
 
 /** One frame: its length, then its bytes. */
@@ -32,6 +21,8 @@ export function encodeFrame(payload: Uint8Array): Uint8Array {
  */
 export class FrameDecoder {
   readonly #max: number;
+  /** Why what follows is no frame any more. */
+  #refusal: FrameError | undefined;
   /** The piece being read, and how far. */
   #piece: Uint8Array = new Uint8Array();
   #at = 0;
@@ -53,14 +44,24 @@ export class FrameDecoder {
     return this.#headerBytes > 0 || this.#size !== undefined || this.#at < this.#piece.length;
   }
 
-  /** Gives the next piece. What came before must have been read with `next` until it answered `undefined`. */
+  /**
+   * Gives the next piece, which is not changed until all frames in it are done with. What came before must have been
+   * read with `next` until it answered `undefined`: so nothing queues up here.
+   */
   push(piece: Uint8Array): void {
+    assert(this.#at === this.#piece.length, "frames are taken before the next piece is given");
     this.#piece = piece;
     this.#at = 0;
   }
 
-  /** The next whole frame, or `undefined` when more has to come. @throws {FrameError} and is not usable afterwards. */
+  /**
+   * The next whole frame, or `undefined` when more has to come. A frame that lies within one piece is a view of it.
+   *
+   * @throws {FrameError} `FRAME_TOO_LARGE`, `FRAME_MALFORMED`; from then on at every call, since nothing after it can be
+   *   told apart.
+   */
   next(): Uint8Array | undefined {
+    if (this.#refusal !== undefined) throw this.#refusal;
     const size = this.#size ?? this.#readHeader();
     if (size === undefined) return undefined;
     const left = this.#piece.length - this.#at;
@@ -101,17 +102,21 @@ export class FrameDecoder {
       const byte = this.#piece[this.#at++] as number;
       this.#header += (byte & 0x7f) * 2 ** (7 * this.#headerBytes);
       this.#headerBytes += 1;
-      if (byte >= 0x80) {
-        if (this.#headerBytes === HEADER_BYTES_MAX) throw malformed();
-        continue;
-      }
-      if (byte === 0 && this.#headerBytes > 1) throw malformed();
       if (this.#header > this.#max) {
-        throw new FrameError(
-          "FRAME_TOO_LARGE",
-          `Cannot read frame: ${this.#header} bytes are over the limit of ${this.#max}`,
+        throw this.#refuse(
+          new FrameError("FRAME_TOO_LARGE", `Cannot read frame: over the limit of ${this.#max}`),
         );
       }
+      if (
+        byte >= 0x80 ? this.#headerBytes === VARINT_SIZE_MAX : byte === 0 && this.#headerBytes > 1
+      )
+        throw this.#refuse(
+          new FrameError(
+            "FRAME_MALFORMED",
+            "Cannot read frame: its length is no varint in its shortest form",
+          ),
+        );
+      if (byte >= 0x80) continue;
       this.#size = this.#header;
       this.#header = 0;
       this.#headerBytes = 0;
@@ -119,11 +124,12 @@ export class FrameDecoder {
     }
     return undefined;
   }
+
+  #refuse(refusal: FrameError): FrameError {
+    this.#refusal = refusal;
+    return refusal;
+  }
 }
 
 /** Bytes of the first memory for a frame that comes in pieces. */
 const FIRST_ROOM = 16 * 1024;
-
-function malformed(): FrameError {
-  return new FrameError("FRAME_MALFORMED", "Cannot read frame: its length is no shortest varint");
-}

@@ -14,12 +14,17 @@ export function timestampMillis(timestamp: bigint): number {
   return Number(timestamp >> COUNTER_BITS);
 }
 
-/** The first timestamp of a millisecond. Milliseconds outside 48 bits are taken as the nearest within. */
+/** The first timestamp of a millisecond. @throws {RangeError} for what is no number of 48 bits. */
 export function timestampOf(millis: number): bigint {
-  return BigInt(Math.min(Math.max(Math.floor(millis), 0), MILLIS_MAX)) << COUNTER_BITS;
+  if (!isTime(millis)) throw new RangeError("A timestamp has 48 bits of milliseconds");
+  return BigInt(Math.floor(millis)) << COUNTER_BITS;
 }
 
-/** What an observed timestamp did. */
+function isTime(millis: number): boolean {
+  return millis >= 0 && Math.floor(millis) <= MILLIS_MAX;
+}
+
+/** What an observed timestamp did to ours. `tooFarAhead` is worth telling the operator: somebody's clock is wrong. */
 export type Observation = "advanced" | "behind" | "tooFarAhead";
 
 /**
@@ -45,7 +50,7 @@ export class HybridClock {
 
   /** A timestamp greater than all before. A full counter carries into the milliseconds. */
   next(): bigint {
-    const wall = timestampOf(this.#clock.now());
+    const wall = timestampOf(this.#now());
     const next = wall > this.#last ? wall : this.#last + 1n;
     assert(next <= TIMESTAMP_MAX, "timestamps have not run out");
     this.#last = next;
@@ -55,8 +60,15 @@ export class HybridClock {
   /** Follows a peer's timestamp, unless it is more than `CLOCK_AHEAD_MS_MAX` ahead of our wall clock. */
   observe(remote: bigint): Observation {
     if (remote <= this.#last) return "behind";
-    if (timestampMillis(remote) > this.#clock.now() + CLOCK_AHEAD_MS_MAX) return "tooFarAhead";
+    assert(remote <= TIMESTAMP_MAX, "a timestamp has 64 bits");
+    if (timestampMillis(remote) > this.#now() + CLOCK_AHEAD_MS_MAX) return "tooFarAhead";
     this.#last = remote;
     return "advanced";
+  }
+
+  /** The wall clock; 1970 when it says what no timestamp holds, so that such a clock neither leads nor vouches. */
+  #now(): number {
+    const now = this.#clock.now();
+    return isTime(now) ? now : 0;
   }
 }

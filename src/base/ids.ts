@@ -49,7 +49,7 @@ export function deviceKeyOf(device: DeviceId): Uint8Array {
 
 /** The 32-byte public key of a user. */
 export function userKeyOf(user: UserId): Uint8Array {
-  const key = keyAfter(DID_KEY_PREFIX, user.slice(DID_KEY_START.length));
+  const key = keyOfUser(user);
   if (key === undefined) throw new TypeError(`Not a user id: ${user}`);
   return key;
 }
@@ -61,10 +61,12 @@ export function parseDeviceId(text: string): DeviceId | undefined {
 
 /** `text` as a user id, or `undefined` when it is none. */
 export function parseUserId(text: string): UserId | undefined {
+  return keyOfUser(text) === undefined ? undefined : (text as UserId);
+}
+
+function keyOfUser(text: string): Uint8Array | undefined {
   if (!text.startsWith(DID_KEY_START)) return undefined;
-  return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length)) === undefined
-    ? undefined
-    : (text as UserId);
+  return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length));
 }
 
 function withPrefix(prefix: Uint8Array, key: Uint8Array): string {
@@ -78,7 +80,7 @@ function keyAfter(prefix: Uint8Array, multibase: string): Uint8Array | undefined
   if (multibase.length > 64) return undefined;
   let bytes: Uint8Array;
   try {
-    bytes = base58btc.decode(multibase as `z${string}`);
+    bytes = base58btc.decode(multibase);
   } catch {
     return undefined;
   }
@@ -97,10 +99,12 @@ export interface LogId {
 /** The text form of a `LogId`: device, a slash, 16 hexadecimal digits. */
 export type LogKey = string & { readonly logKey: unique symbol };
 
+/** The text form of a log's name. */
 export function logKeyOf(log: LogId): LogKey {
   return `${log.device}/${log.incarnation.toString(16).padStart(16, "0")}` as LogKey;
 }
 
+/** The log that `logKeyOf` made this name of. */
 export function logIdOf(key: LogKey): LogId {
   const slash = key.indexOf("/");
   return {
@@ -124,6 +128,7 @@ export interface ScopeId {
 /** The text form of a `ScopeId`, for maps and logs. Injective: names are quoted as JSON. */
 export type ScopeKey = string & { readonly scopeKey: unique symbol };
 
+/** The text form of a scope's name. */
 export function scopeKeyOf(scope: ScopeId): ScopeKey {
   return `${scope.kind}:${scope.owner}:${JSON.stringify([scope.database, scope.name])}` as ScopeKey;
 }

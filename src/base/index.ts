@@ -15,16 +15,20 @@ export {
   formatBlobRef,
   parseBlobRef,
 } from "./blob-ref.ts";
-export { ByteReader, BytesError, type BytesErrorCode, ByteWriter } from "./byte-io.ts";
+export { ByteReader, ByteWriter } from "./byte-io.ts";
 export { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, utf8 } from "./bytes.ts";
-export { codeOf, CodedError } from "./errors.ts";
+export { crc32 } from "./crc32.ts";
 export {
-  encodeFrame,
-  FrameDecoder,
+  BytesError,
+  type BytesErrorCode,
+  codeOf,
+  CodedError,
   FrameError,
   type FrameErrorCode,
-  frameHeader,
-} from "./framing.ts";
+  ValueError,
+  type ValueErrorCode,
+} from "./errors.ts";
+export { encodeFrame, FrameDecoder, frameHeader } from "./framing.ts";
 export { coversVector, generationIn, type GenVector, joinVectors } from "./gen-vector.ts";
 export { HybridClock, type Observation, timestampMillis, timestampOf } from "./hlc.ts";
 export {
@@ -62,8 +66,9 @@ export {
 } from "./limits.ts";
 export type { Clock, Crypto, Logger, LogLevel, Random, SignatureCheck } from "./ports.ts";
 export { Sum256 } from "./sum256.ts";
-export { type Value } from "./value.ts";
-export { decodeValue, encodeValue } from "./value-codec.ts";
-export { ValueError, type ValueErrorCode } from "./value-errors.ts";
+export type { Value } from "./value.ts";
+export { decodeValue } from "./value-decode.ts";
+export { encodeValue, equalValues } from "./value-encode.ts";
 export { fromJson, type Json, toJson } from "./value-json.ts";
+export { varintSize, writeVarint } from "./varint.ts";
 export { type CheckedValue, checkValue } from "./value-walk.ts";

@@ -6,7 +6,7 @@
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import { BlobRef, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
 import { VALUE_DEPTH_MAX } from "./limits.ts";
-import { ValueError } from "./value-errors.ts";
+import { ValueError } from "./errors.ts";
 import type { Value } from "./value.ts";
 
 /** What `JSON.parse` may answer. */
@@ -18,6 +18,7 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
+/** The JSON form of a row value, for `JSON.stringify`. [VA10] */
 export function toJson(value: Value): Json {
   switch (typeof value) {
     case "bigint":
@@ -43,40 +44,61 @@ function objectToJson(value: Exclude<Value, null | boolean | number | bigint | s
   );
 }
 
-/** The value of its JSON form. @throws {ValueError} `DB_VALUE_UNSUPPORTED` for an object with "$" that stands for nothing. */
-export function fromJson(json: Json): Value {
+/**
+ * The value of its JSON form, as `JSON.parse` answers it. What JSON may say and a row may not hold (a lone surrogate, too
+ * many parts), `encodeValue` refuses. [VA10]
+ *
+ * @throws {ValueError} `DB_VALUE_MALFORMED` for an object with "$" that stands for nothing, a number too great for JSON,
+ *   nesting that no value has, and what is no JSON at all.
+ */
+export function fromJson(json: unknown): Value {
   return fromJsonAt(json, 1);
 }
 
-function fromJsonAt(json: Json, depth: number): Value {
-  if (typeof json !== "object" || json === null) return json;
-  if (depth > VALUE_DEPTH_MAX) throw unsupported(`it is nested over ${VALUE_DEPTH_MAX} deep`);
-  if (isArray(json)) return json.map((one) => fromJsonAt(one, depth + 1));
-  const entries = Object.entries(json);
+function fromJsonAt(json: unknown, depth: number): Value {
+  switch (typeof json) {
+    case "string":
+    case "boolean":
+      return json;
+    case "number":
+      if (!Number.isFinite(json)) throw malformed("a number is too great");
+      return json;
+    case "object":
+      return json === null ? null : objectFromJson(json, depth);
+    default:
+      throw malformed(`${typeof json} is no JSON`);
+  }
+}
+
+function objectFromJson(json: object, depth: number): Value {
+  if (depth > VALUE_DEPTH_MAX) throw malformed(`it is nested over ${VALUE_DEPTH_MAX} deep`);
+  if (Array.isArray(json)) return json.map((one: unknown) => fromJsonAt(one, depth + 1));
+  const entries: [string, unknown][] = Object.entries(json);
   const [first] = entries;
   if (entries.length === 1 && first !== undefined && /^\$[^$]/.test(first[0]))
     return special(first[0], first[1]);
   return Object.fromEntries(
     entries.map(([key, one]) => {
-      if (/^\$([^$]|$)/.test(key)) throw unsupported(`"${key}" stands for nothing here`);
+      if (/^\$([^$]|$)/.test(key)) throw malformed('a key that begins with "$" stands for nothing');
       return [key.startsWith("$") ? key.slice(1) : key, fromJsonAt(one, depth + 1)];
     }),
   );
 }
 
-const NUMBERS: Readonly<Record<string, number>> = {
-  NaN: Number.NaN,
-  "-0": -0,
-  Infinity: Number.POSITIVE_INFINITY,
-  "-Infinity": Number.NEGATIVE_INFINITY,
-};
+/** The numbers that JSON has no words for. */
+const NUMBERS: ReadonlyMap<string, number> = new Map([
+  ["NaN", Number.NaN],
+  ["-0", -0],
+  ["Infinity", Number.POSITIVE_INFINITY],
+  ["-Infinity", Number.NEGATIVE_INFINITY],
+]);
 
-function special(key: string, content: Json): Value {
+function special(key: string, content: unknown): Value {
   if (typeof content === "string") {
     const value = specialText(key, content);
     if (value !== undefined) return value;
   }
-  throw unsupported(`"${key}" does not hold what it stands for`);
+  throw malformed('an object with "$" does not hold what it stands for');
 }
 
 function specialText(key: string, text: string): Value | undefined {
@@ -92,7 +114,7 @@ function specialText(key: string, text: string): Value | undefined {
     case "$blob":
       return parseBlobRef(text);
     case "$number":
-      return NUMBERS[text];
+      return NUMBERS.get(text);
     default:
       return undefined;
   }
@@ -102,6 +124,6 @@ function isArray<T>(value: readonly T[] | object): value is readonly T[] {
   return Array.isArray(value);
 }
 
-function unsupported(why: string): ValueError {
-  return new ValueError("DB_VALUE_UNSUPPORTED", `Cannot read JSON as a value: ${why}`);
+function malformed(why: string): ValueError {
+  return new ValueError("DB_VALUE_MALFORMED", `Cannot read JSON as a value: ${why}`);
 }

@@ -1,10 +1,12 @@
 /**
- * The guard of foreign row values: one pass over the bytes, without making an object, that accepts exactly what
- * `encodeValue` makes. A CBOR library alone takes other forms, changes some and can be made to exhaust the stack. [VA6]
+ * The guard of foreign row values: one pass over the bytes that accepts exactly what `encodeValue` makes, without making
+ * an object other than the BlobRefs it meets. A CBOR library alone takes other forms, changes some and can be made to
+ * exhaust the stack. [VA6]
  */
 
-import { ADDRESS_SIZE, BlobRef } from "./blob-ref.ts";
+import { ADDRESS_SIZE, BlobRef, isMediaType } from "./blob-ref.ts";
 import { fromUtf8 } from "./bytes.ts";
+import { ValueError } from "./errors.ts";
 import {
   BLOB_DEPTH_MAX,
   MEDIA_TYPE_BYTES_MAX,
@@ -12,8 +14,16 @@ import {
   VALUE_DEPTH_MAX,
   VALUE_NODES_MAX,
 } from "./limits.ts";
-import { ValueError } from "./value-errors.ts";
-import { DATE_MILLIS_MAX, TAG } from "./value-tags.ts";
+import {
+  DATE_MILLIS_KEY,
+  DATE_REACH_MILLIS,
+  DATE_START,
+  HEAD,
+  isWhole,
+  MAJOR,
+  NAN_BITS,
+  TAG,
+} from "./value-format.ts";
 
 /** What a walk finds on its way. */
 export interface CheckedValue {
@@ -22,35 +32,22 @@ export interface CheckedValue {
 
 const NO_REFS: readonly BlobRef[] = [];
 
-/** @throws {ValueError} `DB_VALUE_MALFORMED`, `DB_VALUE_TOO_LARGE`. */
+/**
+ * Walks the whole of `bytes` as one encoded value.
+ *
+ * @throws {ValueError} `DB_VALUE_MALFORMED` for anything that `encodeValue` does not make. [VA6]
+ */
 export function checkValue(bytes: Uint8Array): CheckedValue {
-  if (bytes.length > ROW_VALUE_BYTES_MAX) {
-    throw new ValueError(
-      "DB_VALUE_TOO_LARGE",
-      `Cannot take value: over ${ROW_VALUE_BYTES_MAX} bytes`,
-    );
-  }
+  if (bytes.length > ROW_VALUE_BYTES_MAX)
+    throw malformed(`it is over ${ROW_VALUE_BYTES_MAX} bytes`);
   const walk = new Walk(bytes);
   walk.item(1);
   if (walk.at !== bytes.length) throw malformed("bytes follow it");
   return { blobRefs: walk.blobRefs ?? NO_REFS };
 }
 
-const MAJOR = {
-  uint: 0,
-  negint: 1,
-  bytes: 2,
-  text: 3,
-  array: 4,
-  map: 5,
-  tag: 6,
-  other: 7,
-} as const;
-
-/** Second bytes of the tags' heads and simple values. */
-const FALSE = 0xf4;
-const NULL = 0xf6;
-const FLOAT64 = 0xfb;
+/** The least head of major type 7: simple values and floats. */
+const SIMPLE = 0xe0;
 
 class Walk {
   at = 0;
@@ -67,13 +64,9 @@ class Walk {
 
   item(depth: number): void {
     this.#nodes += 1;
-    if (this.#nodes > VALUE_NODES_MAX)
-      throw new ValueError(
-        "DB_VALUE_TOO_LARGE",
-        `Cannot take value: it has over ${VALUE_NODES_MAX} parts`,
-      );
+    if (this.#nodes > VALUE_NODES_MAX) throw malformed(`it has more than ${VALUE_NODES_MAX} parts`);
     const first = this.#bytes[this.at];
-    if (first !== undefined && first >= 0xe0) return this.#simple(first);
+    if (first !== undefined && first >= SIMPLE) return this.#simple(first);
     const argument = this.#head();
     switch (this.#major) {
       case MAJOR.uint:
@@ -196,14 +189,14 @@ class Walk {
   }
 
   #date(): void {
-    const isMap = this.#byte() === 0xa2 && this.#byte() === 0x01;
-    if (!isMap) throw malformed("a date has another form");
+    for (const byte of DATE_START)
+      if (this.#byte() !== byte) throw malformed("a date has another form");
     const argument = this.#head();
     if (this.#major > MAJOR.negint) throw malformed("a date has another form");
     const seconds = this.#major === MAJOR.uint ? argument : -1 - argument;
-    if (this.#byte() !== 0x22) throw malformed("a date has another form");
+    if (this.#byte() !== DATE_MILLIS_KEY) throw malformed("a date has another form");
     const millis = this.#headOf(MAJOR.uint);
-    if (millis > 999 || Math.abs(1000 * seconds + millis) > DATE_MILLIS_MAX)
+    if (millis > 999 || Math.abs(1000 * seconds + millis) > DATE_REACH_MILLIS)
       throw malformed("a date is out of range");
   }
 
@@ -220,7 +213,8 @@ class Walk {
       this.#headOf(MAJOR.uint),
       this.#headOf(MAJOR.uint),
     ];
-    if (depth > BLOB_DEPTH_MAX || chunker > 255) throw malformed("a BlobRef is out of range");
+    if (depth > BLOB_DEPTH_MAX || chunker < 1 || chunker > 255)
+      throw malformed("a BlobRef is out of range");
     const mediaType = fields === 5 ? this.#mediaType() : undefined;
     this.blobRefs ??= [];
     this.blobRefs.push(new BlobRef({ root, size, depth, chunker, mediaType }));
@@ -228,31 +222,26 @@ class Walk {
 
   #mediaType(): string {
     const size = this.#headOf(MAJOR.text);
-    if (size === 0 || size > MEDIA_TYPE_BYTES_MAX) throw malformed("a media type is out of range");
+    if (size > MEDIA_TYPE_BYTES_MAX) throw malformed("a media type is out of range");
     const start = this.at;
     this.#text(size);
-    return fromUtf8(this.#bytes.subarray(start, this.at)) as string;
+    const mediaType = fromUtf8(this.#bytes.subarray(start, this.at)) as string;
+    if (!isMediaType(mediaType)) throw malformed("a media type is out of range");
+    return mediaType;
   }
 
-  #simple(first: number): void {
+  #simple(head: number): void {
     this.at += 1;
-    if (first >= FALSE && first <= NULL) return;
-    if (first !== FLOAT64) throw malformed("it has a simple value of no known form");
+    if (head === HEAD.null || head === HEAD.true || head === HEAD.false) return;
+    if (head !== HEAD.float64) throw malformed("it has a simple value of no known form");
     const start = this.at;
     this.#skip(8);
     this.#view ??= new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
     const value = this.#view.getFloat64(start);
     if (isWhole(value)) throw malformed("a whole number is written as a float");
-    if (Number.isNaN(value) && this.#view.getBigUint64(start) !== NAN_BITS) throw malformed("a NaN has another form");
+    if (Number.isNaN(value) && this.#view.getBigUint64(start) !== NAN_BITS)
+      throw malformed("a NaN has another form");
   }
-}
-
-/** The one NaN: quiet, without sign or payload. */
-const NAN_BITS = 0x7ff8_0000_0000_0000n;
-
-/** Whole numbers are integers in CBOR; -0 is the one that is not. */
-function isWhole(value: number): boolean {
-  return Number.isSafeInteger(value) && !Object.is(value, -0);
 }
 
 function malformed(why: string): ValueError {
