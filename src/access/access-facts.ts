@@ -79,7 +79,7 @@ export class AccessFacts {
     };
   }
 
-  /** Why an entry by `author` with this past has no effect, or `undefined` when it counts. */
+  /** Why an entry by `author` with this past has no effect, or `undefined` when it counts. [AC13] to [AC17] */
   rejectionOf({ op, device }: ControlEntry, author: Author, past: Past): Rejection | undefined {
     assert(canReduce(op), "an op that this version cannot reduce is held aside");
     if (op.type === "device" && op.certified.device === device) return undefined;

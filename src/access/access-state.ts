@@ -39,7 +39,7 @@ export interface AccessSource {
 
 /**
  * Who may do what in one scope, by the control ops held at one moment. It does not change afterwards, and costs nothing
- * until it is asked.
+ * until it is asked. [AC21]
  */
 export class AccessState {
   readonly scope: ScopeId;
@@ -63,14 +63,14 @@ export class AccessState {
     return this.#sortedHeads;
   }
 
-  /** Each device's certificate: of the user it acts for, the one issued last. [AC13] [AC14] */
+  /** Each device's certificate: of the user it acts for, the one issued last. [AC14] */
   get devices(): ReadonlyMap<DeviceId, Certified> {
     const { facts, length } = this.#source;
     this.#devices ??= facts.devices.snapshot(length);
     return this.#devices;
   }
 
-  /** What the group is, and the op that says so; absent in a collection and before the group is created. [AC19] */
+  /** What the group is, and the op that says so; absent in a collection and before the group is created. [AC17] [AC18] */
   get spec(): { readonly value: Spec; readonly version: ControlId } | undefined {
     const { facts, length } = this.#source;
     const spec = facts.specs.get(length);
@@ -147,7 +147,7 @@ export class AccessState {
     return facts.tags.snapshot(length).set(this.scope.owner, this.tagsOf(this.scope.owner));
   }
 
-  /** SHA-256 over the heads' ids, ascending, one after another: equal on devices that hold the same entries. [AC21] */
+  /** SHA-256 over the heads' ids, ascending, one after another: equal on devices that hold the same entries. [AC19] */
   controlSum(crypto: Pick<Crypto, "sha256">): Uint8Array {
     return crypto.sha256(concatBytes(...this.heads.map(controlIdBytes)));
   }

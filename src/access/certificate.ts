@@ -56,7 +56,7 @@ export interface CertificateDeps {
 }
 
 /**
- * A certificate for a device by the user of `userSeed`, encoded. The same request has the same bytes. [AC1]
+ * A certificate for a device by the user of `userSeed`, encoded. The same request has the same bytes. [AC1] [AC3]
  *
  * @throws {RangeError} for a name that is too long or not well-formed, or a time that is not a count of milliseconds.
  */
@@ -87,7 +87,7 @@ export async function issueCertificate(
 }
 
 /**
- * The certificate that `bytes` encode, its signature checked. Time is not looked at: see `checkNotAfter`. [AC2] [AC3]
+ * The certificate that `bytes` encode, its signature checked. Time is not looked at: see `checkNotAfter`. [AC2]
  *
  * @throws {AccessError} `ACCESS_CERTIFICATE_INVALID` for bytes that are not exactly one certificate in its canonical
  *   encoding, or not signed by the user it names.

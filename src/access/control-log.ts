@@ -79,7 +79,7 @@ export class ControlLog {
 
   /**
    * A log of its own with the same entries, to which others can be added without changing this one. Far cheaper than
-   * judging the entries again: what was found out about them is shared.
+   * judging the entries again: what was found out about them is shared. [AC21]
    */
   fork(): ControlLog {
     return new ControlLog(this.scope, this);
@@ -129,7 +129,7 @@ export class ControlLog {
 
   /**
    * The control heads that a commit of `device` names, ascending: all, or when they are more than `CONTROL_PARENTS_MAX`
-   * that many, those among them that show the device's right. [AC21]
+   * that many, those among them that show the device's right. [AC20]
    */
   headsFor(device: DeviceId): readonly ControlId[] {
     const { heads } = this.state;

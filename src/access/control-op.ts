@@ -138,7 +138,7 @@ export type VerifiedOp =
   | (DeviceOp & { readonly certified: Certified });
 
 /**
- * The canonical bytes of a control op. [AC6]
+ * The canonical bytes of a control op. [AC5]
  *
  * @throws {AccessError} `ACCESS_CONTROL_MALFORMED` when nobody could read it: over a limit, text that is not
  *   well-formed, a spec without collections.
@@ -157,7 +157,7 @@ export function encodeControlOp(op: ControlOp): Uint8Array {
 
 /**
  * The control op that `bytes` encode; of type `unknown` when a later version made it. It shares no memory with `bytes`.
- * A device op's certificate is not checked yet: see `verifyControlOp`. [AC6] [AC7]
+ * A device op's certificate is not checked yet: see `verifyControlOp`. [AC5] [AC7]
  *
  * @throws {AccessError} `ACCESS_CONTROL_MALFORMED` for bytes that are not exactly one op in its canonical encoding.
  */
@@ -171,6 +171,7 @@ export function decodeControlOp(bytes: Uint8Array): ControlOp {
   } catch (cause) {
     if (cause instanceof WireError && cause.code === "WIRE_UNKNOWN_VALUE")
       return { type: "unknown", bytes: bytes.slice() };
+    if (cause instanceof AccessError) throw cause;
     throw malformed(cause);
   }
 }

@@ -26,7 +26,7 @@ interface Issued {
 
 /**
  * Whose a device is, when certificates of several users name it: the first by (who introduced it, height in the control
- * log, id). [AC13]
+ * log, id). [AC14]
  */
 export class Introductions {
   readonly #ancestry: Ancestry;

@@ -11,6 +11,7 @@ import {
   userKeyOf,
 } from "../base/index.ts";
 import { type MessageInitShape, type Spec as WireSpec, type SpecSchema } from "../wire/index.ts";
+import { AccessError } from "./errors.ts";
 
 /** A collection of a syncgroup; it lies in the group's database. */
 export interface CollectionName {
@@ -18,6 +19,7 @@ export interface CollectionName {
   readonly name: string;
 }
 
+/** What a syncgroup is. */
 export interface Spec {
   readonly description: string;
   /** At least one, each once; fixed when the group is created. */
@@ -29,11 +31,11 @@ export interface Spec {
   readonly isPrivate: boolean;
 }
 
-/** The message of a spec. @throws {RangeError} for text that is not well-formed. */
+/** The message of a spec. @throws {AccessError} `ACCESS_CONTROL_MALFORMED` for text that is not well-formed. */
 export function specToWire(spec: Spec): MessageInitShape<typeof SpecSchema> {
   const texts = [spec.description, ...spec.rendezvous, ...spec.collections.map(({ name }) => name)];
   if (!texts.every((text) => text.isWellFormed()))
-    throw new RangeError("Text with a lone surrogate has no UTF-8");
+    throw malformed("a text in it is not well-formed");
   return {
     description: spec.description,
     collections: spec.collections.map(({ owner, name }) => ({ owner: userKeyOf(owner), name })),
@@ -43,12 +45,12 @@ export function specToWire(spec: Spec): MessageInitShape<typeof SpecSchema> {
   };
 }
 
-/** The spec of a message. @throws {RangeError} when it names no collection, or one twice. */
+/** The spec of a message. @throws {AccessError} `ACCESS_CONTROL_MALFORMED` when it names no collection, or one twice. [AC6] */
 export function specFromWire(spec: WireSpec): Spec {
   const collections = spec.collections.map(({ owner, name }) => ({ owner: userIdOf(owner), name }));
   const names = collectionSet(collections);
   if (names.size === 0 || names.size !== collections.length) {
-    throw new RangeError("A spec names at least one collection, and each once");
+    throw malformed("it names no collection, or one twice");
   }
   return {
     description: spec.description,
@@ -75,4 +77,8 @@ function collectionSet(collections: readonly CollectionName[]): ReadonlySet<stri
 /** Injective: an owner's text has no slash. */
 function collectionKey({ owner, name }: CollectionName): string {
   return `${owner}/${name}`;
+}
+
+function malformed(reason: string): AccessError {
+  return new AccessError("ACCESS_CONTROL_MALFORMED", `Cannot accept spec: ${reason}`);
 }

@@ -14,7 +14,7 @@ export const Tags = {
 /** What people call a set of tags. */
 export type Role = "reader" | "writer" | "admin";
 
-/** The tags that mean something in a scope of `kind`; a grant of any other does not count. [AC10] */
+/** The tags that mean something in a scope of `kind`; a grant of any other does not count. [AC15] */
 export function tagsOfKind(kind: ScopeKind): Tags {
   return kind === "collection"
     ? Tags.READ | Tags.WRITE | Tags.ADMIN

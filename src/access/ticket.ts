@@ -51,7 +51,7 @@ const ADDRESS_HEAD_SIZE = 3;
 
 /**
  * The text of a ticket: `rookery:` and base64url of its bytes with a checksum. Of the addresses it holds the first ones
- * that fit: one that can be reached is enough. [AC26]
+ * that fit: one that can be reached is enough. [AC25]
  *
  * @throws {RangeError} when the secret is not 32 bytes or the group is no syncgroup.
  */
@@ -78,7 +78,7 @@ export function formatTicket(ticket: Ticket, { crypto }: TicketDeps): string {
 }
 
 /**
- * The ticket in `text`, blanks around it ignored. [AC26] [AC27]
+ * The ticket in `text`, blanks around it ignored. [AC25] [AC26]
  *
  * @throws {AccessError} `ACCESS_TICKET_INVALID`; its message says in what way, and never repeats the text.
  */

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { ControlWorld, namedDevice, namedUser, type Placed } from "./control-world.ts";
 export {
   deepEqual,
   equal,
