@@ -17,6 +17,30 @@ export const said: string = toHex(utf8("row"));
 `,
     says: "726f77",
   },
+  rookery: {
+    code: `
+import { codeOf, openPeer } from "rookery";
+
+interface Todo {
+  readonly text: string;
+  readonly done: boolean;
+}
+
+await using peer = await openPeer();
+const db = await peer.openDatabase("notes");
+const todos = db.collection<Todo>("todos");
+await todos.put("milk", { text: "Buy milk", done: false });
+const milk: Todo | undefined = await todos.get("milk");
+let refused: string | undefined;
+try {
+  await todos.put("", { text: "Nothing", done: true });
+} catch (error) {
+  refused = codeOf(error);
+}
+export const said: string = \`\${milk?.text} \${refused}\`;
+`,
+    says: "Buy milk DB_KEY_INVALID",
+  },
   wire: {
     code: `
 import { codeOf } from "rookery/base";
@@ -94,7 +118,7 @@ function installedForUsers(): readonly string[] {
 }
 
 test.for(Object.entries(PROGRAMS))(
-  "a program that uses %s compiles without types of a platform, and runs",
+  "a program that uses %s compiles without a platform's types, and runs",
   async ([name, { code, says }]) => {
     workshop.write(`${name}.ts`, code);
     // A user's settings: nothing about libraries, types or checks left out.
