@@ -4,3 +4,5 @@ export const KEY_OBJECTS_MAX = 256;
 export const VERIFY_CONCURRENT_MAX = 4;
 /** Milliseconds of one timer at most: a longer one would fire at once. */
 export const TIMER_MS_MAX = 0x7fff_ffff;
+/** Bytes of a Unix socket's path that every system takes: macOS has the least. */
+export const LOCAL_SOCKET_PATH_BYTES_MAX = 103;

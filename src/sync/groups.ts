@@ -51,6 +51,7 @@ export type GroupStatus = "pending" | "running";
 
 /** First byte of this layer's keys; those of history are below 0x80. */
 const JOINED_SPACE = 0x81;
+const JOINED_RANGE = { gte: Uint8Array.of(JOINED_SPACE), lt: Uint8Array.of(JOINED_SPACE + 1) };
 
 export class Groups {
   readonly #store: Store;
@@ -67,10 +68,7 @@ export class Groups {
 
   static async open(store: Store, history: History): Promise<Groups> {
     const groups = new Groups(store, history);
-    for await (const { value } of store.scan({
-      gte: Uint8Array.of(JOINED_SPACE),
-      lt: Uint8Array.of(JOINED_SPACE + 1),
-    })) {
+    for await (const { value } of store.scan(JOINED_RANGE)) {
       const joined = decodeJoined(value);
       groups.#joined.set(scopeKeyOf(joined.group), joined);
     }
@@ -204,6 +202,15 @@ export class Groups {
   #tell(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** Whether there is any syncgroup, created or joined. */
+export async function hasGroups(store: Store, history: History): Promise<boolean> {
+  const isCreated = (database: string): boolean =>
+    history.scopes(database).some(({ id }) => id.kind === "syncgroup");
+  if (history.databases().some(isCreated)) return true;
+  for await (const _ of store.scan(JOINED_RANGE, { limit: 1 })) return true;
+  return false;
 }
 
 function joinedKey(group: ScopeId): Uint8Array {

@@ -1,0 +1,99 @@
+import type { ApiConnection } from "../peer/index.ts";
+
+/** What a command works with: handed in, so that a test calls it with arrays. */
+export interface CommandContext {
+  /** Data: standard output, a line at a time. */
+  print(line: string): void;
+  /** Talk: standard error. */
+  say(line: string): void;
+  /** Whether data is to be JSON. */
+  readonly json: boolean;
+  /** Aborted by Ctrl-C, SIGTERM, or the end of standard input where that was asked for. */
+  readonly signal: AbortSignal;
+  connect(): Promise<ApiConnection>;
+}
+
+/** The peer's refusal, as it was answered. */
+export class ApiFailure extends Error {
+  override readonly name = "ApiFailure";
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, message: string, status: number) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** One request with a JSON answer; `undefined` for an empty one. @throws {ApiFailure} */
+export async function ask(
+  api: ApiConnection,
+  target: string,
+  options: {
+    readonly method?: string;
+    readonly body?: unknown;
+    readonly signal?: AbortSignal;
+  } = {},
+): Promise<unknown> {
+  const response = await send(api, target, options);
+  return response.status === 204 ? undefined : response.json();
+}
+
+/** The JSON values of an answer, one a line, as they come. @throws {ApiFailure} */
+export async function* askLines(
+  api: ApiConnection,
+  target: string,
+  signal?: AbortSignal,
+): AsyncGenerator<unknown, void, undefined> {
+  const response = await send(api, target, signal === undefined ? {} : { signal });
+  if (response.body === null) return;
+  let rest = "";
+  const decoder = new TextDecoder();
+  try {
+    for await (const piece of response.body) {
+      rest += decoder.decode(piece, { stream: true });
+      const complete = rest.split("\n");
+      rest = complete.pop() ?? "";
+      for (const line of complete) yield valueOf(line, response.status);
+    }
+  } catch (error) {
+    // Ending a watch is no failure.
+    if (signal?.aborted !== true) throw error;
+  }
+}
+
+function valueOf(line: string, status: number): unknown {
+  const value: unknown = JSON.parse(line);
+  const failure = failureIn(value, status);
+  if (failure !== undefined) throw failure;
+  return value;
+}
+
+async function send(
+  api: ApiConnection,
+  target: string,
+  {
+    method,
+    body,
+    signal,
+  }: { readonly method?: string; readonly body?: unknown; readonly signal?: AbortSignal },
+): Promise<Response> {
+  const response = await api.request(target, {
+    method,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+    signal,
+  });
+  if (response.ok) return response;
+  const failure = failureIn(await response.json().catch(() => undefined), response.status);
+  throw (
+    failure ??
+    new ApiFailure("INTERNAL", `The peer answered with status ${response.status}`, response.status)
+  );
+}
+
+function failureIn(value: unknown, status: number): ApiFailure | undefined {
+  if (typeof value !== "object" || value === null || !("error" in value)) return undefined;
+  const { code, message } = value.error as { readonly code: string; readonly message: string };
+  return new ApiFailure(code, message, status);
+}

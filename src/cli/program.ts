@@ -1,0 +1,141 @@
+/** The commands: their names, arguments and flags. What they do is in functions of a context. */
+
+import { Command } from "@commander-js/extra-typings";
+import type { CommandContext } from "./context.ts";
+import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
+import { demo } from "./demo.ts";
+import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
+import { serve } from "./serve-command.ts";
+import { peers, status } from "./status-commands.ts";
+
+/** What the command line is read with. */
+export interface ProgramWorld {
+  /** A context for a command with these global flags. */
+  context(flags: GlobalFlags): CommandContext;
+  /** Takes what a command ends with. */
+  end(code: number): void;
+  readonly defaultPath: string;
+}
+
+// A type, not an interface: the library wants an index signature, which only types have by themselves.
+export type GlobalFlags = {
+  readonly path: string;
+  readonly json?: true | undefined;
+  readonly stdin?: true | undefined;
+};
+
+/** The program. Nothing runs before `parseAsync`. */
+export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
+  const program = new Command("rookery")
+    .description("A local-first database that synchronises peer to peer, rows and files alike")
+    .option("--path <folder>", "the peer's folder", world.defaultPath)
+    .option("--json", "data as JSON")
+    .option("--stdin", "end when standard input ends: for processes that start this one")
+    .exitOverride();
+  const run = async (command: (context: CommandContext) => Promise<number>): Promise<void> => {
+    world.end(await command(world.context(program.opts())));
+  };
+
+  program
+    .command("demo")
+    .description(
+      "a small flock on this machine: shows rows travelling, a device offline, a conflict",
+    )
+    .option("--once", "end after the proof instead of staying up")
+    .action((flags) => run((context) => demo(context, { once: flags.once === true })));
+  program
+    .command("serve")
+    .description("run a peer until Ctrl-C; the other commands then talk to it")
+    .option("--name <name>", "the device's name, taken when it is first opened")
+    .option("--listen <multiaddr...>", "where to listen, like /ip4/0.0.0.0/tcp/4001")
+    .action((flags) => run((context) => serve(context, { ...flags, path: program.opts().path })));
+  program
+    .command("status")
+    .description("what this peer is")
+    .action(() => run(status));
+  program
+    .command("peers")
+    .description("whom it shares with, and how far each is")
+    .action(() => run(peers));
+  addDataCommands(program, run);
+  addGroupCommands(program, run);
+  return program;
+}
+
+type Run = (command: (context: CommandContext) => Promise<number>) => Promise<void>;
+
+function addDataCommands(program: Command<[], GlobalFlags>, run: Run): void {
+  program
+    .command("get")
+    .description("print a row")
+    .argument("<path>", "database/collection/key")
+    .action((path) => run((context) => get(context, path)));
+  program
+    .command("put")
+    .description("write a row")
+    .argument("<path>", "database/collection/key")
+    .argument("<value>", "JSON, or a text")
+    .action((path, value) => run((context) => put(context, path, value)));
+  program
+    .command("del")
+    .description("delete a row")
+    .argument("<path>", "database/collection/key")
+    .action((path) => run((context) => del(context, path)));
+  program
+    .command("scan")
+    .description("print rows in key order")
+    .argument("<path>", "database/collection, or with a key prefix")
+    .option("--prefix <text>", "only keys that begin with it")
+    .option("--start <key>", "first key")
+    .option("--end <key>", "key before which it ends")
+    .option("--limit <count>", "rows at most")
+    .option("--reverse", "from the last key to the first")
+    .action((path, flags) => run((context) => scan(context, path, flags)));
+  program
+    .command("watch")
+    .description("print rows and every change until Ctrl-C")
+    .argument("<path>", "database/collection, or with a key prefix")
+    .action((path) => run((context) => watch(context, path)));
+  program
+    .command("conflicts")
+    .description("print the values of a row that was written at the same time")
+    .argument("<path>", "database/collection/key")
+    .action((path) => run((context) => conflicts(context, path)));
+}
+
+function addGroupCommands(program: Command<[], GlobalFlags>, run: Run): void {
+  const group = program.command("group").description("syncgroups: sharing collections");
+  group
+    .command("create")
+    .description("share collections")
+    .argument("<path>", "database/group")
+    .argument("<collections...>", "names of collections")
+    .option("--description <text>", "for people")
+    .action((path, collections, flags) =>
+      run((context) => createGroup(context, path, collections, flags)),
+    );
+  group
+    .command("invite")
+    .description("print a ticket to join by")
+    .argument("<path>", "database/group")
+    .option("--role <role>", "reader, writer or admin (default writer)")
+    .option("--uses <count>", "users it admits; 0 for any number (default 1)")
+    .option("--expires <seconds>", "seconds from now after which it admits nobody")
+    .action((path, flags) => run((context) => inviteToGroup(context, path, flags)));
+  group
+    .command("join")
+    .description("join by a ticket")
+    .argument("<database>")
+    .argument("<ticket>")
+    .action((database, ticket) => run((context) => joinGroup(context, database, ticket)));
+  group
+    .command("list")
+    .description("print the groups of a database")
+    .argument("<database>")
+    .action((database) => run((context) => listGroups(context, database)));
+  group
+    .command("show")
+    .description("print a group's members and progress")
+    .argument("<path>", "database/group")
+    .action((path) => run((context) => showGroup(context, path)));
+}

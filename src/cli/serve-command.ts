@@ -1,0 +1,44 @@
+import { openPeer, serveApi } from "../peer/index.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT } from "./usage.ts";
+
+export interface ServeFlags {
+  readonly path: string;
+  readonly name?: string | undefined;
+  readonly listen?: readonly string[] | undefined;
+}
+
+/** Runs a peer, and the local API that the other commands use, until it is told to end. */
+export async function serve(
+  context: CommandContext,
+  { path, name, listen }: ServeFlags,
+): Promise<number> {
+  const logger = (level: string, event: string, fields: object = {}): void => {
+    if (level === "warn" || level === "error")
+      context.say(`${level} ${event} ${JSON.stringify(fields)}`);
+  };
+  await using peer = await openPeer({
+    path,
+    logger,
+    ...(name !== undefined && { name }),
+    ...(listen !== undefined && { listen }),
+  });
+  const server = await serveApi(peer, path);
+  try {
+    await peer.connect();
+    const overview = await peer.status();
+    // One line that a parent can wait for.
+    context.print(
+      context.json
+        ? JSON.stringify({ serving: overview })
+        : `serving\t${overview.device}\t${overview.addresses.join(" ")}`,
+    );
+    await new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve();
+      else context.signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    return EXIT.ok;
+  } finally {
+    await server.close();
+  }
+}

@@ -1,0 +1,64 @@
+/** status, peers: what this peer is and whom it knows. */
+
+import { ask, type CommandContext } from "./context.ts";
+import { EXIT } from "./usage.ts";
+
+interface StatusLine {
+  readonly device: string;
+  readonly user: string;
+  readonly name: string;
+  readonly store: string;
+  readonly addresses: readonly string[];
+  readonly databases: readonly string[];
+}
+
+/** A peer as the local API shows it. */
+export interface PeerLine {
+  readonly device: string;
+  readonly name?: string;
+  readonly isConnected: boolean;
+  readonly address?: string;
+  readonly pulls: Readonly<
+    Record<string, { readonly state: string; readonly rows: number; readonly bytes: number }>
+  >;
+  readonly time?: { readonly offsetMs: number; readonly roundTripMs: number };
+  readonly lastError?: { readonly code: string; readonly message: string };
+  readonly faults: number;
+  readonly isBlocked: boolean;
+}
+
+export async function status(context: CommandContext): Promise<number> {
+  await using api = await context.connect();
+  const overview = (await ask(api, "/v1/status")) as StatusLine;
+  const isRunning = api.isServed;
+  if (context.json) {
+    context.print(JSON.stringify({ ...overview, running: isRunning }));
+    return EXIT.ok;
+  }
+  context.print(`device\t${overview.device}\t${overview.name}`);
+  context.print(`user\t${overview.user}`);
+  context.print(`store\t${overview.store}`);
+  context.print(`running\t${isRunning ? "yes" : "no"}`);
+  for (const address of overview.addresses) context.print(`address\t${address}`);
+  for (const database of overview.databases) context.print(`database\t${database}`);
+  return EXIT.ok;
+}
+
+export async function peers(context: CommandContext): Promise<number> {
+  await using api = await context.connect();
+  const all = (await ask(api, "/v1/peers")) as PeerLine[];
+  if (context.json) context.print(JSON.stringify(all));
+  else for (const peer of all) context.print(peerLine(peer));
+  return EXIT.ok;
+}
+
+/** A peer in one line: who, whether connected, how far each database is. */
+export function peerLine(peer: PeerLine): string {
+  const state = peer.isBlocked ? "blocked" : peer.isConnected ? "connected" : "away";
+  const pulls = Object.entries(peer.pulls).map(
+    ([database, pull]) => `${database}: ${pull.state}, ${pull.rows} rows`,
+  );
+  const time = peer.time === undefined ? "" : `\t${peer.time.roundTripMs.toFixed(1)} ms`;
+  const error = peer.lastError === undefined || peer.isConnected ? "" : `\t${peer.lastError.code}`;
+  return `${peer.name ?? peer.device}\t${state}\t${pulls.join("; ")}${time}${error}`;
+}

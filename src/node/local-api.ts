@@ -1,0 +1,111 @@
+/**
+ * HTTP over a Unix socket (a named pipe on Windows): how other processes of the same user reach a peer.
+ */
+
+import { chmod, unlink } from "node:fs/promises";
+import { request, type Server } from "node:http";
+import { connect } from "node:net";
+import { platform } from "node:process";
+import { Readable } from "node:stream";
+import { createAdaptorServer } from "@hono/node-server";
+import { CodedError } from "../base/index.ts";
+import { LOCAL_SOCKET_PATH_BYTES_MAX } from "./limits.ts";
+
+/** `IN_USE`: another process answers there. `UNREACHABLE`: none does. `PATH_TOO_LONG`: the system takes no such socket. */
+export type LocalApiErrorCode =
+  | "LOCAL_API_IN_USE"
+  | "LOCAL_API_PATH_TOO_LONG"
+  | "LOCAL_API_UNREACHABLE";
+
+export class LocalApiError extends CodedError<LocalApiErrorCode> {}
+
+/** Answers web requests. */
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+/** A server that answers at a socket. */
+export interface LocalServer {
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `handler` at a socket that only this user may open (mode 0600). A socket left by a process that died is taken over.
+ *
+ * @throws {LocalApiError} `LOCAL_API_IN_USE`, `LOCAL_API_PATH_TOO_LONG`.
+ */
+export async function serveLocal(path: string, handler: FetchHandler): Promise<LocalServer> {
+  const address = socketAddress(path);
+  if (await answers(address))
+    throw new LocalApiError("LOCAL_API_IN_USE", `Cannot serve at ${path}: another process does`);
+  if (platform !== "win32") await unlink(address).catch(() => {});
+  const server = createAdaptorServer({ fetch: handler }) as Server;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(address, resolve);
+  });
+  if (platform !== "win32") await chmod(address, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        // Watches stay open for as long as their reader likes: they end with the peer.
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** Whether a peer answers at the socket. */
+export function isServedLocally(path: string): Promise<boolean> {
+  return answers(socketAddress(path));
+}
+
+/** One request to the peer at the socket. @throws {LocalApiError} `LOCAL_API_UNREACHABLE`; the signal's reason. */
+export function requestLocal(
+  path: string,
+  target: string,
+  init: {
+    method?: string | undefined;
+    body?: string | undefined;
+    signal?: AbortSignal | undefined;
+  } = {},
+): Promise<Response> {
+  const { method = "GET", body, signal } = init;
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const call = request(
+      { socketPath: socketAddress(path), path: target, method, headers, ...(signal && { signal }) },
+      (answer) => {
+        const status = answer.statusCode ?? 500;
+        const content =
+          status === 204 ? null : (Readable.toWeb(answer) as ReadableStream<Uint8Array>);
+        if (content === null) answer.resume();
+        resolve(new Response(content, { status }));
+      },
+    );
+    call.on("error", (cause) => {
+      if (signal?.aborted === true) reject(signal.reason);
+      else
+        reject(new LocalApiError("LOCAL_API_UNREACHABLE", `No peer answers at ${path}`, { cause }));
+    });
+    call.end(body);
+  });
+}
+
+function socketAddress(path: string): string {
+  if (platform === "win32") return `\\\\.\\pipe\\rookery-${path.replaceAll(/[\\/:]/g, "-")}`;
+  if (Buffer.byteLength(path) <= LOCAL_SOCKET_PATH_BYTES_MAX) return path;
+  throw new LocalApiError(
+    "LOCAL_API_PATH_TOO_LONG",
+    `Cannot use socket ${path}: over ${LOCAL_SOCKET_PATH_BYTES_MAX} bytes. Use a shorter --path`,
+  );
+}
+
+function answers(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(address);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}

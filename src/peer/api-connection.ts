@@ -1,0 +1,59 @@
+import {
+  folderPaths,
+  isServedLocally,
+  type LocalServer,
+  requestLocal,
+  serveLocal,
+} from "#platform";
+import { createApi } from "./api.ts";
+import { openPeer, type PeerOptions } from "./open-peer.ts";
+import type { Peer } from "./peer.ts";
+
+/** Requests to a peer's local API, in this process or another. */
+export interface ApiConnection extends AsyncDisposable {
+  /** Whether a running peer answers, as against one opened for this connection. */
+  readonly isServed: boolean;
+  request(
+    target: string,
+    init?: {
+      readonly method?: string | undefined;
+      readonly body?: string | undefined;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<Response>;
+}
+
+/** Serves a peer's local API at the socket in its folder. @throws {LocalApiError} */
+export function serveApi(peer: Peer, path: string): Promise<LocalServer> {
+  const api = createApi(peer);
+  return serveLocal(folderPaths(path).socketPath, (request) => api.fetch(request));
+}
+
+/** The peer of a folder: the one that is running, or else opened here for as long as the connection lasts. @throws as `openPeer`. */
+export async function connectToApi(
+  path: string,
+  options: Omit<PeerOptions, "path"> = {},
+): Promise<ApiConnection> {
+  const { socketPath } = folderPaths(path);
+  if (await isServedLocally(socketPath)) {
+    return {
+      isServed: true,
+      request: (target, init) => requestLocal(socketPath, target, init),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  const peer = await openPeer({ ...options, path });
+  const api = createApi(peer);
+  return {
+    isServed: false,
+    request: async (target, { method = "GET", body, signal } = {}) =>
+      api.fetch(
+        new Request(`http://rookery${target}`, {
+          method,
+          ...(body !== undefined && { body }),
+          ...(signal && { signal }),
+        }),
+      ),
+    [Symbol.asyncDispose]: () => peer.close(),
+  };
+}

@@ -1,0 +1,253 @@
+/**
+ * The local API: what the command line uses. JSON; row values in their lossless JSON form; lists and watches as one JSON value a
+ * line. Rules: docs/spec/api.md.
+ */
+
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { stream } from "hono/streaming";
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.ts";
+import type { Collection } from "../db/index.ts";
+import { API_BODY_BYTES_MAX, API_ROWS_MAX } from "./limits.ts";
+import { ApiError, booleanOf, countOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
+import type { Peer } from "./peer.ts";
+import type { PeerDatabase } from "./peer-database.ts";
+import type { Syncgroup } from "./syncgroup.ts";
+
+const COLLECTION = "/v1/databases/:database/collections/:collection";
+const GROUPS = "/v1/databases/:database/groups";
+
+/** The routes over a peer. */
+export function createApi(peer: Peer): Hono {
+  const api = new Hono();
+  api.use(
+    bodyLimit({
+      maxSize: API_BODY_BYTES_MAX,
+      onError: (c) => c.json(errorBody("API_BODY_TOO_LARGE", "The request is too large"), 413),
+    }),
+  );
+  api.onError((error, c) =>
+    c.json(errorBody(codeOf(error) ?? "INTERNAL", error.message), statusOf(error)),
+  );
+  api.notFound((c) => c.json(errorBody("API_NOT_FOUND", "No such path"), 404));
+  addPeerRoutes(api, peer);
+  addRowRoutes(api, peer);
+  addGroupRoutes(api, peer);
+  return api;
+}
+
+function addPeerRoutes(api: Hono, peer: Peer): void {
+  api.get("/v1/status", async (c) => c.json(await peer.status()));
+  api.get("/v1/peers", (c) => c.json(peer.peers()));
+  api.get("/v1/databases/:database/collections", async (c) =>
+    c.json((await databaseOf(c, peer)).collections()),
+  );
+  api.post("/v1/databases/:database/pause", async (c) => {
+    await peer.pause(param(c, "database"));
+    return c.body(null, 204);
+  });
+  api.post("/v1/databases/:database/resume", async (c) => {
+    await peer.resume(param(c, "database"));
+    return c.body(null, 204);
+  });
+}
+
+function addRowRoutes(api: Hono, peer: Peer): void {
+  api.get(`${COLLECTION}/row`, async (c) => {
+    const value = await (await collectionOf(c, peer)).get(keyOf(c));
+    if (value === undefined) throw new ApiError("API_NO_ROW", "No such row", 404);
+    return c.json({ value: toJson(value) });
+  });
+  api.put(`${COLLECTION}/row`, async (c) => {
+    const { value } = await bodyOf(c);
+    if (value === undefined) throw new ApiError("API_INPUT_INVALID", "A row has a value", 400);
+    await (await collectionOf(c, peer)).put(keyOf(c), fromJson(value));
+    return c.body(null, 204);
+  });
+  api.delete(`${COLLECTION}/row`, async (c) => {
+    await (await collectionOf(c, peer)).delete(keyOf(c));
+    return c.body(null, 204);
+  });
+  api.post(`${COLLECTION}/batch`, async (c) => {
+    const { puts, deletes } = await bodyOf(c);
+    const collection = await collectionOf(c, peer);
+    await (
+      await databaseOf(c, peer)
+    ).batch((batch) => {
+      for (const [key, value] of Object.entries(fieldsOf(puts ?? {})))
+        batch.put(collection, key, fromJson(value));
+      for (const key of listOf(deletes ?? [])) batch.delete(collection, key);
+    });
+    return c.body(null, 204);
+  });
+  api.get(`${COLLECTION}/conflicts`, async (c) => {
+    const conflicts = await (await collectionOf(c, peer)).conflicts(keyOf(c));
+    return c.json(
+      conflicts.map(({ value, ...rest }) => ({
+        ...rest,
+        ...(value !== undefined && { value: toJson(value) }),
+      })),
+    );
+  });
+  api.get(`${COLLECTION}/rows`, async (c) => {
+    const { prefix, start, end, limit, reverse } = c.req.query();
+    const collection = await collectionOf(c, peer);
+    const rows = collection.scan({
+      prefix,
+      start,
+      end,
+      reverse: reverse === "true",
+      limit: limit === undefined ? API_ROWS_MAX : countOf(limit),
+    });
+    return lines(c, rows, ({ key, value }) => ({ key, value: toJson(value) }));
+  });
+  api.get(`${COLLECTION}/watch`, async (c) => {
+    const { prefix } = c.req.query();
+    const pages = (await collectionOf(c, peer)).watch({ prefix, signal: c.req.raw.signal });
+    return lines(c, pages, ({ changes, ...rest }) => ({
+      ...rest,
+      changes: changes.map((change) =>
+        change.type === "put" ? { ...change, value: toJson(change.value) } : change,
+      ),
+    }));
+  });
+}
+
+function addGroupRoutes(api: Hono, peer: Peer): void {
+  api.get(GROUPS, async (c) => c.json((await databaseOf(c, peer)).syncgroups().map(groupJson)));
+  api.post(GROUPS, async (c) => {
+    const { name, collections, description, isPrivate } = await bodyOf(c);
+    const database = await databaseOf(c, peer);
+    const group = await database.createSyncgroup(textOf("name", name), {
+      collections: listOf(collections).map((one) => namedCollection(database, one)),
+      ...(description !== undefined && { description: textOf("description", description) }),
+      ...(isPrivate !== undefined && { isPrivate: booleanOf("isPrivate", isPrivate) }),
+    });
+    return c.json(groupJson(group), 201);
+  });
+  api.get(`${GROUPS}/:group`, async (c) =>
+    c.json(groupJson((await databaseOf(c, peer)).syncgroup(param(c, "group")))),
+  );
+  api.post(`${GROUPS}/:group/invites`, async (c) => {
+    const { role, uses, expiresInMs } = await bodyOf(c);
+    const ticket = await (await databaseOf(c, peer)).syncgroup(param(c, "group")).invite({
+      ...(role !== undefined && { role: roleOf(role) }),
+      ...(uses !== undefined && { uses: countOf(uses) }),
+      ...(expiresInMs !== undefined && { expiresInMs: countOf(expiresInMs) }),
+    });
+    return c.json({ ticket }, 201);
+  });
+  api.post("/v1/databases/:database/join", async (c) => {
+    const { ticket } = await bodyOf(c);
+    return c.json(
+      groupJson(await (await databaseOf(c, peer)).joinSyncgroup(textOf("ticket", ticket))),
+      201,
+    );
+  });
+}
+
+function groupJson(group: Syncgroup): object {
+  const { name, owner } = group;
+  return {
+    name,
+    owner,
+    status: group.status(),
+    progress: group.progress() ?? null,
+    collections: group.collections().map((one) => ({ owner: one.owner, name: one.name })),
+    members: group.members(),
+  };
+}
+
+function param(c: Context, name: string): string {
+  return c.req.param(name) ?? "";
+}
+
+function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
+  return peer.openDatabase(param(c, "database"));
+}
+
+/** By `?owner=`, or our own, or the only one of that name that is here. */
+async function collectionOf(c: Context, peer: Peer): Promise<Collection> {
+  const owner = c.req.query("owner");
+  const name = param(c, "collection");
+  return namedCollection(
+    await databaseOf(c, peer),
+    owner === undefined ? name : `${name}@${owner}`,
+  );
+}
+
+function namedCollection(database: PeerDatabase, text: string): Collection {
+  const at = text.lastIndexOf("@did:key:");
+  if (at > 0) {
+    const owner = parseUserId(text.slice(at + 1));
+    if (owner === undefined) throw new ApiError("API_INPUT_INVALID", "An owner is a did:key", 400);
+    return database.collection({ owner, name: text.slice(0, at) });
+  }
+  const own = database.collection(text);
+  const named = database.collections().filter(({ name }) => name === text);
+  const [only] = named;
+  if (only === undefined || named.some(({ owner }) => owner === own.owner)) return own;
+  if (named.length === 1) return database.collection(only);
+  throw new ApiError(
+    "API_INPUT_INVALID",
+    `Several collections are named "${text}": say whose, as ${text}@did:key:…`,
+    400,
+  );
+}
+
+function keyOf(c: Context): string {
+  const key = c.req.query("key");
+  if (key === undefined) throw new ApiError("API_INPUT_INVALID", "A row has a key", 400);
+  return key;
+}
+
+async function bodyOf(c: Context): Promise<Readonly<Record<string, Json>>> {
+  const text = await c.req.text();
+  try {
+    return fieldsOf(JSON.parse(text) as Json);
+  } catch (cause) {
+    if (cause instanceof SyntaxError)
+      throw new ApiError("API_INPUT_INVALID", "The request is no JSON", 400);
+    throw cause;
+  }
+}
+
+/** One JSON value a line, as they come; the reader's going away ends the source. */
+function lines<T>(c: Context, source: AsyncIterable<T>, toLine: (one: T) => object): Response {
+  return stream(c, async (out) => {
+    const items = source[Symbol.asyncIterator]();
+    out.onAbort(() => void items.return?.());
+    try {
+      for (let next = await items.next(); next.done !== true; next = await items.next()) {
+        await out.writeln(JSON.stringify(toLine(next.value)));
+        if (out.aborted) break;
+      }
+    } catch (error) {
+      await out.writeln(
+        JSON.stringify(
+          errorBody(codeOf(error) ?? "INTERNAL", error instanceof Error ? error.message : ""),
+        ),
+      );
+    } finally {
+      await items.return?.();
+    }
+  });
+}
+
+function errorBody(code: string, message: string): { error: { code: string; message: string } } {
+  return { error: { code, message } };
+}
+
+function statusOf(error: Error): ContentfulStatusCode {
+  if (error instanceof ApiError) return error.status;
+  const code = codeOf(error) ?? "";
+  if (error instanceof TypeError || error instanceof RangeError) return 400;
+  if (/_(INVALID|UNSUPPORTED|TOO_LARGE|MALFORMED|WRONG_DATABASE)$/.test(code)) return 400;
+  if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
+    return code === "STORE_READ_ONLY" ? 503 : 403;
+  if (/_(NO_GROUP|NO_ROW)$/.test(code)) return 404;
+  if (/_(EXISTS|CONCURRENT_BATCH|PENDING)$/.test(code)) return 409;
+  return code === "" ? 500 : 503;
+}

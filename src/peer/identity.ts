@@ -1,0 +1,120 @@
+/**
+ * Who this device is: its key, its user's key and the user's word for it. Secrets are files of their own that only this
+ * user may read, beside the store and not in it.
+ */
+
+import { issueCertificate, verifyCertificate } from "../access/index.ts";
+import {
+  type Clock,
+  type Crypto,
+  deviceIdOf,
+  fromHex,
+  KEY_SIZE,
+  type Random,
+  toHex,
+  userIdOf,
+  utf8,
+  fromUtf8,
+  fromBase64Url,
+  toBase64Url,
+} from "../base/index.ts";
+import type { Identity } from "../history/index.ts";
+import { PeerError } from "./errors.ts";
+
+/** Secret files by name, in the peer's folder or in memory. */
+export interface Secrets {
+  read(name: string): Promise<Uint8Array | undefined>;
+  /** Durable when it resolves. */
+  write(name: string, bytes: Uint8Array): Promise<void>;
+}
+
+export interface IdentityDeps {
+  readonly crypto: Crypto;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+const DEVICE_KEY = "device.key";
+const USER_KEY = "user.key";
+const CERTIFICATE = "device.cert";
+
+/**
+ * The identity that the secrets hold, or a new one.
+ *
+ * @throws {PeerError} `PEER_IDENTITY_MISSING` when a store is there and its device key is not; `PEER_IDENTITY_INVALID` when a file is
+ *   none of ours.
+ */
+export async function openIdentity(
+  deps: IdentityDeps,
+  secrets: Secrets,
+  options: { readonly name: string; readonly hasStore: boolean },
+): Promise<Identity> {
+  const { crypto } = deps;
+  const known = await readSeed(secrets, DEVICE_KEY);
+  if (known === undefined && options.hasStore) {
+    throw new PeerError(
+      "PEER_IDENTITY_MISSING",
+      `Cannot open peer: its store is there, but not its key (${DEVICE_KEY}). Put it back from a backup`,
+    );
+  }
+  const deviceSeed = known ?? (await makeSeed(deps, secrets, DEVICE_KEY));
+  const device = deviceIdOf(await crypto.publicKey(deviceSeed));
+  const text = await secrets.read(CERTIFICATE);
+  if (text !== undefined) {
+    const bytes = fromBase64Url((fromUtf8(text) ?? "").trim());
+    const certified =
+      bytes === undefined
+        ? undefined
+        : await verifyCertificate({ crypto }, bytes).catch(() => undefined);
+    if (certified?.device !== device) throw invalid(CERTIFICATE);
+    return { device, deviceSeed, certified };
+  }
+  const userSeed = (await readSeed(secrets, USER_KEY)) ?? (await makeSeed(deps, secrets, USER_KEY));
+  const issued = Math.max(0, Math.floor(deps.clock.now()));
+  const bytes = await issueCertificate({ crypto }, userSeed, {
+    device,
+    name: options.name,
+    issued,
+  });
+  await secrets.write(CERTIFICATE, utf8(toBase64Url(bytes)));
+  const certified = await verifyCertificate({ crypto }, bytes);
+  if (certified.user !== userIdOf(await crypto.publicKey(userSeed))) throw invalid(USER_KEY);
+  return { device, deviceSeed, certified };
+}
+
+/** Secrets that end with the process: of a peer without a folder. */
+export function memorySecrets(): Secrets {
+  const files = new Map<string, Uint8Array>();
+  return {
+    read: (name) => Promise.resolve(files.get(name)),
+    write: (name, bytes) => {
+      files.set(name, bytes);
+      return Promise.resolve();
+    },
+  };
+}
+
+async function makeSeed(
+  { random }: IdentityDeps,
+  secrets: Secrets,
+  name: string,
+): Promise<Uint8Array> {
+  const seed = random.bytes(KEY_SIZE);
+  await secrets.write(name, utf8(toHex(seed)));
+  return seed;
+}
+
+async function readSeed(secrets: Secrets, name: string): Promise<Uint8Array | undefined> {
+  const text = await secrets.read(name);
+  if (text === undefined) return undefined;
+  const seed = fromHex((fromUtf8(text) ?? "").trim());
+  if (seed?.length !== KEY_SIZE) throw invalid(name);
+  return seed;
+}
+
+function invalid(name: string): PeerError {
+  return new PeerError(
+    "PEER_IDENTITY_INVALID",
+    `Cannot open peer: ${name} is not the file that was written. Put it back from a backup`,
+  );
+}

@@ -1,0 +1,40 @@
+/**
+ * Rookery: a local-first database that synchronises peer to peer.
+ *
+ * Start at `openPeer`.
+ *
+ * @module
+ */
+
+export { createApi } from "./api.ts";
+export { type ApiConnection, connectToApi, serveApi } from "./api-connection.ts";
+export {
+  type BlobRef,
+  codeOf,
+  type DeviceId,
+  type Logger,
+  type UserId,
+  type Value,
+} from "../base/index.ts";
+export type {
+  Batch,
+  Change,
+  Collection,
+  CollectionInfo,
+  CollectionName,
+  ConflictingValue,
+  WatchPage,
+} from "../db/index.ts";
+export type {
+  GroupStatus,
+  InviteOptions,
+  JoinOptions,
+  Member,
+  PeerStatus,
+  PendingProgress,
+} from "../sync/index.ts";
+export { PeerError, type PeerErrorCode } from "./errors.ts";
+export { openPeer, type PeerOptions } from "./open-peer.ts";
+export { Peer, type PeerOverview } from "./peer.ts";
+export { PeerDatabase, type SyncgroupOptions } from "./peer-database.ts";
+export { Syncgroup } from "./syncgroup.ts";

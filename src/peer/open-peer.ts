@@ -1,0 +1,73 @@
+import {
+  nodeClock,
+  nodeCrypto,
+  nodeRandom,
+  openDiskStore,
+  openFolder,
+  openLibp2pTransport,
+} from "#platform";
+import { type Logger, utf8, fromUtf8 } from "../base/index.ts";
+import { History } from "../history/index.ts";
+import { openMemoryStore } from "../store/index.ts";
+import { hasGroups } from "../sync/index.ts";
+import { memorySecrets, openIdentity } from "./identity.ts";
+import { Network } from "./network.ts";
+import { Peer } from "./peer.ts";
+
+export interface PeerOptions {
+  /** Folder of keys and store, made unless it is there. Without one everything is in memory and ends with the peer. */
+  readonly path?: string | undefined;
+  /** The device's name, for people; taken when its identity is made. Default "device". */
+  readonly name?: string | undefined;
+  /**
+   * Multiaddrs to listen at, like `/ip4/0.0.0.0/tcp/4001`; empty: dial only. Given: the network starts at once. Default: it starts
+   * when something is shared, at the port used last or any that is free.
+   */
+  readonly listen?: readonly string[] | undefined;
+  /** Default: says nothing. */
+  readonly logger?: Logger | undefined;
+}
+
+const PORT_FILE = "port";
+
+/**
+ * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
+ *
+ * @throws {PeerError} `PEER_PATH_INVALID`, `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
+ *   the store's others; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
+ */
+export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
+  const { path, name = "device", listen, logger = (): void => {} } = options;
+  const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
+  await using opened = new AsyncDisposableStack();
+
+  const folder = path === undefined ? undefined : await openFolder(path);
+  const secrets = folder ?? memorySecrets();
+  const hasStore = folder !== undefined && (await folder.hasStore());
+  const identity = await openIdentity(platform, secrets, { name, hasStore });
+  const store = opened.use(
+    folder === undefined
+      ? await openMemoryStore(platform)
+      : await openDiskStore(platform, folder.storePath),
+  );
+  const history = opened.use(await History.open({ ...platform, store, identity }));
+  const network = new Network({
+    ...platform,
+    store,
+    history,
+    listen,
+    openTransport: (addresses) =>
+      openLibp2pTransport({ ...platform, seed: identity.deviceSeed }, { listen: addresses }),
+    port: {
+      read: async () =>
+        Number(fromUtf8((await secrets.read(PORT_FILE)) ?? new Uint8Array())) || undefined,
+      write: (port) => secrets.write(PORT_FILE, utf8(String(port))),
+    },
+  });
+  opened.defer(() => network.close());
+  if (listen !== undefined || (await hasGroups(store, history))) await network.open();
+
+  const peer = new Peer({ store, history, network });
+  opened.move();
+  return peer;
+}

@@ -1,0 +1,92 @@
+import type { Value } from "../base/index.ts";
+import type {
+  Batch,
+  BatchOptions,
+  Collection,
+  CollectionInfo,
+  CollectionName,
+  Database,
+} from "../db/index.ts";
+import { type GroupOptions, type JoinOptions, SyncError } from "../sync/index.ts";
+import type { Network } from "./network.ts";
+import { Syncgroup } from "./syncgroup.ts";
+
+export interface SyncgroupOptions extends Omit<GroupOptions, "collections"> {
+  /** At least one; fixed from then on. */
+  readonly collections: readonly Pick<Collection, "id">[];
+}
+
+/** A database of a peer: what `Database` has, and syncgroups. */
+export class PeerDatabase implements AsyncDisposable {
+  readonly #database: Database;
+  readonly #network: Network;
+
+  constructor(database: Database, network: Network) {
+    this.#database = database;
+    this.#network = network;
+  }
+
+  get name(): string {
+    return this.#database.name;
+  }
+
+  /** See `Database.collection`. */
+  collection<T = Value>(of: string | CollectionName): Collection<T> {
+    return this.#database.collection<T>(of);
+  }
+
+  /** See `Database.collections`. */
+  collections(): CollectionInfo[] {
+    return this.#database.collections();
+  }
+
+  /** See `Database.batch`. */
+  batch<R>(fn: (batch: Batch) => Promise<R> | R, options?: BatchOptions): Promise<R> {
+    return this.#database.batch(fn, options);
+  }
+
+  /** Shares collections: others join by an invite. @throws {SyncError} `SYNC_GROUP_EXISTS`, `SYNC_NO_ACCESS`, `SYNC_SPEC_INVALID`; {NetError}. */
+  async createSyncgroup(name: string, options: SyncgroupOptions): Promise<Syncgroup> {
+    const sync = await this.#network.open();
+    const collections = options.collections.map(({ id }) => id);
+    return new Syncgroup(
+      sync,
+      this.#database,
+      await sync.createGroup(this.name, name, { ...options, collections }),
+    );
+  }
+
+  /**
+   * Joins by a ticket. The group is kept when it resolves; its rows arrive from then on: `await group.ready()` for those there were.
+   *
+   * @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} `SYNC_JOIN_FAILED`, `SYNC_NO_ACCESS`, `SYNC_INVITE_EXPIRED`, `SYNC_INVITE_USED_UP`,
+   *   `SYNC_WRONG_DATABASE`; {NetError}.
+   */
+  async joinSyncgroup(ticket: string, options?: JoinOptions): Promise<Syncgroup> {
+    const sync = await this.#network.open();
+    return new Syncgroup(sync, this.#database, await sync.join(this.name, ticket, options));
+  }
+
+  /** The syncgroups that are here. */
+  syncgroups(): Syncgroup[] {
+    const sync = this.#network.current;
+    if (sync === undefined) return [];
+    return sync.groups(this.name).map((id) => new Syncgroup(sync, this.#database, id));
+  }
+
+  /** The syncgroup of this name. @throws {SyncError} `SYNC_NO_GROUP`. */
+  syncgroup(name: string): Syncgroup {
+    const group = this.syncgroups().find((one) => one.name === name);
+    if (group === undefined)
+      throw new SyncError("SYNC_NO_GROUP", `No syncgroup "${name}" in database "${this.name}"`);
+    return group;
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,116 @@
+import type { DeviceId, UserId } from "../base/index.ts";
+import { openDatabase } from "../db/index.ts";
+import type { History } from "../history/index.ts";
+import type { StoreState, Store } from "../store/index.ts";
+import type { PeerStatus } from "../sync/index.ts";
+import { PeerError } from "./errors.ts";
+import type { Network } from "./network.ts";
+import { PeerDatabase } from "./peer-database.ts";
+
+/** What a peer is made of, bottom up. */
+export interface PeerParts {
+  readonly store: Store;
+  readonly history: History;
+  readonly network: Network;
+}
+
+/** A peer at a glance. */
+export interface PeerOverview {
+  readonly device: DeviceId;
+  readonly user: UserId;
+  readonly name: string;
+  /** `readOnly`: a write failed, for example on a full disk; it goes on by itself when there is room. */
+  readonly store: StoreState;
+  readonly addresses: readonly string[];
+  readonly databases: readonly string[];
+}
+
+/** One device's databases, its network and its keys. Made by `openPeer`. */
+export class Peer implements AsyncDisposable {
+  readonly #parts: PeerParts;
+  readonly #databases = new Map<string, PeerDatabase>();
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: PeerParts) {
+    this.#parts = parts;
+  }
+
+  get device(): DeviceId {
+    return this.#parts.history.identity.device;
+  }
+
+  get user(): UserId {
+    return this.#parts.history.identity.certified.user;
+  }
+
+  /** Opens a database, made unless it is there. The same name has the same handle. @throws {DbError} `DB_NAME_INVALID`; {StoreError}. */
+  async openDatabase(name: string): Promise<PeerDatabase> {
+    if (this.#closing !== undefined)
+      throw new PeerError("PEER_CLOSED", "Cannot open database: the peer is closed");
+    const known = this.#databases.get(name);
+    if (known !== undefined) return known;
+    const { history, network } = this.#parts;
+    const readOnlyReason = (
+      collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
+    ): string | undefined => network.current?.readOnlyReason(collection);
+    const database = await openDatabase({ history, readOnlyReason }, name);
+    const opened = this.#databases.get(name) ?? new PeerDatabase(database, network);
+    this.#databases.set(name, opened);
+    return opened;
+  }
+
+  /** Names of the databases that are here. */
+  databases(): string[] {
+    return this.#parts.history.databases();
+  }
+
+  /** The peers that this one shares something with. */
+  peers(): PeerStatus[] {
+    return this.#parts.network.current?.peers() ?? [];
+  }
+
+  async status(): Promise<PeerOverview> {
+    const { store, history, network } = this.#parts;
+    const { device, certified } = history.identity;
+    return {
+      device,
+      user: certified.user,
+      name: certified.name,
+      store: store.state,
+      addresses: await network.addresses(),
+      databases: this.databases(),
+    };
+  }
+
+  /** Starts the network unless it runs. @throws {NetError} */
+  async connect(): Promise<void> {
+    await this.#parts.network.open();
+  }
+
+  /** Stops syncing a database, both ways, until `resume`. What is written meanwhile is sent then. */
+  async pause(database: string): Promise<void> {
+    (await this.#parts.network.open()).pause(database);
+  }
+
+  async resume(database: string): Promise<void> {
+    (await this.#parts.network.open()).resume(database);
+  }
+
+  /** Ends everything in the reverse order of opening. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const { store, history, network } = this.#parts;
+    for (const database of this.#databases.values()) await database.close();
+    await network.close();
+    await history.close();
+    await store.close();
+  }
+}
