@@ -1,6 +1,6 @@
 import { assert } from "./assert.ts";
 import { concatBytes } from "./bytes.ts";
-import { FrameError } from "./errors.ts";
+import { FrameError, type FrameErrorCode } from "./errors.ts";
 import { VARINT_SIZE_MAX, varintSize, writeVarint } from "./varint.ts";
 
 /** The length before a frame of `size` bytes: an unsigned protobuf varint, as libp2p's and Swarm's protocols have it. [BA5] */
@@ -102,21 +102,15 @@ export class FrameDecoder {
       const byte = this.#piece[this.#at++] as number;
       this.#header += (byte & 0x7f) * 2 ** (7 * this.#headerBytes);
       this.#headerBytes += 1;
-      if (this.#header > this.#max) {
+      const isLast = byte < 0x80;
+      if (isLast ? byte === 0 && this.#headerBytes > 1 : this.#headerBytes === VARINT_SIZE_MAX)
+        throw this.#refuse("FRAME_MALFORMED", "its length is no varint in its shortest form");
+      if (!isLast) continue;
+      if (this.#header > this.#max)
         throw this.#refuse(
-          new FrameError("FRAME_TOO_LARGE", `Cannot read frame: over the limit of ${this.#max}`),
+          "FRAME_TOO_LARGE",
+          `${this.#header} bytes are over the limit of ${this.#max}`,
         );
-      }
-      if (
-        byte >= 0x80 ? this.#headerBytes === VARINT_SIZE_MAX : byte === 0 && this.#headerBytes > 1
-      )
-        throw this.#refuse(
-          new FrameError(
-            "FRAME_MALFORMED",
-            "Cannot read frame: its length is no varint in its shortest form",
-          ),
-        );
-      if (byte >= 0x80) continue;
       this.#size = this.#header;
       this.#header = 0;
       this.#headerBytes = 0;
@@ -125,9 +119,9 @@ export class FrameDecoder {
     return undefined;
   }
 
-  #refuse(refusal: FrameError): FrameError {
-    this.#refusal = refusal;
-    return refusal;
+  #refuse(code: FrameErrorCode, why: string): FrameError {
+    this.#refusal = new FrameError(code, `Cannot read frame: ${why}`);
+    return this.#refusal;
   }
 }
 
