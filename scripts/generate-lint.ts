@@ -82,11 +82,19 @@ function layerOverride(layer: Layer): Override {
   return { files: [`src/${layer.folder}/**`], rules };
 }
 
-/** Tests may enter any folder, through its index, and use what tests are made of. */
+/**
+ * Tests may enter any folder, through its index, and use what tests are made of. Of the testkit they may take single
+ * files: its index brings every layer and adapter along.
+ */
 function testOverride(): Override {
   const packages = ["vitest", "fast-check", ...NODE_BUILTINS, "#platform", "rookery", "rookery/**"];
   const others = LAYERS.flatMap((layer) => layer.packages);
-  const allowed = ["./index.ts", "../*/index.ts", ...new Set([...packages, ...others])];
+  const allowed = [
+    "./index.ts",
+    "../*/index.ts",
+    "../testkit/*.ts",
+    ...new Set([...packages, ...others]),
+  ];
   return {
     files: ["src/**/*.test.ts"],
     rules: {

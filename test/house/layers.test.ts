@@ -91,7 +91,7 @@ const BREACHES: readonly Breach[] = [
   },
   {
     name: "package",
-    code: `import { encode } from "cborg";\nexport const a = encode;\n`,
+    code: `import { base58btc } from "multiformats/bases/base58";\nexport const a = base58btc;\n`,
     ...LINT_ONLY,
   },
   { name: "dynamic", code: `export const a = await import("../net/index.ts");\n`, ...LINT_ONLY },
@@ -223,19 +223,21 @@ import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { net } from "../net/index.ts";
 import { rules } from "../testkit/index.ts";
+import { clean } from "../testkit/clean.ts";
 import { access } from "./index.ts";
 import { sibling } from "./sibling.ts";
 
 test("a test may enter any folder", () => {
-  expect([fc, tmpdir(), net, rules, access, sibling, Date.now(), Math.random()]).toHaveLength(8);
+  expect([fc, tmpdir(), net, rules, clean, access, sibling, Date.now(), Math.random()]).toHaveLength(9);
 });
 `,
+  "src/testkit/clean.ts": `export const clean = 1;\n`,
   "src/base/value-clean.ts": `
-import { encode } from "cborg";
+import { base58btc } from "multiformats/bases/base58";
 
 export const isDate = (value: unknown): value is Date => value instanceof Date;
 export const dateOf = (ms: number): Date => new Date(ms);
-export const bytesOf = (value: unknown): Uint8Array => encode(value);
+export const textOf = (value: Uint8Array): string => base58btc.encode(value);
 `,
   "src/node/clean.ts": `
 import { readFileSync } from "node:fs";
