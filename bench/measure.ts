@@ -1,0 +1,48 @@
+import { readFile } from "node:fs/promises";
+
+/** One measurement, as it is printed. */
+export interface Measurement {
+  readonly bench: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly seconds: number;
+  /** Both directions, with the headers of TCP and IP and with acknowledgements; `null` where the system does not tell. */
+  readonly wireBytes: number | null;
+  /** The processes' maximum resident size. */
+  readonly rssMiB: { readonly a: number; readonly b: number };
+  /** The raw engine's rate in the same run and the same unit, or `null` where a rate has no such measure. */
+  readonly reference: number | null;
+  /** `value` over `reference`. */
+  readonly ratio: number | null;
+  /** The value of each run. */
+  readonly runs: readonly number[];
+}
+
+export function print(measurement: Measurement): void {
+  process.stdout.write(`${JSON.stringify(measurement)}\n`);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low, high] = [sorted[middle - 1] ?? 0, sorted[middle] ?? 0];
+  return sorted.length % 2 === 1 ? high : (low + high) / 2;
+}
+
+/** Three digits after the point: more would claim what no run repeats. */
+export function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+/** Bytes that the loopback interface has carried, headers included; `null` where the system does not tell. */
+export async function loopbackBytes(): Promise<number | null> {
+  try {
+    const line = (await readFile("/proc/net/dev", "utf8"))
+      .split("\n")
+      .find((one) => one.trimStart().startsWith("lo:"));
+    const received = Number(line?.split(":")[1]?.trim().split(/\s+/)[0]);
+    return Number.isFinite(received) ? received : null;
+  } catch {
+    return null;
+  }
+}
