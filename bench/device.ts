@@ -23,9 +23,9 @@ export class BenchDevice implements AsyncDisposable {
     readonly [field: string]: unknown;
   }): Promise<Answer> {
     this.#child.stdin?.write(`${JSON.stringify(command)}\n`);
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error(`The device ended while it was asked to ${command.do}`);
-    const answer = JSON.parse(value) as Answer & { readonly error?: string };
+    const line = await this.#lines.next();
+    if (line.done === true) throw new Error(`The device ended while it was asked to ${command.do}`);
+    const answer = JSON.parse(line.value) as Answer & { readonly error?: string };
     if (answer.error !== undefined) throw new Error(answer.error);
     return answer;
   }

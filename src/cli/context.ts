@@ -51,7 +51,7 @@ export async function* askLines(
   let rest = "";
   const decoder = new TextDecoder();
   try {
-    for await (const piece of response.body) {
+    for await (const piece of response.body as AsyncIterable<Uint8Array>) {
       rest += decoder.decode(piece, { stream: true });
       const complete = rest.split("\n");
       rest = complete.pop() ?? "";

@@ -95,9 +95,9 @@ class Steps {
   }
 
   summarise(): void {
-    const { print, json } = this.#context;
-    if (json) {
-      print(
+    const context = this.#context;
+    if (context.json) {
+      context.print(
         JSON.stringify({
           ok: true,
           steps: this.#done.map(({ name, milliseconds, result }) => ({
@@ -109,10 +109,10 @@ class Steps {
       );
       return;
     }
-    print("");
-    print("What this run has shown:");
+    context.print("");
+    context.print("What this run has shown:");
     for (const { name, milliseconds, result } of this.#done)
-      print(`  ${name}: ${result.proved}; ${result.cost}; ${milliseconds} ms`);
+      context.print(`  ${name}: ${result.proved}; ${result.cost}; ${milliseconds} ms`);
   }
 
   fail(error: unknown): void {

@@ -23,6 +23,7 @@ import {
   type LogKey,
   type Random,
   type ScopeId,
+  utf8,
 } from "../base/index.ts";
 import {
   CommitHeaderSchema,
@@ -38,7 +39,7 @@ import {
 import { mayWriteRow } from "./authority.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
-import { CONTROL_HEADS_MAX, PART_LOGS_MAX } from "./limits.ts";
+import { CONTROL_HEADS_MAX, HINT_BYTES_MAX, PART_LOGS_MAX } from "./limits.ts";
 import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
 import type { Interner } from "./interner.ts";
 import { type ControlRecord, SALT_SIZE } from "./records.ts";
@@ -105,12 +106,21 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
       `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`,
     );
   }
+  refuseHint(draft.hint);
   refuseUnauthorised(deps.identity, scope, rows);
   await new PartDraft(deps, turn, scope, rows, controls).commit(draft.hint);
 }
 
 function isLive(row: Row): boolean {
   return row.heads.some((head) => head.value !== undefined);
+}
+
+function refuseHint(hint: string | undefined): void {
+  if (hint === undefined || (hint.isWellFormed() && utf8(hint).length <= HINT_BYTES_MAX)) return;
+  throw new HistoryError(
+    "HISTORY_TOO_LARGE",
+    `Cannot commit: a hint has at most ${HINT_BYTES_MAX} bytes of UTF-8`,
+  );
 }
 
 function refuseUnauthorised(

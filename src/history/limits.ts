@@ -6,8 +6,6 @@ export const WRITES_WAITING_MAX = 100_000;
 export const CONTROL_HEADS_MAX = 256;
 /** Logs in a part's dictionary: every op's context has at most 256, and a batch of rows shares most. */
 export const PART_LOGS_MAX = 1024;
-/** Bytes of a part read or sent at once: the bytes of the largest batch and a frame. */
-export const PART_BYTES_MAX = 17 * 1024 * 1024;
 /** Rows read from the store in one call while a part is put together or a page is merged. */
 export const READ_ROWS_MAX = 1000;
 /** Bytes of a batch's hint. */

@@ -78,8 +78,9 @@ class LogSource {
 
   async advance(): Promise<void> {
     this.current = undefined;
-    const { done, value } = await this.#entries.next();
-    if (done === true) return;
+    const next = await this.#entries.next();
+    if (next.done === true) return;
+    const { value }: { value: Entry } = next;
     const generation = generationOf(value.key);
     if (generation > this.#last) return;
     this.current = {

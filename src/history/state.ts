@@ -1,5 +1,5 @@
 import {
-  HybridClock,
+  type HybridClock,
   type LogKey,
   logKeyOf,
   type GenVector,

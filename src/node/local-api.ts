@@ -82,7 +82,7 @@ export function requestLocal(
       },
     );
     call.on("error", (cause) => {
-      if (signal?.aborted === true) reject(signal.reason);
+      if (signal?.aborted === true) reject(signal.reason as Error);
       else
         reject(new LocalApiError("LOCAL_API_UNREACHABLE", `No peer answers at ${path}`, { cause }));
     });

@@ -38,7 +38,7 @@ export function booleanOf(name: string, json: Json): boolean {
 export function listOf(json: Json | undefined): readonly string[] {
   if (!Array.isArray(json) || !json.every((one) => typeof one === "string"))
     throw invalid("A list of texts is wanted");
-  return json as readonly string[];
+  return json;
 }
 
 /** A whole number from 0 to 2^53 - 1, as JSON or as text of a query. */
