@@ -37,8 +37,8 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "base",
     imports: [],
-    // cborg encodes row values, multiformats the names of keys.
-    packages: [...whole("cborg"), ...whole("multiformats")],
+    // multiformats encodes the names of keys.
+    packages: [...whole("multiformats")],
     platform: "neutral",
   },
   {
