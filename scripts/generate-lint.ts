@@ -87,7 +87,15 @@ function layerOverride(layer: Layer): Override {
  * files: its index brings every layer and adapter along.
  */
 function testOverride(): Override {
-  const packages = ["vitest", "fast-check", ...NODE_BUILTINS, "#platform", "rookery", "rookery/**"];
+  const packages = [
+    "vitest",
+    "fast-check",
+    "cborg",
+    ...NODE_BUILTINS,
+    "#platform",
+    "rookery",
+    "rookery/**",
+  ];
   const others = LAYERS.flatMap((layer) => layer.packages);
   const allowed = [
     "./index.ts",

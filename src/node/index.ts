@@ -7,7 +7,7 @@
 export { type DiskStoreDeps, openDiskStore } from "./disk-store.ts";
 export { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
 export { nodeClock, nodeCrypto, nodeRandom } from "./ports.ts";
-export type { Encryption } from "./libp2p-host.ts";
+export type { Encryption } from "./encryption.ts";
 export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";
 export {
   type Libp2pTransportDeps,

@@ -7,6 +7,7 @@ import type {
 } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Logger } from "../base/index.ts";
+import type { Encryption } from "./encryption.ts";
 import {
   CONNECTION_WRITE_BUFFER_BYTES,
   CONNECTIONS_MAX,
@@ -24,9 +25,6 @@ import {
 } from "./libp2p-limits.ts";
 import { STREAM_WINDOW_BYTES } from "../net/index.ts";
 import { guardYamux } from "./libp2p-yamux-guard.ts";
-
-/** How a connection may be encrypted, first choice first. */
-export type Encryption = "tls" | "noise";
 
 export interface HostSettings {
   readonly seed: Uint8Array;

@@ -18,12 +18,8 @@ import {
 import { Libp2pConnection } from "./libp2p-connection.ts";
 import { Dialler, ExpectedDevices, parseDialled, parseListen } from "./libp2p-dial.ts";
 import { listenError } from "./libp2p-errors.ts";
-import {
-  createHost,
-  type Encryption,
-  loadParseMultiaddr,
-  type ParseMultiaddr,
-} from "./libp2p-host.ts";
+import type { Encryption } from "./encryption.ts";
+import { createHost, loadParseMultiaddr, type ParseMultiaddr } from "./libp2p-host.ts";
 import {
   CLOSE_TIMEOUT_MS,
   DIAL_TIMEOUT_MS,
