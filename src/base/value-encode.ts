@@ -192,9 +192,10 @@ class Encoder {
     const { read, written } = textEncoder.encodeInto(text, this.#bytes.subarray(start));
     if (read < length) throw tooLarge();
     if (written !== length) {
+      const moved = headAt + headSize(written);
+      if (moved !== start) this.#bytes.copyWithin(moved, start, start + written);
       this.#at = headAt;
       this.#head(MAJOR.text, written);
-      if (this.#at !== start) this.#bytes.copyWithin(this.#at, start, start + written);
     }
     this.#at += written;
   }
@@ -261,6 +262,12 @@ class Encoder {
     this.#bytes = grown;
     this.#view = undefined;
   }
+}
+
+/** Bytes of the head of this length, at most 2^32 - 1. */
+function headSize(length: number): number {
+  if (length < 24) return 1;
+  return length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
 }
 
 /** The longest head: one byte and a number of 64 bits. */
