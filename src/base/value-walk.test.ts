@@ -122,11 +122,11 @@ describe("attacks", () => {
     ["arrays", 0x81],
     ["tags of bigints", 0xc2],
     ["arrays without end", 0x9f],
-  ])("[VA6] 200 000 levels of %s are refused without following them", (_, byte) => {
+  ])("[VA7] 200 000 levels of %s are refused without following them", (_, byte) => {
     expect(codeOfWalk(new Uint8Array(200_000).fill(byte))).toBe("DB_VALUE_MALFORMED");
   });
 
-  test("[VA6] 100 000 levels of objects are refused without following them", () => {
+  test("[VA7] 100 000 levels of objects are refused without following them", () => {
     const bytes = concatBytes(...Array.from({ length: 100_000 }, () => hex("a16161")));
     expect(codeOfWalk(bytes)).toBe("DB_VALUE_MALFORMED");
   });
@@ -139,11 +139,11 @@ describe("attacks", () => {
     ["a text of 2^53 - 1 bytes", "7b001fffffffffffff"],
     ["a bigint of 2^32 bytes", "c25b0000000100000000"],
     ["a text of 2^64 - 1 bytes", "7bffffffffffffffff"],
-  ])("[VA6] %s that are only announced are refused", (_, text) => {
+  ])("[VA7] %s that are only announced are refused", (_, text) => {
     expect(codeOfWalk(hex(text))).toBe("DB_VALUE_MALFORMED");
   });
 
-  test("[VA6] the bounds of depth, parts and size hold for bytes as for values", () => {
+  test("[VA7] the bounds of depth, parts and size hold for bytes as for values", () => {
     const deep = (levels: number): Uint8Array =>
       Uint8Array.from({ length: levels + 1 }, (_, i) => (i < levels ? 0x81 : 0xf6));
     expect(codeOfWalk(deep(VALUE_DEPTH_MAX))).toBeUndefined();
