@@ -1,108 +1,112 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BlobRef, type BlobRefFields, formatBlobRef, parseBlobRef } from "./index.ts";
-import { arbitraryBlobRef } from "../testkit/value-arbitrary.ts";
+import { seededRandom } from "../testkit/index.ts";
+import { BlobRef, type BlobRefFields, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
 
-const FIELDS: BlobRefFields = {
-  root: Uint8Array.from({ length: 32 }, (_, i) => i),
-  size: 1000,
-  depth: 1,
-  chunker: 1,
-  mediaType: "image/png",
-};
+const ROOT = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
+const FIELDS: BlobRefFields = { root: ROOT, size: 1234, depth: 1, chunker: 1 };
 
-describe("fields", () => {
-  test.each<[string, Partial<BlobRefFields>]>([
-    ["a root of 31 bytes", { root: new Uint8Array(31) }],
-    ["a root of 33 bytes", { root: new Uint8Array(33) }],
-    ["a size below nought", { size: -1 }],
-    ["a size of 2^53", { size: 2 ** 53 }],
-    ["a size with a fraction", { size: 1.5 }],
-    ["a size that is no number", { size: Number.NaN }],
+const blobRef = fc
+  .record({
+    root: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    size: fc.maxSafeNat(),
+    depth: fc.nat({ max: 7 }),
+    chunker: fc.integer({ min: 1, max: 255 }),
+    mediaType: fc.option(fc.stringMatching(/^[ -~]{1,255}$/), { nil: undefined }),
+  })
+  .map((fields) => new BlobRef(fields));
+
+describe("a BlobRef", () => {
+  test.for<[string, Partial<BlobRefFields>]>([
+    ["a short root", { root: new Uint8Array(31) }],
+    ["a long root", { root: new Uint8Array(33) }],
+    ["a negative size", { size: -1 }],
+    ["a broken size", { size: 0.5 }],
+    ["a size over 2^53 - 1", { size: 2 ** 53 }],
+    ["no size", { size: Number.NaN }],
     ["a depth of 8", { depth: 8 }],
-    ["a depth below nought", { depth: -1 }],
-    ["a chunker of 0", { chunker: 0 }],
-    ["a chunker of 256", { chunker: 256 }],
+    ["chunker 0", { chunker: 0 }],
+    ["chunker 256", { chunker: 256 }],
     ["an empty media type", { mediaType: "" }],
     ["a media type of 256 characters", { mediaType: "a".repeat(256) }],
-    ["a media type that begins another header", { mediaType: "text/html\r\nX: y" }],
-    ["a media type that is not ASCII", { mediaType: "text/é" }],
-  ])("[VA8] %s is refused", (_, fields) => {
-    expect(() => new BlobRef({ ...FIELDS, ...fields })).toThrow(RangeError);
+    ["a media type beyond ASCII", { mediaType: "image/é" }],
+    ["a media type with a line end", { mediaType: "text/plain\r\nx: y" }],
+    ["a media type that ends in a line end", { mediaType: "text/plain\n" }],
+  ])("[VA11] is not made with %s", ([, change]) => {
+    expect(() => new BlobRef({ ...FIELDS, ...change })).toThrow(RangeError);
   });
 
-  test("[VA8] a BlobRef does not change, whatever becomes of what it was made of", () => {
-    const root = FIELDS.root.slice();
-    const ref = new BlobRef({ ...FIELDS, root });
-    root.fill(0xff);
-    expect(ref.root).toEqual(FIELDS.root);
+  test("[VA11] is made at its limits, and does not change with what it was made of", () => {
+    const root = ROOT.slice();
+    const ref = new BlobRef({
+      root,
+      size: Number.MAX_SAFE_INTEGER,
+      depth: 7,
+      chunker: 255,
+      mediaType: "a".repeat(255),
+    });
+    root.fill(0);
+    expect(ref.root).toEqual(ROOT);
     expect(() => Object.assign(ref, { size: 1 })).toThrow(TypeError);
+    expect(parseBlobRef(formatBlobRef(ref))?.equals(ref)).toBe(true);
   });
 
-  test("[VA8] two are equal when every field is", () => {
+  test("[VA11] equals another by all that it says", () => {
     const ref = new BlobRef(FIELDS);
-    expect(ref.equals(new BlobRef(FIELDS))).toBe(true);
+    expect(ref.equals(new BlobRef({ ...FIELDS, root: ROOT.slice() }))).toBe(true);
     const others: Partial<BlobRefFields>[] = [
       { root: new Uint8Array(32) },
       { size: 1 },
       { depth: 0 },
       { chunker: 2 },
-      { mediaType: undefined },
+      { mediaType: "a/b" },
     ];
-    for (const fields of others)
-      expect(ref.equals(new BlobRef({ ...FIELDS, ...fields }))).toBe(false);
+    for (const change of others)
+      expect(ref.equals(new BlobRef({ ...FIELDS, ...change }))).toBe(false);
+    expect(BlobRef.isBlobRef({ ...FIELDS, mediaType: undefined })).toBe(false);
   });
 });
 
-describe("text form", () => {
-  test("[VA9] the text form is parsed to what it was made of", () => {
+describe("its text", () => {
+  test("[VA9] is read back as what it was made of", () => {
     fc.assert(
-      fc.property(arbitraryBlobRef, (ref) => {
-        const back = parseBlobRef(formatBlobRef(ref));
-        expect(back?.equals(ref)).toBe(true);
-        expect(String(ref)).toBe(formatBlobRef(ref));
+      fc.property(blobRef, (ref) => {
+        const text = formatBlobRef(ref);
+        expect(text).toMatch(/^blob:[\w-]+$/);
+        expect(parseBlobRef(text)?.equals(ref)).toBe(true);
       }),
+      { seed: 9 },
     );
   });
 
-  test("[VA9] a known BlobRef has a known text form", () => {
-    expect(formatBlobRef(new BlobRef(FIELDS))).toBe(
-      "blob:AQHoBwABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4faW1hZ2UvcG5nP-NJHg",
+  test("[VA9] stays as it is", () => {
+    expect(formatBlobRef(new BlobRef({ ...FIELDS, mediaType: "image/png" }))).toBe(
+      "blob:AQHSCf_-_fz7-vn49_b19PPy8fDv7u3s6-rp6Ofm5eTj4uHgaW1hZ2UvcG5n7VrP5w",
     );
   });
 
-  test("[VA9] a slip of any one character is noticed, and so is a cut", () => {
-    const text = formatBlobRef(new BlobRef(FIELDS));
-    for (let i = 0; i < text.length; i++) {
-      for (const slip of ["A", "a", "0", "-", "~"]) {
-        if (text[i] === slip) continue;
-        const altered = text.slice(0, i) + slip + text.slice(i + 1);
-        expect(parseBlobRef(altered), altered).toBeUndefined();
-      }
-      expect(parseBlobRef(text.slice(0, i))).toBeUndefined();
+  const seed = 4;
+  test(`[VA9] is refused when it was cut or altered: seed ${seed}`, () => {
+    const random = seededRandom(seed);
+    const text = formatBlobRef(new BlobRef({ ...FIELDS, mediaType: "image/png" }));
+    for (let cut = 0; cut < text.length; cut++)
+      expect(parseBlobRef(text.slice(0, cut))).toBeUndefined();
+    for (let round = 0; round < 2000; round++) {
+      const at = random.below(text.length);
+      const altered = `${text.slice(0, at)}${random.pick("A Z a z 0 9 - _ = . €".split(" "))}${text.slice(at + 1)}`;
+      if (altered !== text) expect(parseBlobRef(altered)).toBeUndefined();
     }
   });
 
-  const text = formatBlobRef(new BlobRef(FIELDS));
-  test.each([
-    ["nothing", ""],
-    ["the beginning alone", "blob:"],
-    ["a few bytes", "blob:AA"],
-    ["another beginning", text.replace("blob:", "BLOB:")],
-    ["a space before it", ` ${text}`],
-    ["padding", `${text}=`],
-    ["one character more", `${text}A`],
-    ["far too much", `blob:${"A".repeat(100_000)}`],
-  ])("[VA9] %s makes no BlobRef", (_, text) => {
+  test.for([
+    "",
+    "blob:",
+    "blob",
+    "BLOB:AQ",
+    "blob:AQ==",
+    `blob:${"A".repeat(10_000)}`,
+    "https://example.org",
+  ])("[VA9] is refused when it never was one: %s", (text) => {
     expect(parseBlobRef(text)).toBeUndefined();
-  });
-
-  test("[VA9] whatever text is given, an answer is", () => {
-    fc.assert(
-      fc.property(fc.base64String({ maxLength: 120 }), (text) => {
-        const ref = parseBlobRef(`blob:${text.replaceAll("=", "")}`);
-        if (ref !== undefined) expect(formatBlobRef(ref)).toBe(`blob:${text}`);
-      }),
-    );
   });
 });

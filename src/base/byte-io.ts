@@ -130,6 +130,7 @@ export class ByteReader {
 
   /** The next `size` bytes, in the memory that is read. */
   bytes(size: number): Uint8Array {
+    if (!Number.isSafeInteger(size) || size < 0) throw new RangeError("A size is a whole number");
     this.#need(size);
     const bytes = this.#bytes.subarray(this.#at, this.#at + size);
     this.#at += size;

@@ -172,8 +172,8 @@ describe("what is no row value", () => {
   }
   const cycle: unknown[] = [1];
   cycle.push({ again: cycle });
-  const sparse = [1, 2, 3];
-  delete sparse[1];
+  const sparse = [1, 2];
+  sparse[3] = 4;
   const hidden = Object.defineProperty({ a: 1 }, "b", { value: 2, enumerable: false });
   const accessor = Object.defineProperty({}, "a", { get: () => 1, enumerable: true });
 
@@ -223,20 +223,26 @@ describe("what is no row value", () => {
 
   test("[VA2] is refused when a proxy shows different things at each look", () => {
     const property = { value: 1, enumerable: true, configurable: true };
-    const proxy = new Proxy({}, {
-      ownKeys: () => ["a"],
-      getOwnPropertyDescriptor: () => undefined,
-    });
+    const proxy = new Proxy(
+      {},
+      {
+        ownKeys: () => ["a"],
+        getOwnPropertyDescriptor: () => undefined,
+      },
+    );
     expect(codeFrom(proxy)).toBe("DB_VALUE_UNSUPPORTED");
     let looks = 0;
-    const lookedAt = new Proxy({}, {
-      ownKeys: () => ["a"],
-      getOwnPropertyDescriptor: () => {
-        looks += 1;
-        // Encoding in the middle of encoding.
-        return { ...property, value: decodeValue(encodeValue(looks)) };
+    const lookedAt = new Proxy(
+      {},
+      {
+        ownKeys: () => ["a"],
+        getOwnPropertyDescriptor: () => {
+          looks += 1;
+          // Encoding in the middle of encoding.
+          return { ...property, value: decodeValue(encodeValue(looks)) };
+        },
       },
-    });
+    );
     expect(decodeValue(encodeValue([lookedAt]))).toEqual([{ a: 1 }]);
   });
 
