@@ -4,7 +4,7 @@ import type { Certified } from "./certificate.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import { canReduce, type GrantOp, type GroupStatus, type InviteOp } from "./control-op.ts";
 import { INTRODUCED_BY, type IntroducedBy, Introductions } from "./introductions.ts";
-import { type Candidate, latestOf, withCandidate } from "./latest.ts";
+import { type Candidate, Latest } from "./latest.ts";
 import { sameCollections, type Spec } from "./spec.ts";
 import { Tags, tagsOfKind } from "./tags.ts";
 import { Versioned, VersionedMap } from "./versioned.ts";
@@ -41,8 +41,10 @@ export class AccessFacts {
   readonly #adminGrants = new Map<UserId, readonly number[]>();
   /** Specs without a spec among their ancestors: what the group was created as. */
   readonly #firstSpecs: { readonly index: number; readonly spec: Spec }[] = [];
-  /** Values of one thing that no other follows; the latest of them is shown. */
-  readonly #candidates = new Map<string, readonly Candidate<unknown>[]>();
+  readonly #latestSpec = new Latest<Spec>();
+  readonly #latestStatus = new Latest<GroupStatus>();
+  readonly #latestPolicies = new Map<string, Latest<string>>();
+  readonly #latestInvites = new Map<string, Latest<Invited>>();
 
   /** Those of an empty log, or a copy of another's. `ancestry` numbers the entries. */
   constructor(scope: ScopeId, ancestry: Ancestry, from?: AccessFacts) {
@@ -64,7 +66,10 @@ export class AccessFacts {
       this.#usesByInvite.set(key, new VersionedMap(uses));
     this.#adminGrants = new Map(from.#adminGrants);
     this.#firstSpecs = [...from.#firstSpecs];
-    this.#candidates = new Map(from.#candidates);
+    this.#latestSpec = new Latest(from.#latestSpec);
+    this.#latestStatus = new Latest(from.#latestStatus);
+    this.#latestPolicies = copyOf(from.#latestPolicies);
+    this.#latestInvites = copyOf(from.#latestInvites);
   }
 
   /** What `device` is by the entries of `past`. [AC12] */
@@ -122,30 +127,36 @@ export class AccessFacts {
       case "invite": {
         assert(author.user !== undefined, "an op that counts has an author");
         const key = toHex(op.publicKey);
-        const invited: Invited = { ...op, by: author.user };
-        this.invites.set(
-          key,
-          this.#latest(`invite ${key}`, { index, entry, value: invited }).value,
+        const value: Invited = { ...op, by: author.user };
+        const shown = latestIn(this.#latestInvites, key).add(this.#ancestry, {
+          index,
+          entry,
+          value,
+        });
+        this.invites.set(key, shown.value, index);
+        break;
+      }
+      case "spec": {
+        if (!this.#firstSpecs.some((first) => this.#ancestry.precedes(first.index, index))) {
+          this.#firstSpecs.push({ index, spec: op });
+        }
+        this.specs.set(
+          this.#latestSpec.add(this.#ancestry, { index, entry, value: specOf(op) }),
           index,
         );
         break;
       }
-      case "spec":
-        if (!this.#firstSpecs.some((first) => this.#ancestry.precedes(first.index, index))) {
-          this.#firstSpecs.push({ index, spec: op });
-        }
-        this.specs.set(this.#latest("spec", { index, entry, value: specOf(op) }), index);
+      case "status": {
+        const shown = this.#latestStatus.add(this.#ancestry, { index, entry, value: op.state });
+        this.statuses.set(shown.value, index);
         break;
-      case "status":
-        this.statuses.set(this.#latest("status", { index, entry, value: op.state }).value, index);
+      }
+      case "policy": {
+        const latest = latestIn(this.#latestPolicies, op.prefix);
+        const shown = latest.add(this.#ancestry, { index, entry, value: op.policy });
+        this.policies.set(op.prefix, shown.value, index);
         break;
-      case "policy":
-        this.policies.set(
-          op.prefix,
-          this.#latest(`policy ${op.prefix}`, { index, entry, value: op.policy }).value,
-          index,
-        );
-        break;
+      }
       case "destroy":
         this.destroyed.set(entry.id, index);
         break;
@@ -203,15 +214,6 @@ export class AccessFacts {
     if (!grants.some((grant) => this.#ancestry.precedes(grant, index)))
       this.#adminGrants.set(user, [...grants, index]);
   }
-
-  /** The value shown of a thing when `added` is one. */
-  #latest<T>(thing: string, added: Candidate<T>): Candidate<T> {
-    // A thing's candidates are of one type: its name says which.
-    const before = (this.#candidates.get(thing) ?? []) as readonly Candidate<T>[];
-    const candidates = withCandidate(this.#ancestry, before, added);
-    this.#candidates.set(thing, candidates);
-    return latestOf(candidates);
-  }
 }
 
 function introducedBy(
@@ -226,4 +228,14 @@ function introducedBy(
 
 function specOf({ description, collections, publishPeer, rendezvous, isPrivate }: Spec): Spec {
   return { description, collections, publishPeer, rendezvous, isPrivate };
+}
+
+function latestIn<T>(map: Map<string, Latest<T>>, key: string): Latest<T> {
+  let latest = map.get(key);
+  if (latest === undefined) map.set(key, (latest = new Latest()));
+  return latest;
+}
+
+function copyOf<T>(map: ReadonlyMap<string, Latest<T>>): Map<string, Latest<T>> {
+  return new Map(Array.from(map, ([key, latest]) => [key, new Latest(latest)]));
 }

@@ -48,9 +48,18 @@ export class Ancestry {
   pastOf(parents: readonly number[]): Past {
     const union = new Union();
     // From the last on: it is likely to have most others among its ancestors already.
-    for (const parent of [...parents].sort((a, b) => b - a)) {
-      if (!contains(union.chunks, parent)) union.join(this.#pasts[parent] as Past, parent);
+    for (const parent of parents.toSorted((a, b) => b - a)) {
+      if (contains(union.chunks, parent)) continue;
+      union.join(this.#pasts[parent] as Past);
+      union.add(parent);
     }
+    return union.finish();
+  }
+
+  /** `past` and all ancestors of `entry`, which itself is not added. */
+  withAncestorsOf(past: Past, entry: number): Past {
+    const union = new Union(past);
+    union.join(this.#pasts[entry] as Past);
     return union.finish();
   }
 
@@ -68,30 +77,40 @@ export function contains(past: Past, entry: number): boolean {
 
 /** Pasts being joined: chunks are shared until they must differ. */
 class Union {
-  readonly chunks: (Chunk | undefined)[] = [];
+  readonly chunks: (Chunk | undefined)[];
   readonly #own = new Set<number>();
 
-  join(past: Past, entry: number): void {
-    for (const [at, theirs] of past.entries()) {
+  constructor(past: Past = []) {
+    this.chunks = [...past];
+  }
+
+  join(past: Past): void {
+    for (let at = 0; at < past.length; at++) {
       const ours = this.chunks[at];
+      const theirs = past[at];
       if (theirs === undefined || ours === theirs || ours === FULL) continue;
       if (ours === undefined || theirs === FULL) {
-        this.chunks[at] = theirs;
         this.#own.delete(at);
+        this.#set(at, theirs);
       } else {
         const own = this.#ownChunk(at);
-        for (let word = 0; word < CHUNK_WORDS; word++)
+        for (let word = 0; word < CHUNK_WORDS; word++) {
           own[word] = (own[word] as number) | (theirs[word] as number);
+        }
       }
     }
+  }
+
+  add(entry: number): void {
     const own = this.#ownChunk(Math.floor(entry / CHUNK_ENTRIES));
     const word = (entry % CHUNK_ENTRIES) >>> 5;
     own[word] = (own[word] as number) | (1 << (entry & 31));
   }
 
   finish(): Past {
-    for (const at of this.#own)
+    for (const at of this.#own) {
       if (this.chunks[at]?.every((word) => word === 0xffff_ffff)) this.chunks[at] = FULL;
+    }
     return this.chunks;
   }
 
@@ -99,9 +118,13 @@ class Union {
     const chunk = this.chunks[at];
     if (chunk !== undefined && this.#own.has(at)) return chunk;
     const own = chunk === undefined ? new Uint32Array(CHUNK_WORDS) : chunk.slice();
-    while (this.chunks.length < at) this.chunks.push(undefined);
-    this.chunks[at] = own;
     this.#own.add(at);
+    this.#set(at, own);
     return own;
+  }
+
+  #set(at: number, chunk: Chunk): void {
+    while (this.chunks.length < at) this.chunks.push(undefined);
+    this.chunks[at] = chunk;
   }
 }

@@ -371,4 +371,26 @@ describe("random histories", () => {
       }
     }
   });
+
+  test("[AC21] a log and its forks do not touch each other, however each goes on", () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const world = drawHistory(seed);
+      const random = seededRandom(seed);
+      const order = drawOrder(random, world.entries);
+      const log = new ControlLog(world.scope);
+      for (const entry of order.slice(0, random.below(order.length))) log.add(entry);
+      const forks = [log.fork(), log.fork()];
+      for (const [index, fork] of [...forks, log].entries()) {
+        const only = index === 0 ? random.below(order.length) : order.length;
+        const held = drawOrder(random, world.entries).slice(0, only);
+        const rest = held.filter(({ id }) => !fork.has(id));
+        const before = order.filter(({ id }) => fork.has(id));
+        for (const entry of rest) fork.add(entry);
+        const expected = reduceControl(world.scope, [...before, ...rest]);
+        expect(describeState(fork.state), `seed ${seed}, fork ${index}`).toEqual(
+          describeState(expected),
+        );
+      }
+    }
+  });
 });

@@ -5,6 +5,7 @@ import { ControlWorld, namedDevice, namedUser } from "../testkit/index.ts";
 import { controlIdBytes, controlIdOf } from "./access-state.ts";
 import type { ControlEntry, ControlId } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";
+import type { InviteOp, StatusOp } from "./control-op.ts";
 import { CONTROL_PARENTS_MAX } from "./limits.ts";
 import { Tags } from "./tags.ts";
 
@@ -199,6 +200,19 @@ describe("devices", () => {
     const shown = stateOf(world).devices.get(namedDevice("laptop"));
     expect([shown?.user, shown?.issued]).toEqual([namedUser("ada"), 30]);
   });
+
+  test("[AC14] of certificates issued at once the one with the greater id is shown", () => {
+    const world = adasWorld();
+    const { op } = world.entries[0] as ControlEntry;
+    if (op.type !== "device") expect.fail("the first op introduces the laptop");
+    const named = (name: string, id: ControlId): void => {
+      const certified = { ...op.certified, name };
+      world.add("laptop", { type: "device", certificate: op.certificate, certified }, { id });
+    };
+    named("greater", HIGH);
+    named("less", LOW);
+    expect(stateOf(world).devices.get(namedDevice("laptop"))?.name).toBe("greater");
+  });
 });
 
 describe("grants", () => {
@@ -350,6 +364,48 @@ describe("groups", () => {
     spec("as late", { timestamp: 9n, id: controlIdOf(new Uint8Array(32).fill(9)) });
     expect(stateOf(world).spec?.value.description).toBe("as late");
     expect(stateOf(world).spec?.version).toBe("09".repeat(32));
+  });
+});
+
+describe("values in forks", () => {
+  const status = (state: "publishPending" | "publishRejected" | "running"): StatusOp => ({
+    type: "status",
+    state,
+  });
+
+  test("[AC18] [AC21] what was replaced does not come back, in a fork neither", () => {
+    const world = adasWorld("syncgroup");
+    const parents = [world.entries[0] as ControlEntry];
+    const replaced = world.add("laptop", status("publishPending"), { parents, timestamp: 2n });
+    const shown = world.add("laptop", status("publishRejected"), { parents, timestamp: 9n });
+    world.add("laptop", status("running"), { parents: [replaced], timestamp: 1n });
+    const log = ControlLog.of(world.scope, world.entries);
+    expect(log.state.status).toBe("publishRejected");
+    const fork = log.fork();
+    // Follows what is shown, and is older by its clock than all others.
+    const last = world.add("laptop", status("publishRejected"), {
+      parents: [shown],
+      timestamp: 0n,
+    });
+    fork.add(last);
+    expect(fork.state.status).toBe("running");
+    log.add(last);
+    expect(log.state.status).toBe("running");
+  });
+
+  test("[AC21] values of one thing in a fork are not those of its log", () => {
+    const world = adasWorld("syncgroup");
+    const parents = [...world.entries];
+    const publicKey = new Uint8Array(32);
+    const invite = (uses: number): InviteOp => ({ type: "invite", publicKey, tags: READ, uses });
+    const log = ControlLog.of(world.scope, world.entries);
+    log.add(world.add("laptop", invite(1), { parents, timestamp: 1n }));
+    const fork = log.fork();
+    fork.add(world.add("laptop", invite(9), { parents, timestamp: 9n }));
+    log.add(world.add("laptop", invite(8), { parents, timestamp: 8n }));
+    const usesIn = (one: ControlLog): number | undefined =>
+      one.state.invites.get(toHex(publicKey))?.uses;
+    expect([usesIn(fork), usesIn(log)]).toEqual([9, 8]);
   });
 });
 

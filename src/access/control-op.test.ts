@@ -146,6 +146,7 @@ describe("encoding", () => {
       concatBytes(rawVarint((1n << 35n) | 2n), rawVarint(0)),
       concatBytes(rawTag(7, 2), Uint8Array.of(0x80, 0x80, 0x80, 0x80, 0x80, 0x00)),
       rawSized(7, rawNumber(1, 1)),
+      concatBytes(rawSized(10, rawNumber(1, 4)), destroy),
     ];
     for (const bytes of bad) expect(() => decodeControlOp(bytes)).toThrow(malformed);
   });

@@ -2,6 +2,7 @@ import type { DeviceId, UserId } from "../base/index.ts";
 import { type Ancestry, contains, type Past } from "./ancestry.ts";
 import type { Certified } from "./certificate.ts";
 import type { ControlId } from "./control-entry.ts";
+import { insertSorted } from "./sorted.ts";
 
 /**
  * Who introduced a device, most trusted first: itself, the owner or an admin, another device of the user in the
@@ -30,15 +31,16 @@ interface Issued {
  */
 export class Introductions {
   readonly #ancestry: Ancestry;
-  /** Best first. One that follows an equal one is left out: where it is known, so is the other, which goes first. */
-  readonly #byDevice = new Map<DeviceId, readonly Introduction[]>();
+  /** Best first. */
+  readonly #byDevice = new Map<DeviceId, Introduction[]>();
   /** By device and user, the certificate issued last. */
   readonly #newest = new Map<string, Issued>();
 
   constructor(ancestry: Ancestry, from?: Introductions) {
     this.#ancestry = ancestry;
     if (from === undefined) return;
-    this.#byDevice = new Map(from.#byDevice);
+    for (const [device, introductions] of from.#byDevice)
+      this.#byDevice.set(device, [...introductions]);
     this.#newest = new Map(from.#newest);
   }
 
@@ -46,15 +48,10 @@ export class Introductions {
   add(index: number, id: ControlId, certified: Certified, by: IntroducedBy): void {
     const { device, user } = certified;
     this.#keepNewest({ certified, id });
-    const others = this.#byDevice.get(device) ?? [];
-    const decidesNothing = others.some(
-      (other) =>
-        other.user === user && other.by <= by && this.#ancestry.precedes(other.index, index),
-    );
-    if (decidesNothing) return;
+    let introductions = this.#byDevice.get(device);
+    if (introductions === undefined) this.#byDevice.set(device, (introductions = []));
     const added = { index, id, user, by, height: this.#ancestry.heightOf(index) };
-    const at = others.findIndex((other) => goesBefore(added, other));
-    this.#byDevice.set(device, others.toSpliced(at === -1 ? others.length : at, 0, added));
+    insertSorted(introductions, added, goesBefore);
   }
 
   /** The user of `device` by the entries of `past`; by all when it is left out. */
