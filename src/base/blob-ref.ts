@@ -4,7 +4,7 @@ import { equalBytes, fromUtf8, utf8 } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { BytesError } from "./errors.ts";
 import { BLOB_DEPTH_MAX, MEDIA_TYPE_BYTES_MAX } from "./limits.ts";
-import { VARINT_SIZE_MAX } from "./varint.ts";
+import { LONGEST_VARINT_SIZE } from "./varint.ts";
 
 /** Size in bytes of a chunk's or node's address: SHA-256. */
 export const ADDRESS_SIZE = 32;
@@ -14,7 +14,9 @@ const CHECKSUM_SIZE = 4;
 /** More than any: versions, size, root, media type and checksum, four characters for three bytes. */
 const TEXT_CHARACTERS_MAX =
   TEXT_START.length +
-  Math.ceil((4 * (2 + VARINT_SIZE_MAX + ADDRESS_SIZE + MEDIA_TYPE_BYTES_MAX + CHECKSUM_SIZE)) / 3);
+  Math.ceil(
+    (4 * (2 + LONGEST_VARINT_SIZE + ADDRESS_SIZE + MEDIA_TYPE_BYTES_MAX + CHECKSUM_SIZE)) / 3,
+  );
 
 export interface BlobRefFields {
   /** Address of the root node or only chunk: 32 bytes. */

@@ -1,5 +1,5 @@
 import { BytesError } from "./errors.ts";
-import { VARINT_SIZE_MAX, varintSize, writeVarint } from "./varint.ts";
+import { LONGEST_VARINT_SIZE, varintSize, writeVarint } from "./varint.ts";
 
 /** Writes numbers (big-endian, or as varints) and bytes one after another into memory that grows. [BA4] */
 export class ByteWriter {
@@ -144,7 +144,7 @@ export class ByteReader {
 }
 
 /** Of the last byte of 2^53 - 1. */
-const SCALE_MAX = 2 ** (7 * (VARINT_SIZE_MAX - 1));
+const SCALE_MAX = 2 ** (7 * (LONGEST_VARINT_SIZE - 1));
 
 function malformed(why: string): BytesError {
   return new BytesError("BYTES_MALFORMED", `Cannot read bytes: ${why}`);

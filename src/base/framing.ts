@@ -1,7 +1,7 @@
 import { assert } from "./assert.ts";
 import { concatBytes } from "./bytes.ts";
 import { FrameError, type FrameErrorCode } from "./errors.ts";
-import { VARINT_SIZE_MAX, varintSize, writeVarint } from "./varint.ts";
+import { LONGEST_VARINT_SIZE, varintSize, writeVarint } from "./varint.ts";
 
 /** The length before a frame of `size` bytes: an unsigned protobuf varint, as libp2p's and Swarm's protocols have it. [BA5] */
 export function frameHeader(size: number): Uint8Array {
@@ -103,7 +103,7 @@ export class FrameDecoder {
       this.#header += (byte & 0x7f) * 2 ** (7 * this.#headerBytes);
       this.#headerBytes += 1;
       const isLast = byte < 0x80;
-      if (isLast ? byte === 0 && this.#headerBytes > 1 : this.#headerBytes === VARINT_SIZE_MAX)
+      if (isLast ? byte === 0 && this.#headerBytes > 1 : this.#headerBytes === LONGEST_VARINT_SIZE)
         throw this.#refuse("FRAME_MALFORMED", "its length is no varint in its shortest form");
       if (!isLast) continue;
       if (this.#header > this.#max)

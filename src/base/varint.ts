@@ -1,5 +1,5 @@
 /** Bytes of the longest varint written here: 2^53 - 1. */
-export const VARINT_SIZE_MAX = 8;
+export const LONGEST_VARINT_SIZE = 8;
 
 /** Bytes of `value` as a varint. */
 export function varintSize(value: number): number {
