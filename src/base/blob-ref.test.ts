@@ -1,20 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../testkit/index.ts";
+import { arbitraryBlobRef } from "../testkit/value-arbitrary.ts";
 import { BlobRef, type BlobRefFields, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
 
 const ROOT = Uint8Array.from({ length: 32 }, (_, i) => 255 - i);
 const FIELDS: BlobRefFields = { root: ROOT, size: 1234, depth: 1, chunker: 1 };
-
-const blobRef = fc
-  .record({
-    root: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-    size: fc.maxSafeNat(),
-    depth: fc.nat({ max: 7 }),
-    chunker: fc.integer({ min: 1, max: 255 }),
-    mediaType: fc.option(fc.stringMatching(/^[ -~]{1,255}$/), { nil: undefined }),
-  })
-  .map((fields) => new BlobRef(fields));
 
 describe("a BlobRef", () => {
   test.for<[string, Partial<BlobRefFields>]>([
@@ -70,7 +61,7 @@ describe("a BlobRef", () => {
 describe("its text", () => {
   test("[VA9] is read back as what it was made of", () => {
     fc.assert(
-      fc.property(blobRef, (ref) => {
+      fc.property(arbitraryBlobRef, (ref) => {
         const text = formatBlobRef(ref);
         expect(text).toMatch(/^blob:[\w-]+$/);
         expect(parseBlobRef(text)?.equals(ref)).toBe(true);

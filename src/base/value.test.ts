@@ -1,6 +1,7 @@
 import { decode as decodeCbor, Tagged } from "cborg";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { arbitraryValue } from "../testkit/value-arbitrary.ts";
 import { BlobRef } from "./blob-ref.ts";
 import { equalBytes, fromHex, toHex, utf8 } from "./bytes.ts";
 import { codeOf } from "./errors.ts";
@@ -14,43 +15,6 @@ import { checkValue } from "./value-walk.ts";
 const ROOT = Uint8Array.from({ length: 32 }, (_, i) => i);
 const REF = new BlobRef({ root: ROOT, size: 5, depth: 0, chunker: 1 });
 const MIB = 1024 * 1024;
-
-const text = fc.string({ unit: "grapheme", maxLength: 60 });
-const key = fc.oneof(
-  fc.string({ unit: "grapheme", maxLength: 4 }),
-  fc.constantFrom("__proto__", "constructor", "$bytes", "$", "$$x", "", "10", "9", "\u{ffff}", "𐀀"),
-);
-const blobRef = fc
-  .record({
-    root: fc.uint8Array({ minLength: 32, maxLength: 32 }),
-    size: fc.maxSafeNat(),
-    depth: fc.nat({ max: 7 }),
-    chunker: fc.integer({ min: 1, max: 255 }),
-    mediaType: fc.option(fc.stringMatching(/^[ -~]{1,255}$/), { nil: undefined }),
-  })
-  .map((fields) => new BlobRef(fields));
-const arbitraryValue: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 5, depthSize: "small" },
-    fc.constantFrom<Value>(null, true, false, -0, Number.NaN, Infinity, -Infinity, "\u{feff}bom"),
-    fc.integer(),
-    fc.maxSafeInteger(),
-    fc.double(),
-    fc.float(),
-    fc.bigInt(),
-    fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
-    text,
-    fc.string({ unit: "binary", minLength: 30, maxLength: 400 }),
-    fc.uint8Array({ maxLength: 300 }),
-    fc.date({ noInvalidDate: true }),
-    blobRef,
-    fc.array(tie("value"), { maxLength: 30 }),
-    // Through entries, so that `__proto__` becomes a key like any other.
-    fc
-      .uniqueArray(fc.tuple(key, tie("value")), { selector: ([name]) => name, maxLength: 30 })
-      .map((entries): Value => Object.fromEntries(entries)),
-  ),
-})).value;
 
 /** Type for type, and to the last bit of a number; keys of objects in any order. */
 function isSame(a: Value, b: Value): boolean {
