@@ -1,0 +1,74 @@
+/** Runs the command line in a process of its own, from source. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ENTRY = fileURLToPath(new URL("../../bin/rookery.js", import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs to its end. */
+export function rookery(...args: readonly string[]): Promise<Ended> {
+  const child = start(args);
+  let out = "";
+  let err = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => (out += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (err += text));
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
+
+/** A running command; disposing of it kills it. */
+export interface Running extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  line(): Promise<string | undefined>;
+}
+
+export function runRookery(...args: readonly string[]): Running {
+  const child = start(args);
+  child.stderr?.resume();
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[
+    Symbol.asyncIterator
+  ]();
+  return {
+    child,
+    ended,
+    line: async () => {
+      const next = await lines.next();
+      return next.done === true ? undefined : next.value;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+/** Serves a folder, and waits until it does. It ends with this process. */
+export async function serve(path: string, name: string): Promise<Running> {
+  const running = runRookery(
+    "--path",
+    path,
+    "--json",
+    "--stdin",
+    "serve",
+    "--name",
+    name,
+    "--listen",
+    "/ip4/127.0.0.1/tcp/0",
+  );
+  if ((await running.line()) === undefined) throw new Error(`${name} ended before it served`);
+  return running;
+}
+
+function start(args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, ["--conditions=rookery-source", ENTRY, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+}
