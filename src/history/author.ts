@@ -39,7 +39,7 @@ import {
 import { mayWriteRow } from "./authority.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
-import { CONTROL_HEADS_MAX, HINT_BYTES_MAX, PART_LOGS_MAX } from "./limits.ts";
+import { HINT_BYTES_MAX, PART_LOGS_MAX } from "./limits.ts";
 import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
 import type { Interner } from "./interner.ts";
 import { type ControlRecord, SALT_SIZE } from "./records.ts";
@@ -85,9 +85,10 @@ interface DraftOp {
 
 /**
  * Adds the draft's commit to the turn: one generation, one timestamp, one signature. Deletions of what is not there are
- * left out; a draft of nothing else makes no commit.
+ * left out; a draft of nothing else makes no commit. A device that is new in the scope introduces itself first.
  *
- * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`: and adds nothing.
+ * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`: and adds
+ *   no part of the draft.
  */
 export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): Promise<void> {
   const scope = turn.scope(draft.scope);
@@ -98,7 +99,7 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
   const rows = draft.rows.filter(
     ({ name, value }) => value !== undefined || isLive(turn.row(scope, name)),
   );
-  const controls = withIntroduction(deps, scope, rows, draft.controls ?? []);
+  const { controls = [] } = draft;
   if (rows.length === 0 && controls.length === 0) return;
   if (rows.length + controls.length > BATCH_OPS_MAX) {
     throw new HistoryError(
@@ -108,6 +109,11 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
   }
   refuseHint(draft.hint);
   refuseUnauthorised(deps.identity, scope, rows);
+  const introduction = introductionOf(deps.identity, scope);
+  // A commit of its own: a batch may be as large as it is allowed to be.
+  if (introduction !== undefined) {
+    await new PartDraft(deps, turn, scope, [], [introduction]).commit(undefined);
+  }
   await new PartDraft(deps, turn, scope, rows, controls).commit(draft.hint);
 }
 
@@ -136,17 +142,13 @@ function refuseUnauthorised(
   );
 }
 
-/** The first op of a device in a scope says which user it acts for. [HI10] */
-function withIntroduction(
-  { identity }: AuthorDeps,
+/** The first op of a device in a scope says which user it acts for; `undefined` when that is known. [HI10] */
+function introductionOf(
+  { device, certified }: Identity,
   scope: StagedScope,
-  rows: readonly RowWrite[],
-  controls: readonly VerifiedOp[],
-): readonly VerifiedOp[] {
-  const isKnown = scope.access.userOf(identity.device) !== undefined;
-  if (isKnown || (rows.length === 0 && controls.length === 0)) return controls;
-  const { certified } = identity;
-  return [{ type: "device", certificate: certified.bytes, certified }, ...controls];
+): VerifiedOp | undefined {
+  if (scope.access.userOf(device) === certified.user) return undefined;
+  return { type: "device", certificate: certified.bytes, certified };
 }
 
 /** A part in the making. */
@@ -182,7 +184,7 @@ class PartDraft {
     const logNumber = interner.log(log);
     const generation = this.#turn.own.generation + 1;
     const timestamp = database.clock.next();
-    const heads = this.#scope.access.heads;
+    const heads = this.#scope.control.headsFor(identity.device);
 
     const versions: Version[] = [];
     const ops = [
@@ -305,7 +307,7 @@ class PartDraft {
         salt: this.#salt(),
         scope: scopeToWire(this.#scope.state.id),
         previousGeneration: BigInt(previousGeneration),
-        controlHeads: heads.slice(0, CONTROL_HEADS_MAX).map(bytesOfControlId),
+        controlHeads: heads.map(bytesOfControlId),
         logs: Array.from(this.#dictionary.keys(), (log) => logToWire(interner.logOf(log))),
         opCount,
       }),
@@ -318,7 +320,7 @@ class PartDraft {
     dot: ControlDot,
     ops: readonly DraftOp[],
   ): void {
-    let parents = heads.slice(0, CONTROL_HEADS_MAX);
+    let parents = heads;
     this.#controls.forEach((op, index) => {
       const idBytes = controlIdBytes(this.#deps.crypto, part, index);
       const bytes = (ops[index] as DraftOp).bytes;

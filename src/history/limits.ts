@@ -2,8 +2,6 @@
 export const TURN_OPS_MAX = 10_000;
 /** Writes that may wait for their turn before more are made to wait outside: bounds what a burst keeps in memory. */
 export const WRITES_WAITING_MAX = 100_000;
-/** Control heads that a commit names: more than concurrent admins ever leave, and 8 KiB of a part header. */
-export const CONTROL_HEADS_MAX = 256;
 /** Logs in a part's dictionary: every op's context has at most 256, and a batch of rows shares most. */
 export const PART_LOGS_MAX = 1024;
 /** Rows read from the store in one call while a part is put together or a page is merged. */

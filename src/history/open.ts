@@ -1,6 +1,6 @@
 /** Reads what a history keeps in memory: names, knowledge, control logs, our own logs. */
 
-import type { ControlEntry } from "../access/index.ts";
+import { type ControlEntry, ControlLog } from "../access/index.ts";
 import { type Clock, HybridClock } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
 import { storedControl } from "./author.ts";
@@ -14,7 +14,6 @@ import {
   readRecord,
 } from "./records.ts";
 import { DatabaseState, ScopeState } from "./state.ts";
-import { controlLogOf } from "./turn.ts";
 
 export interface LoadDeps {
   readonly store: Store;
@@ -72,28 +71,6 @@ async function loadScope({ store, interner }: LoadDeps, scope: ScopeState): Prom
     const record = readRecord("control op", value, decodeControlRecord);
     controls.push(storedControl(interner, key.subarray(5), record));
   }
-  scope.controls = parentsFirst(controls);
-  scope.control = controlLogOf(scope.id, scope.controls);
+  scope.control = ControlLog.of(scope.id, controls);
   return true;
-}
-
-/** Entries in an order in which each follows those that it names. */
-function parentsFirst(entries: readonly ControlEntry[]): ControlEntry[] {
-  const waiting = new Map(entries.map((entry) => [entry.id, entry]));
-  const sorted: ControlEntry[] = [];
-  // Depth first without recursion: a control log may be a chain of thousands.
-  const stack: ControlEntry[] = [];
-  for (const start of entries) {
-    stack.push(start);
-    for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
-      const parent = entry.parents.map((id) => waiting.get(id)).find((one) => one !== undefined);
-      if (parent !== undefined && waiting.has(entry.id)) {
-        stack.push(parent);
-        continue;
-      }
-      stack.pop();
-      if (waiting.delete(entry.id)) sorted.push(entry);
-    }
-  }
-  return sorted;
 }

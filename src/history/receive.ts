@@ -292,14 +292,10 @@ class Receiver {
     let parents = part.controlHeads;
     for (const control of part.controls) {
       const entry = controlEntry(control.id, this.#verified(control), part.author, dot, parents);
-      this.#turn.addControl(
-        scope,
-        control.idBytes,
-        entry,
-        controlRecord(entry, log, control.index, control.bytes),
-      );
-      if (scope.access.rejected.has(control.id) && part.author === this.#delivery.from)
-        refuseAuthor();
+      const record = controlRecord(entry, log, control.index, control.bytes);
+      const rejection = this.#turn.addControl(scope, control.idBytes, entry, record);
+      // Without effect for ever: kept, so that all hold the same log, but its author need not have sent it.
+      if (rejection !== undefined && part.author === this.#delivery.from) refuseAuthor();
       parents = [control.id];
     }
   }

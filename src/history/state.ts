@@ -8,7 +8,7 @@ import {
   scopeKeyOf,
   Sum256,
 } from "../base/index.ts";
-import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
+import { type AccessState, ControlLog } from "../access/index.ts";
 import type { Interner } from "./interner.ts";
 import type { DatabaseNumber, ScopeNumber } from "./keys.ts";
 import type { OwnLog } from "./records.ts";
@@ -22,8 +22,6 @@ export class ScopeState {
   readonly id: ScopeId;
   readonly key: ScopeKey;
   readonly number: ScopeNumber;
-  /** The control ops held, parents before children, and their log. */
-  controls: readonly ControlEntry[] = [];
   control: ControlLog;
   readonly #interner: Interner;
   /** Knowledge: everything of the scope up to these generations is here, or was superseded and dropped. */

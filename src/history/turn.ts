@@ -1,4 +1,4 @@
-import { type AccessState, type ControlEntry, ControlLog } from "../access/index.ts";
+import type { AccessState, ControlEntry, ControlLog, Rejection } from "../access/index.ts";
 import {
   assert,
   type Crypto,
@@ -55,7 +55,6 @@ export class StagedScope {
   readonly vector: Map<LogNumber, number>;
   readonly sum: Sum256;
   readonly rows = new Map<string, StagedRow>();
-  readonly #added: ControlEntry[] = [];
   #control: ControlLog | undefined;
   changed = false;
 
@@ -65,24 +64,26 @@ export class StagedScope {
     this.sum = state.sum.clone();
   }
 
-  get access(): AccessState {
-    return (this.#control ?? this.state.control).state;
+  get control(): ControlLog {
+    return this.#control ?? this.state.control;
   }
 
-  addControl(entry: ControlEntry): void {
-    // A copy: what the state holds is what is durable. Control logs are short and seldom grow.
-    this.#control ??= controlLogOf(this.state.id, this.state.controls);
-    this.#control.add(entry);
-    this.#added.push(entry);
+  get access(): AccessState {
+    return this.control.state;
+  }
+
+  /** Answers why the op has no effect, or `undefined` when it counts. */
+  addControl(entry: ControlEntry): Rejection | undefined {
+    // A fork: what the state holds is what is durable.
+    this.#control ??= this.state.control.fork();
     this.changed = true;
+    return this.#control.add(entry);
   }
 
   settle(): void {
     this.state.numbers = this.vector;
     this.state.sum = this.sum;
-    if (this.#control === undefined) return;
-    this.state.control = this.#control;
-    this.state.controls = [...this.state.controls, ...this.#added];
+    this.state.control = this.control;
   }
 }
 
@@ -168,13 +169,19 @@ export class Turn {
     scope.changed = true;
   }
 
-  addControl(scope: StagedScope, id: Uint8Array, entry: ControlEntry, record: ControlRecord): void {
-    scope.addControl(entry);
+  /** Adds a control op; answers why it has no effect, or `undefined` when it counts. */
+  addControl(
+    scope: StagedScope,
+    id: Uint8Array,
+    entry: ControlEntry,
+    record: ControlRecord,
+  ): Rejection | undefined {
     this.#writes.push({
       type: "put",
       key: controlKey(scope.state.number, id),
       value: encodeControlRecord(record),
     });
+    return scope.addControl(entry);
   }
 
   /** Claims everything of the scope up to `generation` of `log`. */
@@ -251,13 +258,6 @@ export class Turn {
     if (times === 1) scope.sum.add(digest);
     else scope.sum.subtract(digest);
   }
-}
-
-/** The control log of these entries, parents before children. */
-export function controlLogOf(scope: ScopeId, entries: Iterable<ControlEntry>): ControlLog {
-  const log = new ControlLog(scope);
-  for (const entry of entries) log.add(entry);
-  return log;
 }
 
 /** SHA-256 of a live head: its log's bytes, generation (8 bytes, big-endian), space, row key. [HI13] */
