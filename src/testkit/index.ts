@@ -17,6 +17,7 @@ export {
 export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { arbitraryMessage } from "./wire-arbitrary.ts";
+export { minimalInit, minimalValue } from "./wire-minimal.ts";
 export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
 export { type Libp2pWorld, libp2pWorld, Relay } from "./transport-libp2p-world.ts";
 export { memoryWorld, type MemoryWorldOptions } from "./transport-memory-world.ts";
@@ -34,3 +35,26 @@ export {
   type TransportWorld,
   until,
 } from "./transport-world.ts";
+export { brokenDiskError, FaultyMedium, fullDiskError, type WriteFault } from "./store-faults.ts";
+export { storeRules } from "./store-rules.ts";
+export {
+  contentOf,
+  del,
+  entriesOf,
+  key,
+  keysOf,
+  memoryStoreWorld,
+  put,
+  recovered,
+  type StoreWorld,
+} from "./store-world.ts";
+export { type TempFolder, tempFolder } from "./temp-folder.ts";
+export {
+  type Child,
+  type ChildEnd,
+  type ChildOptions,
+  endWithParent,
+  say,
+  spawnChild,
+} from "./child.ts";
+export { batchesIn, batchOf } from "./store-batches.ts";

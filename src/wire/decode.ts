@@ -9,7 +9,7 @@ const READ_OPTIONS = { readUnknownFields: false };
 
 /**
  * The message that `bytes` encode. Nothing is made of them before a walk has held them against every limit of the
- * message's .proto file. [WI3]
+ * message's .proto file. [WI5]
  *
  * Its bytes fields are views of `bytes`: change neither, and copy what outlives the frame.
  *
@@ -27,7 +27,7 @@ export function decode<Schema extends DescMessage>(
 
 /**
  * As `decode`, of bytes that must be the message's only canonical encoding, the one that `encode` makes: for what is
- * signed or hashed and sent on as it came. [WI11]
+ * signed or hashed and sent on as it came. [WI15]
  *
  * @throws {WireError} as `decode`, and `WIRE_NOT_CANONICAL`.
  */

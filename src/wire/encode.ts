@@ -6,10 +6,10 @@ import { WireError } from "./errors.ts";
 const WRITE_OPTIONS = { writeUnknownFields: false };
 
 /**
- * The canonical bytes of `message`. [WI10]
+ * The canonical bytes of `message`. [WI14]
  *
  * What every receiver would refuse is not sent: a message of ours that breaks a limit is a bug, and not a `WireError`,
- * for which a session would blame its peer. Where a user's input decides, ask `refusalOf` first. [WI12]
+ * for which a session would blame its peer. Where a user's input decides, ask `refusalOf` first. [WI16]
  *
  * @throws {AssertionError} when the message breaks a limit, lacks a required field, or is of wrong types.
  */
