@@ -53,12 +53,13 @@ export function seenIn(context: Context, log: LogNumber): number {
 
 /** Log by log the greater, in order of log number. */
 export function joinContexts(a: Context, b: Context): Context {
-  if (a.length === 0) return isSorted(b) ? b : b.toSorted(byLog);
-  if (b.length === 0) return isSorted(a) ? a : a.toSorted(byLog);
+  if (a.length === 0 && isSorted(b)) return b;
+  if (b.length === 0 && isSorted(a)) return a;
   const join = new Map<LogNumber, number>();
-  for (const { log, generation } of a) join.set(log, generation);
-  for (const { log, generation } of b)
+  // Heads may name a log twice, so neither is taken to name each once.
+  for (const { log, generation } of [...a, ...b]) {
     if (generation > (join.get(log) ?? 0)) join.set(log, generation);
+  }
   return Array.from(join, ([log, generation]) => ({ log, generation })).sort(byLog);
 }
 
