@@ -13,7 +13,7 @@
  *   peer/     ...                                   -> what `sync` keeps (its own keys)
  */
 
-import { compareBytes } from "../base/index.ts";
+import { ByteWriter, compareBytes } from "../base/index.ts";
 import type { KeyRange } from "../store/index.ts";
 import type { LogNumber } from "./version.ts";
 
@@ -36,57 +36,54 @@ const SPACE_OF = {
 export type InternKind = "database" | "scope" | "log";
 const INTERN_KIND = { database: 1, scope: 2, log: 3 } as const;
 
-class KeyBytes {
-  readonly bytes: Uint8Array;
-  readonly #view: DataView;
-  #at = 0;
+/** A key of `size` bytes that begins with its kind. */
+function startKey(size: number, kind: keyof typeof SPACE_OF): ByteWriter {
+  const out = new ByteWriter(size);
+  out.u8(SPACE_OF[kind]);
+  return out;
+}
 
-  constructor(size: number, space: keyof typeof SPACE_OF) {
-    this.bytes = new Uint8Array(size);
-    this.#view = new DataView(this.bytes.buffer);
-    this.u8(SPACE_OF[space]);
-  }
+/** A whole number below 2^53 as 8 bytes. */
+function writeU64(out: ByteWriter, value: number): void {
+  out.u32(Math.floor(value / 2 ** 32));
+  out.u32(value % 2 ** 32);
+}
 
-  u8(value: number): this {
-    this.#view.setUint8(this.#at, value);
-    this.#at += 1;
-    return this;
-  }
-
-  u32(value: number): this {
-    this.#view.setUint32(this.#at, value);
-    this.#at += 4;
-    return this;
-  }
-
-  /** A whole number below 2^53. */
-  u64(value: number): this {
-    return this.u32(Math.floor(value / 2 ** 32)).u32(value % 2 ** 32);
-  }
-
-  rest(bytes: Uint8Array): Uint8Array {
-    this.bytes.set(bytes, this.#at);
-    return this.bytes;
-  }
+/** What keys of a kind begin with, as far as these numbers go. */
+function prefixOf(kind: keyof typeof SPACE_OF, ...numbers: readonly number[]): Uint8Array {
+  const out = startKey(1 + 4 * numbers.length, kind);
+  for (const number of numbers) out.u32(number);
+  return out.finish();
 }
 
 export function internKey(kind: InternKind, number: number): Uint8Array {
-  return new KeyBytes(6, "intern").u8(INTERN_KIND[kind]).u32(number).bytes;
+  const out = startKey(6, "intern");
+  out.u8(INTERN_KIND[kind]);
+  out.u32(number);
+  return out.finish();
 }
 
 export function ownKey(database: DatabaseNumber): Uint8Array {
-  return new KeyBytes(5, "own").u32(database).bytes;
+  const out = startKey(5, "own");
+  out.u32(database);
+  return out.finish();
 }
 
 export function scopeStateKey(scope: ScopeNumber): Uint8Array {
-  return new KeyBytes(5, "scope").u32(scope).bytes;
+  const out = startKey(5, "scope");
+  out.u32(scope);
+  return out.finish();
 }
 
 /** Bytes of a row's key before the application's own. */
 export const ROW_KEY_PREFIX = 6;
 
 export function rowKey(scope: ScopeNumber, space: number, key: Uint8Array): Uint8Array {
-  return new KeyBytes(ROW_KEY_PREFIX + key.length, "row").u32(scope).u8(space).rest(key);
+  const out = startKey(ROW_KEY_PREFIX + key.length, "row");
+  out.u32(scope);
+  out.u8(space);
+  out.bytes(key);
+  return out.finish();
 }
 
 export function oldKey(
@@ -96,24 +93,35 @@ export function oldKey(
   space: number,
   key: Uint8Array,
 ): Uint8Array {
-  return new KeyBytes(18 + key.length, "old")
-    .u32(scope)
-    .u32(log)
-    .u64(generation)
-    .u8(space)
-    .rest(key);
+  const out = startKey(18 + key.length, "old");
+  out.u32(scope);
+  out.u32(log);
+  writeU64(out, generation);
+  out.u8(space);
+  out.bytes(key);
+  return out.finish();
 }
 
 export function commitKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {
-  return new KeyBytes(17, "commit").u32(scope).u32(log).u64(generation).bytes;
+  const out = startKey(17, "commit");
+  out.u32(scope);
+  out.u32(log);
+  writeU64(out, generation);
+  return out.finish();
 }
 
 export function controlKey(scope: ScopeNumber, id: Uint8Array): Uint8Array {
-  return new KeyBytes(5 + id.length, "control").u32(scope).rest(id);
+  const out = startKey(5 + id.length, "control");
+  out.u32(scope);
+  out.bytes(id);
+  return out.finish();
 }
 
 export function changeKey(database: DatabaseNumber, sequence: number): Uint8Array {
-  return new KeyBytes(13, "change").u32(database).u64(sequence).bytes;
+  const out = startKey(13, "change");
+  out.u32(database);
+  writeU64(out, sequence);
+  return out.finish();
 }
 
 /** The sequence in a change key. */
@@ -129,19 +137,21 @@ export function keysUnder(prefix: Uint8Array): KeyRange {
 
 /** Everything interned, of one kind. */
 export function internRange(kind: InternKind): KeyRange {
-  return keysUnder(new KeyBytes(2, "intern").u8(INTERN_KIND[kind]).bytes);
+  const prefix = startKey(2, "intern");
+  prefix.u8(INTERN_KIND[kind]);
+  return keysUnder(prefix.finish());
 }
 
 /** All control ops of a scope. */
 export function controlRange(scope: ScopeNumber): KeyRange {
-  return keysUnder(new KeyBytes(5, "control").u32(scope).bytes);
+  return keysUnder(prefixOf("control", scope));
 }
 
 /** The parts of one log in a scope with generations above `after`. */
 export function commitRange(scope: ScopeNumber, log: LogNumber, after: number): KeyRange {
   return {
     gt: commitKey(scope, log, after),
-    lt: successorOf(new KeyBytes(9, "commit").u32(scope).u32(log).bytes),
+    lt: successorOf(prefixOf("commit", scope, log)),
   };
 }
 
@@ -149,7 +159,7 @@ export function commitRange(scope: ScopeNumber, log: LogNumber, after: number): 
 export function changeRange(database: DatabaseNumber, after: number): KeyRange {
   return {
     gt: changeKey(database, after),
-    lt: successorOf(new KeyBytes(5, "change").u32(database).bytes),
+    lt: successorOf(prefixOf("change", database)),
   };
 }
 
