@@ -84,7 +84,8 @@ async function proveUnlocked(folder: string): Promise<void> {
   }
 }
 
-async function openClassicLevel(
+/** LevelDB by classic-level, with our bounds. */
+export async function openClassicLevel(
   folder: string,
   options: { readonly create: boolean },
 ): Promise<Engine> {

@@ -14,11 +14,13 @@ interface HandleDeps {
 export class EngineHandle {
   readonly #deps: HandleDeps;
   readonly #id: Uint8Array;
-  readonly #closing = new AbortController();
+  readonly #closing: AbortSignal;
   #engine: Engine | undefined;
   #next: PromiseWithResolvers<Engine> = Promise.withResolvers();
 
-  constructor(deps: HandleDeps, engine: Engine, id: Uint8Array) {
+  /** `closing` is aborted when the store closes: nobody waits for an engine any more. */
+  constructor(deps: HandleDeps, engine: Engine, id: Uint8Array, closing: AbortSignal) {
+    this.#closing = closing;
     this.#deps = deps;
     this.#engine = engine;
     this.#id = id;
@@ -36,11 +38,11 @@ export class EngineHandle {
    */
   async wait(): Promise<Engine> {
     const ending = new AbortController();
-    const signal = AbortSignal.any([ending.signal, this.#closing.signal]);
+    const signal = AbortSignal.any([ending.signal, this.#closing]);
     const tooLong = this.#deps.clock.sleep(STORE_REOPEN_READ_WAIT_MS, signal).catch(() => {});
     try {
       const engine = this.#engine ?? (await Promise.race([this.#next.promise, tooLong]));
-      if (this.#closing.signal.aborted)
+      if (this.#closing.aborted)
         throw new StoreError("STORE_CLOSED", "Cannot read store: it has been closed");
       if (engine === undefined) {
         throw new StoreError(
@@ -63,7 +65,7 @@ export class EngineHandle {
   async reopen(): Promise<void> {
     // As long as there is no room an engine may fail to open at all; the old one at least answers reads.
     await this.#deps.proveRoom?.();
-    await this.#release();
+    await this.close();
     const engine = await this.#deps.openEngine();
     this.#engine = engine;
     this.#next.resolve(engine);
@@ -71,13 +73,8 @@ export class EngineHandle {
     await proveWritable(engine, this.#id);
   }
 
-  /** Ends those who wait for an engine, then releases the medium. */
+  /** Releases the medium, until it is opened again. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#release();
-  }
-
-  async #release(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
     try {

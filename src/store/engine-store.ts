@@ -63,7 +63,7 @@ export class EngineStore implements Store {
   constructor(deps: EngineStoreDeps, engine: Engine, id: Uint8Array) {
     this.id = id;
     this.#deps = deps;
-    this.#handle = new EngineHandle(deps, engine, id);
+    this.#handle = new EngineHandle(deps, engine, id, this.#closing.signal);
     this.#queue = new WriteQueue((ops) => this.#writeGroup(ops));
   }
 
@@ -162,10 +162,15 @@ export class EngineStore implements Store {
 
   async #close(): Promise<void> {
     this.#setState("closed");
-    await this.#queue.idle();
     this.#closing.abort();
+    await this.#queue.idle();
     await this.#recovery;
-    await this.#handle.close();
+    try {
+      await this.#handle.close();
+    } catch (error) {
+      // What was acknowledged is on the medium, and there is nothing that a caller could do.
+      this.#deps.logger?.("error", "store.close-failed", { error: String(error) });
+    }
   }
 
   /** The engine, or `undefined` while it is being reopened. */

@@ -18,6 +18,17 @@ export type {
 export { openError } from "./causes.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export {
+  STORE_GROUP_BYTES_MAX,
+  STORE_GROUP_OPS_MAX,
+  STORE_KEY_BYTES_MAX,
+  STORE_REOPEN_DELAY_MS,
+  STORE_REOPEN_DELAY_MS_MAX,
+  STORE_REOPEN_READ_WAIT_MS,
+  STORE_VALUE_BYTES_MAX,
+  STORE_WRITE_BYTES_MAX,
+  STORE_WRITE_OPS_MAX,
+} from "./limits.ts";
+export {
   createMemoryMedium,
   type MemoryMedium,
   type MemoryStoreOptions,

@@ -18,6 +18,7 @@ export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
 export { arbitraryMessage } from "./wire-arbitrary.ts";
 export { minimalInit, minimalValue } from "./wire-minimal.ts";
+export { mutated } from "./wire-mutate.ts";
 export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
 export { type Libp2pWorld, libp2pWorld, Relay } from "./transport-libp2p-world.ts";
 export { memoryWorld, type MemoryWorldOptions } from "./transport-memory-world.ts";
