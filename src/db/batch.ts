@@ -1,35 +1,40 @@
 import {
-  assert,
   BATCH_BYTES_MAX,
   BATCH_OPS_MAX,
-  encodeValue,
   decodeValue,
+  encodeValue,
   type ScopeId,
   scopeKeyOf,
 } from "../base/index.ts";
-import { ROW_SPACE, type RowRead, type RowWrite, type WriteOutcome } from "../history/index.ts";
-import type { Collection } from "./collection.ts";
-import { valueOf } from "./row-view.ts";
+import type { Row, RowName, RowRead, RowWrite, WriteOutcome } from "../history/index.ts";
+import type { Snapshot } from "../store/index.ts";
+import { Collection } from "./collection.ts";
 import { DbError } from "./errors.ts";
-import { BATCH_TRIES_MAX } from "./limits.ts";
+import { BATCH_READS_MAX, BATCH_TRIES_MAX } from "./limits.ts";
 import { rowName } from "./names.ts";
-import type { DbWorld } from "./world.ts";
-import { commit } from "./write.ts";
+import { valueOf } from "./row-view.ts";
+import { type DbWorld, refuseClosed } from "./world.ts";
+import { checkHint, commit } from "./write.ts";
 
 export interface BatchOptions {
   /** The application's word for the batch, offered to whoever resolves a conflict: 256 bytes at most. */
   readonly hint?: string | undefined;
+  /** Gives the batch up before it is run again or committed. A commit under way is not called back. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Reads and writes of one collection that become one commit: all or nothing, here and on every peer. What it reads is
- * what it has written itself, else the present state; if that has changed when it commits, it is run again. [DB10]
+ * what it has written itself, else the state of one moment; if that has changed when it commits, its function is run
+ * again. Made by `Database.batch`. [DB10]
  */
 export class Batch {
   readonly #world: DbWorld;
   readonly #writes = new Map<string, RowWrite>();
   readonly #reads = new Map<string, RowRead>();
   #scope: ScopeId | undefined;
+  /** The moment of the first read: what is read shows no half of another batch. */
+  #snapshot: Snapshot | undefined;
   #bytes = 0;
   #hasEnded = false;
 
@@ -37,42 +42,43 @@ export class Batch {
     this.#world = world;
   }
 
-  /** @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_TOO_LARGE`, `DB_BATCH_ENDED`, `DB_KEY_INVALID`; {ValueError}. */
+  /**
+   * @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_TOO_LARGE`, `DB_BATCH_ENDED`, `DB_KEY_INVALID`; {ValueError}; {TypeError}. The batch is
+   *   then as before.
+   */
   put<T>(collection: Collection<T>, key: string, value: T): void {
-    this.#enter(collection.id);
-    this.#write({ name: rowName(key), value: encodeValue(value) });
+    this.#check(collection);
+    this.#write(collection, { name: rowName(key), value: encodeValue(value) });
   }
 
   /** @throws as `put`. */
   delete<T>(collection: Collection<T>, key: string): void {
-    this.#enter(collection.id);
-    this.#write({ name: rowName(key), value: undefined });
+    this.#check(collection);
+    this.#write(collection, { name: rowName(key), value: undefined });
   }
 
-  /** @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_ENDED`, `DB_KEY_INVALID`. */
+  /** @throws {DbError} as `put`, `DB_BATCH_TOO_LARGE` for too many rows read; {StoreError}. */
   async get<T>(collection: Collection<T>, key: string): Promise<T | undefined> {
-    this.#enter(collection.id);
+    this.#check(collection);
     const name = rowName(key);
     const written = this.#writes.get(key);
     if (written !== undefined)
       return written.value === undefined ? undefined : (decodeValue(written.value) as T);
-    const known = this.#reads.get(key);
-    const row =
-      known?.row ?? (await this.#world.history.row(collection.id, ROW_SPACE.rows, name.key));
-    if (known === undefined) this.#reads.set(key, { name, row });
-    return valueOf<T>(row);
+    return valueOf<T>(await this.#read(collection, name));
   }
 
+  /** @throws as `get`. */
   async has<T>(collection: Collection<T>, key: string): Promise<boolean> {
     return (await this.get(collection, key)) !== undefined;
   }
 
-  /** Ends the batch; nothing more can be done with it. */
-  end(): void {
+  /** Ends the batch; nothing more can be done with it but to commit it. */
+  async end(): Promise<void> {
     this.#hasEnded = true;
+    await this.#snapshot?.close();
   }
 
-  /** Commits what was written. */
+  /** Commits what was written, unless what was read has changed. */
   async commit(hint: string | undefined): Promise<WriteOutcome> {
     if (this.#scope === undefined || this.#writes.size === 0) return "written";
     return commit(this.#world, {
@@ -83,29 +89,80 @@ export class Batch {
     });
   }
 
-  #enter(scope: ScopeId): void {
+  #check(collection: Pick<Collection, "id">): void {
+    if (!(collection instanceof Collection))
+      throw new TypeError("A batch writes to a collection of its database");
     if (this.#hasEnded)
       throw new DbError("DB_BATCH_ENDED", "Cannot use batch: its function has returned");
-    if (this.#scope !== undefined && scopeKeyOf(this.#scope) !== scopeKeyOf(scope)) {
+    refuseClosed(this.#world);
+    const { id } = collection;
+    if (id.database !== this.#world.name) {
+      throw new DbError(
+        "DB_BATCH_SCOPES",
+        `Cannot use batch: collection "${id.name}" is of another database`,
+      );
+    }
+    if (this.#scope !== undefined && scopeKeyOf(this.#scope) !== scopeKeyOf(id)) {
       throw new DbError(
         "DB_BATCH_SCOPES",
         "Cannot use batch: it spans collections, which is not supported yet",
       );
     }
-    this.#scope = scope;
   }
 
-  #write(row: RowWrite): void {
+  #write({ id }: Pick<Collection, "id">, row: RowWrite): void {
     const before = this.#writes.get(row.name.text);
     const bytes = this.#bytes + sizeOf(row) - (before === undefined ? 0 : sizeOf(before));
-    if (before === undefined && this.#writes.size >= BATCH_OPS_MAX) {
+    if (before === undefined && this.#writes.size >= BATCH_OPS_MAX)
       throw new DbError("DB_BATCH_TOO_LARGE", `Cannot add to batch: over ${BATCH_OPS_MAX} ops`);
-    }
     if (bytes > BATCH_BYTES_MAX)
       throw new DbError("DB_BATCH_TOO_LARGE", `Cannot add to batch: over ${BATCH_BYTES_MAX} bytes`);
+    this.#scope = id;
     this.#bytes = bytes;
     this.#writes.set(row.name.text, row);
   }
+
+  async #read({ id }: Pick<Collection, "id">, name: RowName): Promise<Row> {
+    if (!this.#reads.has(name.text) && this.#reads.size >= BATCH_READS_MAX) {
+      throw new DbError(
+        "DB_BATCH_TOO_LARGE",
+        `Cannot read in batch: it reads over ${BATCH_READS_MAX} rows`,
+      );
+    }
+    const { history } = this.#world;
+    this.#scope = id;
+    const snapshot = (this.#snapshot ??= history.snapshot());
+    let row: Row;
+    try {
+      row = await history.row(id, name.space, name.key, { snapshot });
+    } catch (cause) {
+      // The snapshot went with the batch: whoever waits for this has not been waited for.
+      if (this.#hasEnded)
+        throw new DbError("DB_BATCH_ENDED", "Cannot use batch: its function has returned", {
+          cause,
+        });
+      throw cause;
+    }
+    this.#reads.set(name.text, { name, row: headsOnly(row) });
+    return row;
+  }
+}
+
+const NO_SALT = new Uint8Array();
+
+/** Which versions a row had: without their values, so that a batch may read more than it may hold. */
+function headsOnly({ heads }: Row): Row {
+  return {
+    heads: heads.map(({ log, generation, timestamp }) => ({
+      log,
+      generation,
+      timestamp,
+      salt: NO_SALT,
+      context: [],
+      value: undefined,
+    })),
+    seen: [],
+  };
 }
 
 /** Bytes of an op beside its key and value: salt, tags and lengths. What a context takes is checked at the commit. */
@@ -119,22 +176,25 @@ function sizeOf({ name, value }: RowWrite): number {
 export async function runBatch<R>(
   world: DbWorld,
   fn: (batch: Batch) => Promise<R> | R,
-  { hint }: BatchOptions,
+  { hint, signal }: BatchOptions,
 ): Promise<R> {
+  if (typeof fn !== "function") throw new TypeError("A batch is made by a function");
+  checkHint(hint);
   for (let tries = 1; tries <= BATCH_TRIES_MAX; tries++) {
+    signal?.throwIfAborted();
+    refuseClosed(world);
     const batch = new Batch(world);
     let result: R;
     try {
       result = await fn(batch);
     } finally {
-      batch.end();
+      await batch.end();
     }
-    const outcome = await batch.commit(hint);
-    if (outcome === "written") return result;
-    assert(outcome === "conflict", "a batch is written or in conflict");
+    signal?.throwIfAborted();
+    if ((await batch.commit(hint)) === "written") return result;
   }
   throw new DbError(
     "DB_CONCURRENT_BATCH",
-    `Cannot commit batch: the rows it reads changed ${BATCH_TRIES_MAX} times meanwhile`,
+    `Cannot commit batch: rows that it reads have changed meanwhile, ${BATCH_TRIES_MAX} times`,
   );
 }

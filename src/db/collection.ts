@@ -3,37 +3,37 @@ import {
   decodeValue,
   encodeValue,
   logIdOf,
-  ROW_KEY_BYTES_MAX,
   type ScopeId,
   timestampMillis,
   type UserId,
-  utf8,
   type Value,
 } from "../base/index.ts";
-import { ROW_SPACE, type Row, type RowRange } from "../history/index.ts";
+import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
+import { type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
-import { isConflict, prefixEnd, valueOf } from "./row-view.ts";
-import { watchCollection, type WatchOptions, type WatchPage } from "./watch.ts";
-import type { DbWorld } from "./world.ts";
-import { commit } from "./write.ts";
+import { isConflict, valueOf } from "./row-view.ts";
+import { watchCollection, type WatchOptions } from "./watch.ts";
+import type { WatchPage } from "./watch-page.ts";
+import { type DbWorld, refuseClosed } from "./world.ts";
+import { checkHint, commit } from "./write.ts";
 
 export interface WriteOptions {
   /** The application's word for the write, offered to whoever resolves a conflict: 256 bytes at most. */
   readonly hint?: string | undefined;
 }
 
-export interface ScanOptions {
-  /** Only keys that begin with it. Not together with `start` or `end`. */
-  readonly prefix?: string | undefined;
-  /** First key; default: the first there is. */
-  readonly start?: string | undefined;
-  /** Key before which it ends; default: after the last. */
-  readonly end?: string | undefined;
+export interface ScanOptions extends KeyBounds {
   /** From the last key to the first. Default false. */
   readonly reverse?: boolean | undefined;
-  /** Rows at most. */
+  /** Rows at most. Default: all. */
   readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A row as a scan gives it. */
+export interface KeyValue<T> {
+  readonly key: string;
+  readonly value: T;
 }
 
 /** One value of a row in conflict. */
@@ -81,17 +81,11 @@ export class Collection<T = Value> {
   /**
    * Writes a row. The value is taken as it is now, whatever the caller does with it later. [DB3]
    *
-   * @throws {DbError} `DB_KEY_INVALID`, `DB_NO_ACCESS`, `DB_READ_ONLY`; {ValueError}; {StoreError}.
+   * @throws {DbError} `DB_KEY_INVALID`, `DB_NO_ACCESS`, `DB_READ_ONLY`, `DB_CLOSED`, `DB_CONTEXT_FULL`, `DB_BATCH_TOO_LARGE` for the
+   *   hint; {ValueError}; {StoreError}.
    */
   async put(key: string, value: T, options: WriteOptions = {}): Promise<void> {
-    const name = rowName(key);
-    const bytes = encodeValue(value);
-    await commit(this.#world, {
-      scope: this.id,
-      rows: [{ name, value: bytes }],
-      hint: options.hint,
-      together: options.hint === undefined,
-    });
+    await this.#write({ name: rowName(key), value: encodeValue(value) }, options);
   }
 
   /** The row's value, or `undefined`: absence is an answer. [DB4] */
@@ -99,54 +93,64 @@ export class Collection<T = Value> {
     return valueOf<T>(await this.#row(key));
   }
 
-  /** Deletes a row; one that is not there is left alone, and nothing is written. [DB5] */
+  /** Deletes a row; one that is not there is left alone, and nothing is written. @throws as `put`. [DB5] */
   async delete(key: string, options: WriteOptions = {}): Promise<void> {
-    const name = rowName(key);
-    await commit(this.#world, {
-      scope: this.id,
-      rows: [{ name, value: undefined }],
-      hint: options.hint,
-      together: options.hint === undefined,
-    });
+    await this.#write({ name: rowName(key), value: undefined }, options);
   }
 
+  /** Whether `get` would answer a value. */
   async has(key: string): Promise<boolean> {
     return (await this.#row(key)).heads[0]?.value !== undefined;
   }
 
-  /** Rows in key order, as they were when the scan began. Reads as it is asked. [DB6] */
-  async *scan(
-    options: ScanOptions = {},
-  ): AsyncGenerator<{ readonly key: string; readonly value: T }, void, undefined> {
-    const { signal, reverse, limit = Number.POSITIVE_INFINITY } = options;
-    const range = scanRange(options);
-    let count = 0;
-    if (limit <= 0) return;
-    for await (const { key, row } of this.#world.history.scan(this.id, ROW_SPACE.rows, range, {
-      reverse,
-    })) {
+  /**
+   * Rows in key order, as they were when the first was asked for. Reads as it is asked. [DB6]
+   *
+   * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`; {TypeError}, {RangeError} for bounds that make no sense: at the call.
+   */
+  scan(options: ScanOptions = {}): AsyncGenerator<KeyValue<T>, void, undefined> {
+    const { limit } = options;
+    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+      throw new RangeError("A scan's limit is a whole number");
+    refuseClosed(this.#world);
+    return this.#scan(rangeOf(options), options);
+  }
+
+  async *#scan(
+    range: RowRange,
+    { signal, reverse, limit = Number.POSITIVE_INFINITY }: ScanOptions,
+  ): AsyncGenerator<KeyValue<T>, void, undefined> {
+    signal?.throwIfAborted();
+    let left = limit;
+    if (left === 0) return;
+    const rows = this.#world.history.scan(this.id, ROW_SPACE.rows, range, { reverse });
+    for await (const { key, row } of rows) {
       signal?.throwIfAborted();
+      refuseClosed(this.#world);
       const value = valueOf<T>(row);
       if (value === undefined) continue;
       yield { key: keyText(key), value };
-      count += 1;
-      if (count >= limit) return;
+      left -= 1;
+      if (left === 0) return;
     }
   }
 
   /**
    * The present state, then every change as it becomes durable here, whoever made it. Pull-driven: a slow consumer costs
-   * disk reads, not memory. Ends when the database closes. [DB8]
+   * disk reads, not memory. Ends when the database closes; throws the signal's reason when aborted. [DB8]
+   *
+   * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`; {TypeError}: at the call.
    */
   watch(options: WatchOptions = {}): AsyncGenerator<WatchPage<T>, void, undefined> {
+    refuseClosed(this.#world);
     return watchCollection<T>(this.#world, this.id, options);
   }
 
   /** All values of a row that nobody has seen past, the visible one first; empty when there is no conflict. [DB7] */
   async conflicts(key: string): Promise<ConflictingValue<T>[]> {
-    const { heads } = await this.#row(key);
-    if (!isConflict(heads)) return [];
-    return heads.map(({ value, log, timestamp }, i) => ({
+    const row = await this.#row(key);
+    if (!isConflict(row)) return [];
+    return row.heads.map(({ value, log, timestamp }, i) => ({
       value: value === undefined ? undefined : (decodeValue(value) as T),
       winner: i === 0,
       device: logIdOf(this.#world.history.logOf(log)).device,
@@ -154,6 +158,7 @@ export class Collection<T = Value> {
     }));
   }
 
+  /** The row with this key, which need not be there. @throws {DbError} `DB_KEY_INVALID`; {TypeError}. */
   row(key: string): RowHandle<T> {
     rowName(key);
     return {
@@ -165,24 +170,16 @@ export class Collection<T = Value> {
     };
   }
 
-  #row(key: string): Promise<Row> {
-    return this.#world.history.row(this.id, ROW_SPACE.rows, rowName(key).key);
+  async #row(key: string): Promise<Row> {
+    const name = rowName(key);
+    refuseClosed(this.#world);
+    return this.#world.history.row(this.id, name.space, name.key);
   }
-}
 
-function scanRange({ prefix, start, end }: ScanOptions): RowRange {
-  if (prefix !== undefined && (start !== undefined || end !== undefined))
-    throw new TypeError("A scan has a prefix, or a start and an end");
-  for (const bound of [prefix, start, end]) {
-    if (bound !== undefined && (typeof bound !== "string" || bound.length > ROW_KEY_BYTES_MAX))
-      throw new TypeError("A scan's bounds are row keys");
+  async #write(row: RowWrite, { hint }: WriteOptions): Promise<void> {
+    checkHint(hint);
+    // A hint speaks for its own commit.
+    const together = hint === undefined;
+    await commit(this.#world, { scope: this.id, rows: [row], hint, together });
   }
-  if (prefix !== undefined && prefix !== "") {
-    const bytes = utf8(prefix);
-    return { start: bytes, end: prefixEnd(bytes) };
-  }
-  return {
-    start: start === undefined ? undefined : utf8(start),
-    end: end === undefined ? undefined : utf8(end),
-  };
 }

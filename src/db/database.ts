@@ -3,9 +3,8 @@ import { type Role, roleOfTags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
 import { type Batch, type BatchOptions, runBatch } from "./batch.ts";
 import { Collection } from "./collection.ts";
-import { checkName } from "./names.ts";
-import { DbError } from "./errors.ts";
-import type { DbWorld } from "./world.ts";
+import { closedError, type DbWorld } from "./world.ts";
+import { checkName, checkOwner } from "./names.ts";
 
 export interface DatabaseDeps {
   readonly history: History;
@@ -50,16 +49,22 @@ export class Database implements AsyncDisposable {
       name,
       history,
       ending: signal,
-      isClosed: () => signal.aborted,
+      commits: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
     };
   }
 
-  /** A collection: by name our own user's, or anyone's by owner and name. It need not be there yet: the first write makes it. */
+  /**
+   * A collection: by name our own user's, or anyone's by owner and name. It need not be there yet: the first write makes it.
+   * Handles cost nothing.
+   *
+   * @throws {DbError} `DB_NAME_INVALID`; {TypeError}.
+   */
   collection<T = Value>(of: string | CollectionName): Collection<T> {
     const { owner, name } =
       typeof of === "string" ? { owner: this.#deps.history.identity.certified.user, name: of } : of;
     checkName("collection", name);
+    checkOwner(owner);
     return new Collection<T>(this.#world, { database: this.name, kind: "collection", owner, name });
   }
 
@@ -82,20 +87,24 @@ export class Database implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn` and commits what it wrote as one. `fn` may run up to three times, so it should do nothing but use its batch.
+   * Runs `fn` and commits what it did to its batch as one. `fn` may run up to `BATCH_TRIES_MAX` times, so it should do nothing
+   * else: a `put` of a collection itself within `fn` is a write of its own, done even when the batch is not. Answers what the
+   * last run answered. [DB10] [DB11]
    *
-   * @throws {DbError} `DB_CONCURRENT_BATCH` and those of `Batch`; whatever `fn` throws, and then nothing is written.
+   * @throws {DbError} `DB_CONCURRENT_BATCH`, those of `Batch` and of `Collection.put`; {StoreError}; the signal's reason; whatever
+   *   `fn` throws. Then nothing of the batch is written, but for `STORE_FULL` and `STORE_WRITE_FAILED`, which leave it open.
    */
   async batch<R>(fn: (batch: Batch) => Promise<R> | R, options: BatchOptions = {}): Promise<R> {
-    if (this.#world.isClosed())
-      throw new DbError("DB_CLOSED", `Cannot write: database "${this.name}" is closed`);
     return runBatch(this.#world, fn, options);
   }
 
-  /** Ends watches and refuses writes through this handle. Idempotent. */
-  close(): Promise<void> {
-    this.#ending.abort(new DbError("DB_CLOSED", `Database "${this.name}" is closed`));
-    return Promise.resolve();
+  /**
+   * Ends watches and refuses everything else through this handle, then waits for writes under way. Calling it twice is
+   * harmless. The data stays, and so do other handles. [DB14]
+   */
+  async close(): Promise<void> {
+    if (!this.#ending.signal.aborted) this.#ending.abort(closedError(this.#world));
+    await Promise.allSettled(this.#world.commits);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,6 +10,7 @@ export { type Batch, type BatchOptions } from "./batch.ts";
 export {
   Collection,
   type ConflictingValue,
+  type KeyValue,
   type RowHandle,
   type ScanOptions,
   type WriteOptions,
@@ -22,4 +23,6 @@ export {
   openDatabase,
 } from "./database.ts";
 export { DbError, type DbErrorCode } from "./errors.ts";
-export { type Change, type WatchOptions, type WatchPage } from "./watch.ts";
+export type { WatchOptions } from "./watch.ts";
+export type { Change, WatchPage } from "./watch-page.ts";
+export type { KeyBounds } from "./key-range.ts";

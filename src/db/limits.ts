@@ -2,5 +2,11 @@
 export const WATCH_PAGE_ROWS = 256;
 /** Bytes of values in one page of a watch, but for one row that alone is larger. */
 export const WATCH_PAGE_BYTES = 1024 * 1024;
+/** Rows of a change that a watch reads from the store at once: values of the largest size take 16 MiB. */
+export const WATCH_READ_ROWS = 16;
+/** Entries of the change log that a watch holds at once, so that a slow consumer keeps no scan open. */
+export const WATCH_READ_CHANGES = 64;
 /** Times that a batch's function is run before its conflicts are the caller's. */
 export const BATCH_TRIES_MAX = 3;
+/** Rows that one batch reads: what is compared again at its commit. As many as it may write. */
+export const BATCH_READS_MAX = 10_000;

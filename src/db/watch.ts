@@ -1,9 +1,26 @@
-import { decodeValue, type ScopeId, utf8, type Value } from "../base/index.ts";
-import { type Change as HistoryChange, ROW_SPACE, type Row } from "../history/index.ts";
+/**
+ * A watch: the present state by pages, then the change log as it grows.
+ *
+ *     sequence s, snapshot ──> pages ──> caughtUp ──> changes after s ──> wait ──> changes ──> …
+ *
+ * Between two pages nothing is held but the snapshot, and that only until caught up: whoever asks slowly makes us read
+ * again, not remember.
+ */
 
-import { WATCH_PAGE_BYTES, WATCH_PAGE_ROWS } from "./limits.ts";
+import { codeOf, type ScopeId, type Value } from "../base/index.ts";
+import {
+  type Change as LoggedChange,
+  type History,
+  ROW_SPACE,
+  type Row,
+  type RowRange,
+} from "../history/index.ts";
+import type { Snapshot } from "../store/index.ts";
+import { rangeOf } from "./key-range.ts";
+import { WATCH_READ_CHANGES, WATCH_READ_ROWS } from "./limits.ts";
 import { keyText } from "./names.ts";
-import { isConflict, prefixEnd } from "./row-view.ts";
+import { isConflict } from "./row-view.ts";
+import { PageOf, type WatchPage } from "./watch-page.ts";
 import type { DbWorld } from "./world.ts";
 
 export interface WatchOptions {
@@ -12,184 +29,249 @@ export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A row as it is now. */
-export type Change<T = Value> =
-  | {
-      readonly type: "put";
-      readonly key: string;
-      readonly value: T;
-      /** Whether others have written it at the same time: see `conflicts`. */
-      readonly conflict: boolean;
-    }
-  | { readonly type: "delete"; readonly key: string; readonly conflict: boolean };
-
-/** Changes that a consumer gets at once. */
-export interface WatchPage<T = Value> {
-  readonly changes: readonly Change<T>[];
-  /** Whether the present state has been told, this page included. */
-  readonly caughtUp: boolean;
-  /** Whether a peer brought them, as against a write on this device. */
-  readonly fromSync: boolean;
-}
-
-/** Keys are compared by bytes: those under the prefix lie between these. */
-interface Bounds {
-  readonly start?: Uint8Array | undefined;
-  readonly end?: Uint8Array | undefined;
-}
-
 /** The present state in pages, then each commit and delivery as it was applied. [DB8] [DB9] */
-export async function* watchCollection<T>(
+export function watchCollection<T = Value>(
   world: DbWorld,
   scope: ScopeId,
-  options: WatchOptions,
+  { prefix, signal }: WatchOptions,
 ): AsyncGenerator<WatchPage<T>, void, undefined> {
-  const { history } = world;
-  const { signal, prefix = "" } = options;
-  const bounds: Bounds = prefix === "" ? {} : { start: utf8(prefix), end: prefixEnd(utf8(prefix)) };
-  signal?.throwIfAborted();
-  const wake = new Waker(world, signal);
-  try {
-    // Taken together, so that nothing falls between the state and what follows it.
-    let sequence = history.sequence(world.name);
-    yield* presentState<T>(world, scope, bounds, signal);
-    while (!world.isClosed()) {
-      signal?.throwIfAborted();
-      const change = wake.next();
-      for await (const one of history.changesAfter(world.name, sequence)) {
-        signal?.throwIfAborted();
-        yield* changePages<T>(world, scope, bounds, one);
-        sequence = one.sequence;
-        if (world.isClosed()) return;
+  return new Watch<T>(world, scope, rangeOf({ prefix }), signal).pages();
+}
+
+class Watch<T> {
+  readonly #world: DbWorld;
+  readonly #history: History;
+  readonly #scope: ScopeId;
+  readonly #range: RowRange;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(world: DbWorld, scope: ScopeId, range: RowRange, signal: AbortSignal | undefined) {
+    this.#world = world;
+    this.#history = world.history;
+    this.#scope = scope;
+    this.#range = range;
+    this.#signal = signal;
+  }
+
+  async *pages(): AsyncGenerator<WatchPage<T>, void, undefined> {
+    if (this.#isOver()) return;
+    const news = new News(this.#world, this.#scope, this.#signal);
+    try {
+      // Taken before the state is, so that nothing falls between it and what follows.
+      let sequence = this.#history.sequence(this.#world.name);
+      yield* this.#presentState();
+      while (!this.#isOver()) {
+        const more = news.next();
+        const changes = await readAgain(() => this.#changesAfter(sequence));
+        for (const change of changes) {
+          yield* this.#changePages(change);
+          if (this.#isOver()) return;
+          sequence = change.sequence;
+        }
+        if (changes.length > 0) continue;
+        sequence = Math.max(sequence, news.quietUntil);
+        await more;
       }
-      if (sequence >= history.sequence(world.name)) await change;
+    } catch (error) {
+      // A store that was closed in the middle of a read ends a watch as its database does.
+      if (!this.#world.ending.aborted || this.#signal?.aborted === true) throw error;
+    } finally {
+      news.stop();
     }
-  } finally {
-    wake.stop();
+  }
+
+  /** Whether the database has closed. @throws the signal's reason when it is aborted. */
+  #isOver(): boolean {
+    this.#signal?.throwIfAborted();
+    return this.#world.ending.aborted;
+  }
+
+  async *#presentState(): AsyncGenerator<WatchPage<T>, void, undefined> {
+    const view = new View(this.#history);
+    const close = (): void => void view.close();
+    this.#world.ending.addEventListener("abort", close, { once: true });
+    try {
+      let range: RowRange | undefined = this.#range;
+      while (range !== undefined) {
+        const from: RowRange = range;
+        const { page, next } = await view.read((snapshot) => this.#statePage(from, snapshot));
+        if (this.#isOver()) return;
+        range = next === undefined ? undefined : { ...from, start: next };
+        yield page.done(range === undefined);
+        if (this.#isOver()) return;
+      }
+    } finally {
+      this.#world.ending.removeEventListener("abort", close);
+      await view.close();
+    }
+  }
+
+  /** Rows of the range until a page is full, and the key of the first that found no room. */
+  async #statePage(
+    range: RowRange,
+    snapshot: Snapshot | undefined,
+  ): Promise<{ readonly page: PageOf<T>; readonly next: Uint8Array | undefined }> {
+    const page = new PageOf<T>(false);
+    for await (const { key, row } of this.#history.scan(this.#scope, ROW_SPACE.rows, range, {
+      snapshot,
+    })) {
+      if (this.#isOver()) break;
+      // What was deleted is not part of the present state, unless another value contends with the deletion.
+      if (row.heads[0]?.value === undefined && !isConflict(row)) continue;
+      if (!page.fits(key, row)) return { page, next: key };
+      page.add(key, row);
+    }
+    return { page, next: undefined };
+  }
+
+  async #changesAfter(sequence: number): Promise<LoggedChange[]> {
+    const changes: LoggedChange[] = [];
+    for await (const change of this.#history.changesAfter(this.#world.name, sequence)) {
+      changes.push(change);
+      if (changes.length === WATCH_READ_CHANGES) break;
+    }
+    return changes;
+  }
+
+  /** One change's rows as they are now, as one page unless they are many. */
+  async *#changePages(change: LoggedChange): AsyncGenerator<WatchPage<T>, void, undefined> {
+    let page = new PageOf<T>(change.fromSync);
+    for await (const { key, row } of this.#changedRows(change)) {
+      if (!page.fits(key, row)) {
+        yield page.done(true);
+        if (this.#isOver()) return;
+        page = new PageOf<T>(change.fromSync);
+      }
+      page.add(key, row);
+    }
+    if (!page.isEmpty) yield page.done(true);
+  }
+
+  /** The rows that show what a change brought; one that has changed since is left to its later change. [DB9] */
+  async *#changedRows(
+    change: LoggedChange,
+  ): AsyncGenerator<{ readonly key: Uint8Array; readonly row: Row }, void, undefined> {
+    const number = this.#history.scope(this.#scope)?.number;
+    const told = new Set<string>();
+    for (const part of change.parts) {
+      if (part.scope !== number) continue;
+      const names = await readAgain(() => this.#history.rowsOfPart(part));
+      const keys = names.filter((name) => this.#isWatched(name)).map(({ key }) => key);
+      for (let from = 0; from < keys.length; from += WATCH_READ_ROWS) {
+        const some = keys.slice(from, from + WATCH_READ_ROWS);
+        const rows = await readAgain(() => this.#history.rows(this.#scope, ROW_SPACE.rows, some));
+        for (const [i, key] of some.entries()) {
+          const row = rows[i] as Row;
+          const text = keyText(key);
+          const isShown = row.heads.some(
+            ({ log, generation }) => log === part.log && generation === part.generation,
+          );
+          if (!isShown || told.has(text)) continue;
+          told.add(text);
+          yield { key, row };
+        }
+      }
+    }
+  }
+
+  #isWatched({ space, key }: { readonly space: number; readonly key: Uint8Array }): boolean {
+    const prefix = this.#range.start ?? NOTHING;
+    return (
+      space === ROW_SPACE.rows &&
+      key.length >= prefix.length &&
+      prefix.every((byte, i) => key[i] === byte)
+    );
   }
 }
 
-/** Lets a watch wait for the next write, the database's end or the caller's signal. */
-class Waker {
-  readonly #stops: (() => void)[];
-  #resolve: () => void = () => {};
+const NOTHING = new Uint8Array();
 
-  constructor(world: DbWorld, signal: AbortSignal | undefined) {
-    const wake = (): void => this.#resolve();
+/** The store as it was when the view was made, unless the store has to be reopened under it: then as it is. */
+class View {
+  #snapshot: Snapshot | undefined;
+
+  constructor(history: History) {
+    try {
+      this.#snapshot = history.snapshot();
+    } catch (error) {
+      if (!isReopening(error)) throw error;
+    }
+  }
+
+  async read<R>(read: (snapshot: Snapshot | undefined) => Promise<R>): Promise<R> {
+    try {
+      return await read(this.#snapshot);
+    } catch (error) {
+      if (!isReopening(error)) throw error;
+      // What has changed meanwhile is told again as a change: nothing is missed by reading a later state.
+      await this.close();
+      return read(undefined);
+    }
+  }
+
+  async close(): Promise<void> {
+    const snapshot = this.#snapshot;
+    this.#snapshot = undefined;
+    await snapshot?.close();
+  }
+}
+
+/** Reads once more when the store was reopened in the middle, as it is after a full disk. */
+async function readAgain<R>(read: () => Promise<R>): Promise<R> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isReopening(error)) throw error;
+    return read();
+  }
+}
+
+function isReopening(error: unknown): boolean {
+  return codeOf(error) === "STORE_READ_FAILED";
+}
+
+/** Lets a watch wait until its scope is written to, its database ends or its caller has had enough. */
+class News {
+  readonly #stops: (() => void)[];
+  #wake: () => void = () => {};
+  /** Whether the scope has been written to since `next` was called last. */
+  #isPending = true;
+  #quietUntil = 0;
+
+  constructor(world: DbWorld, scope: ScopeId, signal: AbortSignal | undefined) {
+    const { history, name, ending } = world;
+    const wake = (): void => this.#wake();
     this.#stops = [
-      world.history.onWritten(({ database }) => (database === world.name ? wake() : undefined)),
+      history.onWritten(({ database, sequence, parts }) => {
+        if (database !== name) return;
+        const number = history.scope(scope)?.number;
+        if (parts.some((part) => part.scope === number)) {
+          this.#isPending = true;
+          wake();
+        } else if (!this.#isPending) this.#quietUntil = sequence;
+      }),
     ];
-    for (const one of [world.ending, ...(signal === undefined ? [] : [signal])]) {
+    for (const one of [ending, signal]) {
+      if (one === undefined) continue;
       one.addEventListener("abort", wake, { once: true });
       this.#stops.push(() => one.removeEventListener("abort", wake));
     }
   }
 
+  /** Position up to which nothing concerns the scope, once all before the last `next` has been read. */
+  get quietUntil(): number {
+    return this.#quietUntil;
+  }
+
+  /** Resolves at the next news after this call. */
   next(): Promise<void> {
+    this.#isPending = false;
     return new Promise((resolve) => {
-      this.#resolve = resolve;
+      this.#wake = resolve;
     });
   }
 
   stop(): void {
     for (const stop of this.#stops) stop();
-  }
-}
-
-async function* presentState<T>(
-  world: DbWorld,
-  scope: ScopeId,
-  bounds: Bounds,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<WatchPage<T>, void, undefined> {
-  const page = new PageOf<T>(false);
-  for await (const { key, row } of world.history.scan(scope, ROW_SPACE.rows, bounds)) {
-    signal?.throwIfAborted();
-    if (world.isClosed()) return;
-    // What was deleted is not part of the present state, unless another value contends with the deletion.
-    if (row.heads[0]?.value === undefined && !isConflict(row.heads)) continue;
-    const full = page.add(key, row);
-    if (full !== undefined) yield { ...full, caughtUp: false };
-  }
-  yield { ...page.take(), caughtUp: true };
-}
-
-/** One change's rows as they are now; a row that has changed since comes with its later change. */
-async function* changePages<T>(
-  world: DbWorld,
-  scope: ScopeId,
-  bounds: Bounds,
-  change: HistoryChange,
-): AsyncGenerator<WatchPage<T>, void, undefined> {
-  const { history } = world;
-  const number = history.scope(scope)?.number;
-  const page = new PageOf<T>(change.fromSync);
-  const told = new Set<string>();
-  for (const part of change.parts) {
-    if (part.scope !== number) continue;
-    const keys = (await history.rowsOfPart(part))
-      .filter(({ space, key }) => space === ROW_SPACE.rows && isWithin(key, bounds))
-      .map(({ key }) => key);
-    for (let from = 0; from < keys.length; from += WATCH_PAGE_ROWS) {
-      const slice = keys.slice(from, from + WATCH_PAGE_ROWS);
-      const rows = await history.rows(scope, ROW_SPACE.rows, slice);
-      for (const [i, key] of slice.entries()) {
-        const row = rows[i] as Row;
-        const isCurrent = row.heads.some(
-          ({ log, generation }) => log === part.log && generation === part.generation,
-        );
-        if (!isCurrent || told.has(keyText(key))) continue;
-        told.add(keyText(key));
-        const full = page.add(key, row);
-        if (full !== undefined) yield full;
-      }
-    }
-  }
-  if (!page.isEmpty) yield page.take();
-}
-
-function isWithin(key: Uint8Array, { start }: Bounds): boolean {
-  return (
-    start === undefined || (key.length >= start.length && start.every((byte, i) => key[i] === byte))
-  );
-}
-
-/** Changes gathered up to the page's limits. */
-class PageOf<T> {
-  readonly #fromSync: boolean;
-  #changes: Change<T>[] = [];
-  #bytes = 0;
-
-  constructor(fromSync: boolean) {
-    this.#fromSync = fromSync;
-  }
-
-  get isEmpty(): boolean {
-    return this.#changes.length === 0;
-  }
-
-  /** Adds a row; answers the page before it when that is full. */
-  add(key: Uint8Array, row: Row): WatchPage<T> | undefined {
-    const value = row.heads[0]?.value;
-    const size = key.length + (value?.length ?? 0);
-    const isFull =
-      this.#changes.length >= WATCH_PAGE_ROWS ||
-      (this.#bytes + size > WATCH_PAGE_BYTES && !this.isEmpty);
-    const full = isFull ? this.take() : undefined;
-    const conflict = isConflict(row.heads);
-    this.#changes.push(
-      value === undefined
-        ? { type: "delete", key: keyText(key), conflict }
-        : { type: "put", key: keyText(key), value: decodeValue(value) as T, conflict },
-    );
-    this.#bytes += size;
-    return full;
-  }
-
-  take(): WatchPage<T> {
-    const page = { changes: this.#changes, caughtUp: true, fromSync: this.#fromSync };
-    this.#changes = [];
-    this.#bytes = 0;
-    return page;
   }
 }
