@@ -35,7 +35,13 @@ import {
 import { partsAbove, type ServedPart } from "./serve.ts";
 import type { DatabaseState, ScopeState } from "./state.ts";
 import { ABSENT_ROW, type LogNumber, type Row } from "./version.ts";
-import { type WriteOutcome, Writer, type WriteRequest, type Written } from "./writer.ts";
+import {
+  closedError,
+  type WriteOutcome,
+  Writer,
+  type WriteRequest,
+  type Written,
+} from "./writer.ts";
 import { HistoryError } from "./errors.ts";
 import { randomIncarnation } from "./incarnation.ts";
 
@@ -70,6 +76,9 @@ export class History implements AsyncDisposable {
   readonly #databases: Map<string, DatabaseState>;
   readonly #writers = new Map<string, Writer>();
   readonly #listeners = new Set<(written: Written) => void>();
+  /** Databases that are being made, until they are durable. */
+  readonly #creating = new Map<string, Promise<void>>();
+  #closed = false;
 
   private constructor(
     deps: HistoryDeps & { readonly interner: Interner },
@@ -94,9 +103,18 @@ export class History implements AsyncDisposable {
     return [...this.#databases.keys()];
   }
 
-  /** Makes the database here unless it is: begins our log in it. Durable when it resolves. */
+  /** Makes the database here unless it is: begins our log in it. Durable when it resolves. [HI28] */
   async createDatabase(name: string): Promise<void> {
+    if (this.#closed) throw closedError();
+    const underWay = this.#creating.get(name);
+    if (underWay !== undefined) return underWay;
     if (this.#databases.has(name)) return;
+    const creating = this.#create(name).finally(() => this.#creating.delete(name));
+    this.#creating.set(name, creating);
+    return creating;
+  }
+
+  async #create(name: string): Promise<void> {
     const incarnation = randomIncarnation(this.#deps.random);
     const database = createDatabase(this.#deps, name, {
       incarnation,
@@ -130,7 +148,7 @@ export class History implements AsyncDisposable {
   }
 
   /** A commit of ours: resolves when it is durable. [HI1] [HI3] */
-  write(request: WriteRequest): Promise<WriteOutcome> {
+  async write(request: WriteRequest): Promise<WriteOutcome> {
     return this.#writer(request.scope.database).write(request);
   }
 
@@ -140,7 +158,7 @@ export class History implements AsyncDisposable {
   }
 
   /** Takes what a peer sent up to a page end: all in one store write, or nothing. @throws as `receiveDelivery`. */
-  receive(database: string, delivery: Delivery): Promise<Receipt> {
+  async receive(database: string, delivery: Delivery): Promise<Receipt> {
     return this.#writer(database).receive(delivery);
   }
 
@@ -226,6 +244,7 @@ export class History implements AsyncDisposable {
 
   /** Refuses new writes and waits for those under way. The store stays open: it is not ours. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()));
   }
 
@@ -234,6 +253,7 @@ export class History implements AsyncDisposable {
   }
 
   #writer(name: string): Writer {
+    if (this.#closed) throw closedError();
     const open = this.#writers.get(name);
     if (open !== undefined) return open;
     const database = this.#databases.get(name);

@@ -1,11 +1,18 @@
 /** Reads what a history keeps in memory: names, knowledge, control logs, our own logs. */
 
 import { type ControlEntry, ControlLog } from "../access/index.ts";
-import { type Clock, HybridClock } from "../base/index.ts";
+import { type Clock, HybridClock, scopeKeyOf } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
 import { storedControl } from "./author.ts";
 import type { Interner } from "./interner.ts";
-import { changeRange, controlRange, ownKey, scopeStateKey, sequenceOf } from "./keys.ts";
+import {
+  changeRange,
+  controlRange,
+  type DatabaseNumber,
+  ownKey,
+  scopeStateKey,
+  sequenceOf,
+} from "./keys.ts";
 import {
   decodeControlRecord,
   decodeOwnLog,
@@ -30,12 +37,7 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
     // A name without a log of ours was given for a write that never became durable.
     if (bytes === undefined) continue;
     const database = createDatabase(deps, name, readRecord("own log", bytes, decodeOwnLog));
-    for await (const { key } of deps.store.scan(changeRange(number, 0), {
-      reverse: true,
-      limit: 1,
-    })) {
-      database.sequence = sequenceOf(key);
-    }
+    database.sequence = await lastSequence(deps, number);
     databases.set(name, database);
   }
   for (const id of deps.interner.scopes()) {
@@ -58,6 +60,27 @@ export function createDatabase(
     own,
     new HybridClock({ clock }, own.timestamp),
   );
+}
+
+/** Brings what is in memory of a database to what the store holds: after a write of which nobody knows whether it is there. */
+export async function reloadDatabase(deps: LoadDeps, database: DatabaseState): Promise<void> {
+  const { interner, store } = deps;
+  const bytes = await store.get(ownKey(database.number));
+  if (bytes === undefined) return;
+  database.own = readRecord("own log", bytes, decodeOwnLog);
+  database.sequence = await lastSequence(deps, database.number);
+  for (const id of interner.scopes()) {
+    if (id.database !== database.name) continue;
+    const known = database.scopes.get(scopeKeyOf(id));
+    const scope = known ?? new ScopeState(id, interner.scope(id), interner);
+    if (await loadScope(deps, scope)) database.scopes.set(scope.key, scope);
+  }
+}
+
+async function lastSequence({ store }: LoadDeps, database: DatabaseNumber): Promise<number> {
+  for await (const { key } of store.scan(changeRange(database, 0), { reverse: true, limit: 1 }))
+    return sequenceOf(key);
+  return 0;
 }
 
 async function loadScope({ store, interner }: LoadDeps, scope: ScopeState): Promise<boolean> {

@@ -1,9 +1,12 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import { assert, scopeKeyOf } from "../base/index.ts";
+import { assert, type Clock, scopeKeyOf } from "../base/index.ts";
+import { StoreError } from "../store/index.ts";
 import { HistoryError } from "./errors.ts";
+import { changeRange, sequenceOf } from "./keys.ts";
 import { TURN_OPS_MAX, WRITES_WAITING_MAX } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
-import type { PartName } from "./records.ts";
+import { reloadDatabase } from "./open.ts";
+import { decodeChange, type PartName, readRecord } from "./records.ts";
 import type { DatabaseState } from "./state.ts";
 import { type RowName, Turn } from "./turn.ts";
 import type { Row } from "./version.ts";
@@ -16,7 +19,7 @@ export interface RowRead {
 
 /** A draft and how it may be committed. */
 export interface WriteRequest extends Draft {
-  /** May share a commit with others that say so: single writes that are no batch. Default false. */
+  /** May share a commit with others that say so: single writes of rows, without controls, reads or hint. Default false. */
   readonly together?: boolean | undefined;
   /** Commit only while these rows have the heads that were read. */
   readonly reads?: readonly RowRead[] | undefined;
@@ -32,6 +35,15 @@ export interface Written {
   readonly sequence: number;
   readonly fromSync: boolean;
   readonly parts: readonly PartName[];
+}
+
+/** What is answered to whoever writes after closing. */
+export function closedError(): HistoryError {
+  return new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed");
+}
+
+interface WriterDeps extends AuthorDeps, ReceiveDeps {
+  readonly clock: Clock;
 }
 
 interface Waiting<Answer> {
@@ -59,21 +71,24 @@ interface WaitingTask extends Waiting<void> {
  * (group commit). A turn is gathered in a microtask, never by a timer. [HI3]
  */
 export class Writer {
-  readonly #deps: AuthorDeps & ReceiveDeps;
+  readonly #deps: WriterDeps;
   readonly #database: DatabaseState;
   readonly #written: (written: Written) => void;
   readonly #queue: (WaitingDraft | WaitingDelivery | WaitingTask)[] = [];
   #run: Promise<void> | undefined;
   #closed = false;
+  /** A store write has failed since memory was last known to be what the store holds. */
+  #isUnsure = false;
+  readonly #endWatch: () => void;
 
-  constructor(
-    deps: AuthorDeps & ReceiveDeps,
-    database: DatabaseState,
-    written: (written: Written) => void,
-  ) {
+  constructor(deps: WriterDeps, database: DatabaseState, written: (written: Written) => void) {
     this.#deps = deps;
     this.#database = database;
     this.#written = written;
+    // What turned out to be there is shown without waiting for the next write.
+    this.#endWatch = deps.store.onState((state) => {
+      if (state === "open" && this.#isUnsure && !this.#closed) this.#run ??= this.#runAll();
+    });
   }
 
   /** Resolves when the draft's commit is durable. */
@@ -99,16 +114,14 @@ export class Writer {
   /** Refuses new work and waits for what is under way. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#endWatch();
     await this.#run;
   }
 
   #enter<Answer>(
     entry: (waiting: Waiting<Answer>) => WaitingDraft | WaitingDelivery | WaitingTask,
   ): Promise<Answer> {
-    if (this.#closed)
-      return Promise.reject(
-        new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed"),
-      );
+    if (this.#closed) return Promise.reject(closedError());
     return new Promise<Answer>((resolve, reject) => {
       this.#queue.push(entry({ resolve, reject }));
       this.#run ??= this.#runAll();
@@ -118,8 +131,46 @@ export class Writer {
   async #runAll(): Promise<void> {
     // Lets everything of this microtask turn come in first.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#turn();
+    for (;;) {
+      const refusal = await this.#makeSure();
+      if (this.#queue.length === 0) break;
+      if (refusal === undefined) await this.#turn();
+      else for (const waiting of this.#queue.splice(0)) waiting.reject(refusal);
+    }
     this.#run = undefined;
+  }
+
+  /**
+   * After a store write that failed: takes up what the store holds since it was opened again, since the write may be
+   * there. Answers why nothing can be written yet, or `undefined`. [HI2]
+   */
+  async #makeSure(): Promise<unknown> {
+    if (!this.#isUnsure) return undefined;
+    if (this.#deps.store.state !== "open") {
+      return new StoreError(
+        "STORE_READ_ONLY",
+        "Cannot write: a write failed, and the store is not open again",
+      );
+    }
+    const before = this.#database.sequence;
+    try {
+      await reloadDatabase(this.#deps, this.#database);
+      this.#isUnsure = false;
+      for (const change of await this.#changesAfter(before)) this.#written(change);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async #changesAfter(sequence: number): Promise<Written[]> {
+    const { number, name } = this.#database;
+    const changes: Written[] = [];
+    for await (const { key, value } of this.#deps.store.scan(changeRange(number, sequence))) {
+      const change = readRecord("change", value, decodeChange);
+      changes.push({ database: name, sequence: sequenceOf(key), ...change });
+    }
+    return changes;
   }
 
   async #turn(): Promise<void> {
@@ -194,7 +245,13 @@ export class Writer {
 
   async #commit(turn: Turn, fromSync: boolean): Promise<void> {
     const { sequence, parts } = turn;
-    if (!(await turn.write(fromSync)) || parts.length === 0) return;
+    try {
+      if (!(await turn.write(fromSync))) return;
+    } catch (error) {
+      this.#isUnsure = true;
+      throw error;
+    }
+    if (parts.length === 0) return;
     this.#written({ database: this.#database.name, sequence, fromSync, parts });
   }
 }
@@ -205,19 +262,25 @@ function groups(drafts: readonly WaitingDraft[]): WaitingDraft[][] {
   const open = new Map<string, { group: WaitingDraft[]; ops: number }>();
   for (const draft of drafts) {
     const scope = scopeKeyOf(draft.request.scope);
-    const { together, rows } = draft.request;
+    const { rows } = draft.request;
+    const isSingle = isSingleWrite(draft.request);
     const current = open.get(scope);
-    if (together === true && current !== undefined && current.ops + rows.length <= TURN_OPS_MAX) {
+    if (isSingle && current !== undefined && current.ops + rows.length <= TURN_OPS_MAX) {
       current.group.push(draft);
       current.ops += rows.length;
       continue;
     }
     const group = [draft];
     all.push(group);
-    if (together === true) open.set(scope, { group, ops: rows.length });
+    if (isSingle) open.set(scope, { group, ops: rows.length });
     else open.delete(scope);
   }
   return all;
+}
+
+/** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
+function isSingleWrite({ together, controls, reads, hint }: WriteRequest): boolean {
+  return together === true && controls === undefined && reads === undefined && hint === undefined;
 }
 
 /** One draft of several: of two writes to a row the later counts. */
@@ -229,7 +292,7 @@ function joined(group: readonly WaitingDraft[]): WriteRequest {
   for (const { request } of group) {
     for (const row of request.rows) rows.set(`${row.name.space}${row.name.text}`, row);
   }
-  return { scope: first.request.scope, rows: [...rows.values()], hint: first.request.hint };
+  return { scope: first.request.scope, rows: [...rows.values()] };
 }
 
 async function isStillAsRead(turn: Turn, request: WriteRequest): Promise<boolean> {
