@@ -77,7 +77,8 @@ export async function makeAside(path: string, deps: MakeDeps): Promise<void> {
     await rename(aside, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(aside, { recursive: true, force: true });
+    // Where this fails too, the next opening removes it.
+    await rm(aside, { recursive: true, force: true }).catch(() => {});
     if ((await lookAt(path)) === "nothing") throw creationError(error);
   }
 }

@@ -39,7 +39,8 @@ export async function writeSecretFile(path: string, bytes: Uint8Array): Promise<
   } catch (cause) {
     throw secretError("write", cause);
   } finally {
-    await rm(temporary, { force: true });
+    // What went wrong before is what its caller must hear; a rest of 4 KiB at most does no harm.
+    await rm(temporary, { force: true }).catch(() => {});
   }
 }
 

@@ -226,7 +226,7 @@ export class EngineStore implements Store {
         listener(state, cause);
       } catch (bug) {
         // A listener's bug is to be seen, and is not to keep the store from recovering.
-        void Promise.reject(bug as Error);
+        void Promise.reject(new Error("A listener of a store's state failed", { cause: bug }));
       }
     }
   }

@@ -52,7 +52,7 @@ export class WriteQueue {
 
   async #work(): Promise<void> {
     // Those who call in the same turn get in.
-    await undefined;
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group = this.#takeGroup();
       try {

@@ -11,7 +11,6 @@
  */
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -62,7 +61,10 @@ export function spawnChild(file: URL | string, options: ChildOptions = {}): Chil
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
-  const ended = once(child, "close").then(([code, signal]) => ({ code, signal }) as ChildEnd);
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve({ code, signal }));
+  });
   let errorText = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errorText = (errorText + text).slice(-ERROR_TEXT_MAX);

@@ -92,7 +92,7 @@ function show(value: unknown): string {
   const text =
     JSON.stringify(value, (_, part: unknown) => {
       if (part instanceof Uint8Array) return `bytes ${toHex(part)}`;
-      if (part instanceof Map || part instanceof Set) return [...part];
+      if (part instanceof Map || part instanceof Set) return [...(part as Iterable<unknown>)];
       if (part instanceof Error) return String(part);
       return typeof part === "bigint" ? `${part}n` : part;
     }) ?? String(value);
