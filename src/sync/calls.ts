@@ -25,7 +25,10 @@ const NONCE_SIZE = 32;
 export type Request = CallRequest["request"];
 export type Response = CallResponse["response"];
 type RequestInit = Exclude<MessageInitShape<typeof CallRequestSchema>["request"], undefined>;
-type ResponseInit = Exclude<MessageInitShape<typeof CallResponseSchema>["response"], undefined>;
+export type ResponseInit = Exclude<
+  MessageInitShape<typeof CallResponseSchema>["response"],
+  undefined
+>;
 
 /** Our side of the stream on which we ask. */
 export class CallClient {

@@ -11,11 +11,5 @@ export { type GroupStatus, hasGroups, type PendingProgress } from "./groups.ts";
 export type { PullProgress } from "./initiator.ts";
 export type { DeviceType, Member } from "./members.ts";
 export type { PeerTime } from "./peer-clock.ts";
-export {
-  type GroupOptions,
-  type InviteOptions,
-  type JoinOptions,
-  type PeerStatus,
-  type SyncDeps,
-  SyncService,
-} from "./service.ts";
+export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
+export { type PeerStatus, type SyncDeps, SyncService } from "./service.ts";

@@ -4,45 +4,36 @@
  */
 
 import {
-  createInviteKeys,
-  formatTicket,
-  INVITE_SECRET_SIZE,
-  parseTicket,
-  type Role,
-  Tags,
-  tagsOfRole,
-} from "../access/index.ts";
-import {
   type Clock,
   codeOf,
   type Crypto,
   type DeviceId,
   type Logger,
-  NAME_BYTES_MAX,
-  parseDeviceId,
   type Random,
   type ScopeId,
   scopeKeyOf,
-  utf8,
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
 import { DeltaMode } from "../wire/index.ts";
-import { Admission, askToJoin } from "./admission.ts";
+import { Admission } from "./admission.ts";
 import { BlockedPeers } from "./blocked.ts";
 import { PageBudget } from "./budget.ts";
-import { CallClient, type Request, serveCalls } from "./calls.ts";
+import { type Request, type ResponseInit, serveCalls } from "./calls.ts";
 import { SyncError } from "./errors.ts";
 import { isPeerFault } from "./fault.ts";
-import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
 import {
-  ADDRESSES_MAX,
-  CONNECT_TIMEOUT_MS,
-  GROUP_COLLECTIONS_MAX,
-  PEERS_DIALLED_MAX,
-} from "./limits.ts";
-import { type DeviceType, type Member, memberRow } from "./members.ts";
+  addressesOf,
+  GroupActions,
+  type GroupOptions,
+  type InviteOptions,
+  type JoinOptions,
+  noGroup,
+} from "./group-actions.ts";
+import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
+import { ADDRESSES_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
+import { type Member, memberRow } from "./members.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
@@ -58,30 +49,6 @@ export interface SyncDeps {
   readonly transport: Transport;
 }
 
-/** What to create a syncgroup with. */
-export interface GroupOptions {
-  /** At least one; fixed from then on. */
-  readonly collections: readonly ScopeId[];
-  readonly description?: string | undefined;
-  readonly isPrivate?: boolean | undefined;
-}
-
-export interface InviteOptions {
-  /** Default `writer`. */
-  readonly role?: Role | undefined;
-  /** Users that it admits; 0: no bound. Default 1. */
-  readonly uses?: number | undefined;
-  /** Milliseconds from now after which it admits nobody. Default: no end. */
-  readonly expiresInMs?: number | undefined;
-}
-
-export interface JoinOptions {
-  readonly type?: DeviceType | undefined;
-  /** 0 to 255. Default 0. */
-  readonly priority?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /** A peer, for people. */
 export interface PeerStatus extends LinkStatus {
   /** By its member record, where there is one. */
@@ -95,6 +62,7 @@ export class SyncService implements AsyncDisposable {
   readonly #deps: SyncDeps;
   readonly #groups: Groups;
   readonly #admission: Admission;
+  readonly #actions: GroupActions;
   readonly #blocked: BlockedPeers;
   readonly #budget = new PageBudget();
   readonly #links = new Map<DeviceId, PeerLink>();
@@ -106,6 +74,7 @@ export class SyncService implements AsyncDisposable {
     this.#deps = deps;
     this.#groups = groups;
     this.#admission = new Admission({ ...deps, groups });
+    this.#actions = new GroupActions({ ...deps, groups, ending: this.#ending.signal });
     this.#blocked = new BlockedPeers(deps.clock);
   }
 
@@ -134,86 +103,13 @@ export class SyncService implements AsyncDisposable {
   }
 
   /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
-  async createGroup(database: string, name: string, options: GroupOptions): Promise<ScopeId> {
-    const { history, clock } = this.#deps;
-    const { user, device } = history.identity.certified;
-    const group: ScopeId = { database, kind: "syncgroup", owner: user, name };
-    checkGroup(group, options.collections);
-    if (this.#groups.has(group))
-      throw new SyncError(
-        "SYNC_GROUP_EXISTS",
-        `Cannot create syncgroup "${name}": there is one already`,
-      );
-    for (const collection of options.collections) {
-      const tags =
-        history.scope(collection)?.access.tagsOf(user) ??
-        (collection.owner === user ? Tags.ADMIN : 0);
-      if ((tags & Tags.ADMIN) === 0) {
-        throw new SyncError(
-          "SYNC_NO_ACCESS",
-          `Cannot create syncgroup "${name}": collection "${collection.name}" is not ours to share`,
-        );
-      }
-    }
-    const spec = {
-      description: options.description ?? "",
-      collections: options.collections.map(({ owner, name: collection }) => ({
-        owner,
-        name: collection,
-      })),
-      rendezvous: [],
-      isPrivate: options.isPrivate ?? false,
-    };
-    const member: Member = {
-      device,
-      user,
-      name: history.identity.certified.name,
-      type: "normal",
-      priority: 0,
-      joined: clock.now(),
-      hasLeft: false,
-      addresses: this.#addresses(),
-    };
-    await history.write({
-      scope: group,
-      controls: [
-        { type: "spec", ...spec },
-        { type: "status", state: "running" },
-      ],
-      rows: [memberRow(member)],
-    });
-    return group;
+  createGroup(database: string, name: string, options: GroupOptions): Promise<ScopeId> {
+    return this.#actions.create(database, name, options);
   }
 
   /** A ticket for others to join by. Its holder may join: give it only to whom it is meant for. @throws {SyncError} */
-  async invite(group: ScopeId, options: InviteOptions = {}): Promise<string> {
-    const { history, crypto, random, clock } = this.#deps;
-    const access = history.scope(group)?.access;
-    if (access?.spec === undefined) throw noGroup(group);
-    const { role = "writer", uses = 1, expiresInMs } = options;
-    const tags = tagsOfRole(role, "collection");
-    if (!access.mayGrant(history.identity.device, tags)) {
-      throw new SyncError(
-        "SYNC_NOT_ADMIN",
-        `Cannot invite into syncgroup "${group.name}": this device's user may not admit a ${role}`,
-      );
-    }
-    const addresses = this.#addresses();
-    if (addresses.length === 0)
-      throw new SyncError(
-        "SYNC_OFFLINE",
-        "Cannot invite: this device does not listen, so nobody could join at it",
-      );
-    const secret = random.bytes(INVITE_SECRET_SIZE);
-    const { publicKey } = await createInviteKeys({ crypto }, secret);
-    const notAfter =
-      expiresInMs === undefined ? {} : { notAfter: Math.floor(clock.now() + expiresInMs) };
-    await history.write({
-      scope: group,
-      controls: [{ type: "invite", publicKey, tags, uses, ...notAfter }],
-      rows: [],
-    });
-    return formatTicket({ group, addresses, secret }, { crypto });
+  invite(group: ScopeId, options?: InviteOptions): Promise<string> {
+    return this.#actions.invite(group, options);
   }
 
   /**
@@ -222,77 +118,8 @@ export class SyncService implements AsyncDisposable {
    * @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} an admin's refusal, `SYNC_JOIN_FAILED` when none could be reached,
    *   `SYNC_WRONG_DATABASE`.
    */
-  async join(database: string, ticketText: string, options: JoinOptions = {}): Promise<ScopeId> {
-    const ticket = parseTicket(ticketText, this.#deps);
-    const { group } = ticket;
-    if (group.database !== database) {
-      throw new SyncError(
-        "SYNC_WRONG_DATABASE",
-        `Cannot join: the ticket is for database "${group.database}", not "${database}"`,
-      );
-    }
-    if (this.#groups.has(group)) return group;
-    let failure: unknown;
-    for (const [admin, addresses] of byDevice(ticket.addresses)) {
-      options.signal?.throwIfAborted();
-      try {
-        await this.#joinAt(ticket, admin, addresses, options);
-        return group;
-      } catch (error) {
-        // A refusal is the group's answer; what is only out of reach may be answered by another admin.
-        if (codeOf(error)?.startsWith("SYNC_") === true && !isOutOfReach(error)) throw error;
-        options.signal?.throwIfAborted();
-        failure = error;
-      }
-    }
-    throw new SyncError(
-      "SYNC_JOIN_FAILED",
-      `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,
-      { cause: failure },
-    );
-  }
-
-  async #joinAt(
-    ticket: ReturnType<typeof parseTicket>,
-    admin: DeviceId,
-    addresses: readonly string[],
-    options: JoinOptions,
-  ): Promise<void> {
-    const { transport, clock, history } = this.#deps;
-    const timer = new AbortController();
-    clock.sleep(CONNECT_TIMEOUT_MS, timer.signal).then(
-      () =>
-        timer.abort(new SyncError("SYNC_TIMEOUT", "Cannot join: the admin did not answer in time")),
-      () => {},
-    );
-    const signals = [
-      timer.signal,
-      this.#ending.signal,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ];
-    let client: CallClient;
-    try {
-      const signal = AbortSignal.any(signals);
-      const connection = await transport.connect(admin, addresses, { signal });
-      client = await CallClient.open(clock, connection, signal);
-    } finally {
-      timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
-    }
-    try {
-      const { type = "normal", priority = 0 } = options;
-      const name = history.identity.certified.name;
-      const joined = await askToJoin({ ...this.#deps, groups: this.#groups }, client, {
-        ticket,
-        name,
-        type,
-        priority,
-        admin,
-      });
-      await history.createDatabase(ticket.group.database);
-      await this.#groups.addJoined({ ...joined, addresses });
-    } finally {
-      client.close();
-    }
+  join(database: string, ticket: string, options?: JoinOptions): Promise<ScopeId> {
+    return this.#actions.join(database, ticket, options);
   }
 
   groups(database: string): ScopeId[] {
@@ -385,10 +212,6 @@ export class SyncService implements AsyncDisposable {
     return this.close();
   }
 
-  #addresses(): readonly string[] {
-    return this.#deps.transport.addresses().slice(0, ADDRESSES_MAX);
-  }
-
   #allGroups(): ScopeId[] {
     return this.#deps.history.databases().flatMap((database) => this.#groups.all(database));
   }
@@ -479,7 +302,7 @@ export class SyncService implements AsyncDisposable {
   /** Our member records say where we are reached now. */
   async #publishAddresses(): Promise<void> {
     const { history } = this.#deps;
-    const addresses = this.#addresses();
+    const addresses = addressesOf(this.#deps.transport);
     if (addresses.length === 0) return;
     for (const group of this.#allGroups()) {
       const own = this.#groups
@@ -537,9 +360,7 @@ export class SyncService implements AsyncDisposable {
     request: Request,
     nonce: Uint8Array,
     connection: Connection,
-  ): Promise<
-    Parameters<typeof serveCalls>[1] extends (...args: never[]) => Promise<infer R> ? R : never
-  > {
+  ): Promise<ResponseInit> {
     switch (request.case) {
       case "getTime":
         return { case: "time", value: timeAnswer(this.#deps.clock, request.value.origin) };
@@ -556,48 +377,4 @@ export class SyncService implements AsyncDisposable {
         throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
     }
   }
-}
-
-function checkGroup(group: ScopeId, collections: readonly ScopeId[]): void {
-  const size = utf8(group.name).length;
-  const invalid = (why: string): SyncError =>
-    new SyncError("SYNC_SPEC_INVALID", `Cannot create syncgroup "${group.name}": ${why}`);
-  if (size === 0 || size > NAME_BYTES_MAX || !group.name.isWellFormed())
-    throw invalid(`its name has 1 to ${NAME_BYTES_MAX} bytes of UTF-8`);
-  if (collections.length === 0) throw invalid("it has no collections");
-  if (collections.length > GROUP_COLLECTIONS_MAX)
-    throw invalid(`it has over ${GROUP_COLLECTIONS_MAX} collections`);
-  if (new Set(collections.map(scopeKeyOf)).size !== collections.length)
-    throw invalid("a collection stands twice");
-  if (
-    collections.some(({ kind, database }) => kind !== "collection" || database !== group.database)
-  )
-    throw invalid("its collections are of another database");
-}
-
-function noGroup(group: ScopeId): SyncError {
-  return new SyncError("SYNC_NO_GROUP", `No syncgroup "${group.name}" here`);
-}
-
-/** Whether another admin may answer where this one did not. */
-function isOutOfReach(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    code === "SYNC_TIMEOUT" ||
-    code === "SYNC_OFFLINE" ||
-    code === "SYNC_NOT_ADMIN" ||
-    code === "SYNC_PENDING" ||
-    code === "SYNC_BUSY"
-  );
-}
-
-/** Addresses by the device that each ends with. */
-function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
-  const devices = new Map<DeviceId, string[]>();
-  for (const address of addresses) {
-    const device = parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
-    if (device === undefined) continue;
-    devices.set(device, [...(devices.get(device) ?? []), address]);
-  }
-  return devices;
 }

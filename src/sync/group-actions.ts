@@ -1,0 +1,288 @@
+/**
+ * What people ask of syncgroups: making one, inviting into it, joining it.
+ */
+
+import {
+  createInviteKeys,
+  formatTicket,
+  INVITE_SECRET_SIZE,
+  parseTicket,
+  type Role,
+  Tags,
+  tagsOfRole,
+  type Ticket,
+} from "../access/index.ts";
+import {
+  type Clock,
+  codeOf,
+  type Crypto,
+  type DeviceId,
+  NAME_BYTES_MAX,
+  parseDeviceId,
+  type Random,
+  type ScopeId,
+  scopeKeyOf,
+  utf8,
+} from "../base/index.ts";
+import type { History } from "../history/index.ts";
+import type { Transport } from "../net/index.ts";
+import { askToJoin } from "./admission.ts";
+import { CallClient } from "./calls.ts";
+import { SyncError } from "./errors.ts";
+import type { Groups } from "./groups.ts";
+import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, GROUP_COLLECTIONS_MAX } from "./limits.ts";
+import { type DeviceType, type Member, memberRow } from "./members.ts";
+
+export interface GroupActionsDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly transport: Transport;
+  readonly groups: Groups;
+  /** Aborted when sync closes. */
+  readonly ending: AbortSignal;
+}
+
+/** What to create a syncgroup with. */
+export interface GroupOptions {
+  /** At least one; fixed from then on. */
+  readonly collections: readonly ScopeId[];
+  readonly description?: string | undefined;
+  readonly isPrivate?: boolean | undefined;
+}
+
+export interface InviteOptions {
+  /** Default `writer`. */
+  readonly role?: Role | undefined;
+  /** Users that it admits; 0: no bound. Default 1. */
+  readonly uses?: number | undefined;
+  /** Milliseconds from now after which it admits nobody. Default: no end. */
+  readonly expiresInMs?: number | undefined;
+}
+
+export interface JoinOptions {
+  readonly type?: DeviceType | undefined;
+  /** 0 to 255. Default 0. */
+  readonly priority?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class GroupActions {
+  readonly #deps: GroupActionsDeps;
+
+  constructor(deps: GroupActionsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
+  async create(database: string, name: string, options: GroupOptions): Promise<ScopeId> {
+    const { history, clock } = this.#deps;
+    const { user, device } = history.identity.certified;
+    const group: ScopeId = { database, kind: "syncgroup", owner: user, name };
+    checkGroup(group, options.collections);
+    if (this.#deps.groups.has(group))
+      throw new SyncError(
+        "SYNC_GROUP_EXISTS",
+        `Cannot create syncgroup "${name}": there is one already`,
+      );
+    for (const collection of options.collections) {
+      const tags =
+        history.scope(collection)?.access.tagsOf(user) ??
+        (collection.owner === user ? Tags.ADMIN : 0);
+      if ((tags & Tags.ADMIN) === 0) {
+        throw new SyncError(
+          "SYNC_NO_ACCESS",
+          `Cannot create syncgroup "${name}": collection "${collection.name}" is not ours to share`,
+        );
+      }
+    }
+    const spec = {
+      description: options.description ?? "",
+      collections: options.collections.map(({ owner, name: collection }) => ({
+        owner,
+        name: collection,
+      })),
+      rendezvous: [],
+      isPrivate: options.isPrivate ?? false,
+    };
+    const member: Member = {
+      device,
+      user,
+      name: history.identity.certified.name,
+      type: "normal",
+      priority: 0,
+      joined: clock.now(),
+      hasLeft: false,
+      addresses: addressesOf(this.#deps.transport),
+    };
+    await history.write({
+      scope: group,
+      controls: [
+        { type: "spec", ...spec },
+        { type: "status", state: "running" },
+      ],
+      rows: [memberRow(member)],
+    });
+    return group;
+  }
+
+  /** A ticket for others to join by. Its holder may join: give it only to whom it is meant for. @throws {SyncError} */
+  async invite(group: ScopeId, options: InviteOptions = {}): Promise<string> {
+    const { history, crypto, random, clock } = this.#deps;
+    const access = history.scope(group)?.access;
+    if (access?.spec === undefined) throw noGroup(group);
+    const { role = "writer", uses = 1, expiresInMs } = options;
+    const tags = tagsOfRole(role, "collection");
+    if (!access.mayGrant(history.identity.device, tags)) {
+      throw new SyncError(
+        "SYNC_NOT_ADMIN",
+        `Cannot invite into syncgroup "${group.name}": this device's user may not admit a ${role}`,
+      );
+    }
+    const addresses = addressesOf(this.#deps.transport);
+    if (addresses.length === 0)
+      throw new SyncError(
+        "SYNC_OFFLINE",
+        "Cannot invite: this device does not listen, so nobody could join at it",
+      );
+    const secret = random.bytes(INVITE_SECRET_SIZE);
+    const { publicKey } = await createInviteKeys({ crypto }, secret);
+    const notAfter =
+      expiresInMs === undefined ? {} : { notAfter: Math.floor(clock.now() + expiresInMs) };
+    await history.write({
+      scope: group,
+      controls: [{ type: "invite", publicKey, tags, uses, ...notAfter }],
+      rows: [],
+    });
+    return formatTicket({ group, addresses, secret }, { crypto });
+  }
+
+  /**
+   * Joins by a ticket: at the first of its admins that answers. The group is kept, pending, when it resolves.
+   *
+   * @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} an admin's refusal, `SYNC_JOIN_FAILED` when none could be reached,
+   *   `SYNC_WRONG_DATABASE`.
+   */
+  async join(database: string, ticketText: string, options: JoinOptions = {}): Promise<ScopeId> {
+    const ticket = parseTicket(ticketText, this.#deps);
+    const { group } = ticket;
+    if (group.database !== database) {
+      throw new SyncError(
+        "SYNC_WRONG_DATABASE",
+        `Cannot join: the ticket is for database "${group.database}", not "${database}"`,
+      );
+    }
+    if (this.#deps.groups.has(group)) return group;
+    let failure: unknown;
+    for (const [admin, addresses] of byDevice(ticket.addresses)) {
+      options.signal?.throwIfAborted();
+      try {
+        await this.#joinAt(ticket, admin, addresses, options);
+        return group;
+      } catch (error) {
+        // A refusal is the group's answer; what is only out of reach may be answered by another admin.
+        if (codeOf(error)?.startsWith("SYNC_") === true && !isOutOfReach(error)) throw error;
+        options.signal?.throwIfAborted();
+        failure = error;
+      }
+    }
+    throw new SyncError(
+      "SYNC_JOIN_FAILED",
+      `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,
+      { cause: failure },
+    );
+  }
+
+  async #joinAt(
+    ticket: Ticket,
+    admin: DeviceId,
+    addresses: readonly string[],
+    options: JoinOptions,
+  ): Promise<void> {
+    const { transport, clock, history } = this.#deps;
+    const timer = new AbortController();
+    clock.sleep(CONNECT_TIMEOUT_MS, timer.signal).then(
+      () =>
+        timer.abort(new SyncError("SYNC_TIMEOUT", "Cannot join: the admin did not answer in time")),
+      () => {},
+    );
+    const signals = [
+      timer.signal,
+      this.#deps.ending,
+      ...(options.signal === undefined ? [] : [options.signal]),
+    ];
+    let client: CallClient;
+    try {
+      const signal = AbortSignal.any(signals);
+      const connection = await transport.connect(admin, addresses, { signal });
+      client = await CallClient.open(clock, connection, signal);
+    } finally {
+      timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
+    }
+    try {
+      const { type = "normal", priority = 0 } = options;
+      const name = history.identity.certified.name;
+      const joined = await askToJoin(this.#deps, client, {
+        ticket,
+        name,
+        type,
+        priority,
+        admin,
+      });
+      await history.createDatabase(ticket.group.database);
+      await this.#deps.groups.addJoined({ ...joined, addresses });
+    } finally {
+      client.close();
+    }
+  }
+}
+
+/** Where we are reached now, as member records and tickets say it. */
+export function addressesOf(transport: Transport): readonly string[] {
+  return transport.addresses().slice(0, ADDRESSES_MAX);
+}
+
+export function noGroup(group: ScopeId): SyncError {
+  return new SyncError("SYNC_NO_GROUP", `No syncgroup "${group.name}" here`);
+}
+
+/** Whether another admin may answer where this one did not. */
+function isOutOfReach(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    code === "SYNC_TIMEOUT" ||
+    code === "SYNC_OFFLINE" ||
+    code === "SYNC_NOT_ADMIN" ||
+    code === "SYNC_PENDING" ||
+    code === "SYNC_BUSY"
+  );
+}
+
+/** Addresses by the device that each ends with. */
+function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
+  const devices = new Map<DeviceId, string[]>();
+  for (const address of addresses) {
+    const device = parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
+    if (device === undefined) continue;
+    devices.set(device, [...(devices.get(device) ?? []), address]);
+  }
+  return devices;
+}
+
+function checkGroup(group: ScopeId, collections: readonly ScopeId[]): void {
+  const size = utf8(group.name).length;
+  const invalid = (why: string): SyncError =>
+    new SyncError("SYNC_SPEC_INVALID", `Cannot create syncgroup "${group.name}": ${why}`);
+  if (size === 0 || size > NAME_BYTES_MAX || !group.name.isWellFormed())
+    throw invalid(`its name has 1 to ${NAME_BYTES_MAX} bytes of UTF-8`);
+  if (collections.length === 0) throw invalid("it has no collections");
+  if (collections.length > GROUP_COLLECTIONS_MAX)
+    throw invalid(`it has over ${GROUP_COLLECTIONS_MAX} collections`);
+  if (new Set(collections.map(scopeKeyOf)).size !== collections.length)
+    throw invalid("a collection stands twice");
+  if (
+    collections.some(({ kind, database }) => kind !== "collection" || database !== group.database)
+  )
+    throw invalid("its collections are of another database");
+}
