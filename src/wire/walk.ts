@@ -76,7 +76,10 @@ class Walk {
           throw this.#refuse("WIRE_MALFORMED", field, "has another type");
         this.#value(field, end);
         seen |= field.bit;
-      } else if (wireType === field.wireType && !(this.#canonical && field.isPacked)) {
+      } else if (wireType === field.wireType) {
+        if (this.#canonical && field.isPacked) {
+          throw this.#refuse("WIRE_NOT_CANONICAL", field, "is not packed");
+        }
         this.#count(counts, field);
         this.#value(field, end);
         seen |= field.bit;
