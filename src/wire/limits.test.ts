@@ -5,6 +5,7 @@ import { minimalInit, minimalValue, rawNumber, rawSized, rawTag } from "../testk
 import { decode } from "./decode.ts";
 import { WireError } from "./errors.ts";
 import { limitsOf, sizeLimitOf } from "./field-limits.ts";
+import { CallRequestSchema } from "./generated/rookery/call_pb.ts";
 import { OpSchema } from "./generated/rookery/commit_pb.ts";
 import { DeltaResponseSchema } from "./generated/rookery/deltas_pb.ts";
 import { ELEMENTS_MAX, UNKNOWN_FIELDS_MAX } from "./limits.ts";
@@ -219,6 +220,21 @@ describe("limits of messages", () => {
       concatBytes(rawSized(2, fields(half)), fields(half + more));
     expect(verdict(DeltaResponseSchema, split(0))).toBe("good");
     expect(verdict(DeltaResponseSchema, split(1))).toBe("WIRE_LIMIT");
+  });
+
+  test("[WI19] a request of a kind that is reserved for later is read as one without a kind", () => {
+    const reserved = CallRequestSchema.proto.reservedRange.flatMap(({ start, end }) =>
+      Array.from({ length: end - start }, (_, i) => start + i),
+    );
+    expect(reserved).toEqual([4, 5, 6]);
+    for (const number of reserved) {
+      const request = decode(
+        CallRequestSchema,
+        concatBytes(rawNumber(1, 7), rawSized(number, "new")),
+      );
+      expect(request.number).toBe(7);
+      expect(request.request.case).toBeUndefined();
+    }
   });
 });
 
