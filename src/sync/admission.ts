@@ -3,6 +3,7 @@
  */
 
 import {
+  type AccessState,
   checkInvite,
   type Certified,
   proveInvite,
@@ -24,13 +25,13 @@ import {
   scopeKeyOf,
   toHex,
 } from "../base/index.ts";
-import type { History } from "../history/index.ts";
+import type { Draft, History } from "../history/index.ts";
 import {
   DeviceType as WireType,
   type Join,
   type Joined,
   type MessageInitShape,
-  JoinedSchema,
+  type JoinedSchema,
   scopeFromWire,
   scopeToWire,
 } from "../wire/index.ts";
@@ -87,9 +88,12 @@ export class Admission {
     const { history, groups } = this.#deps;
     const certified = await this.#certified(join, call);
     const group = join.group === undefined ? undefined : scopeFromWire(join.group);
-    const scope = group?.kind === "syncgroup" ? history.scope(group) : undefined;
-    if (group === undefined || scope?.access.spec === undefined) throw noAccess();
-    const admitted = await this.#rights(group, join, certified, call);
+    if (group === undefined) throw noAccess();
+    // Before the group is looked for: a false proof has one answer, whether the group is here or not.
+    const invite = await this.#provedInvite(group, join, call);
+    const scope = group.kind === "syncgroup" ? history.scope(group) : undefined;
+    if (scope?.access.spec === undefined) throw noAccess();
+    const admitted = this.#rights(scope.access, invite, certified);
     const { device } = history.identity;
     if (!scope.access.may(device, Tags.ADMIN) && history.identity.certified.user !== group.owner) {
       throw new SyncError(
@@ -103,9 +107,14 @@ export class Admission {
         "Cannot join: the device asked has not caught up with the group itself",
       );
     }
-    for (const collection of groups.collections(group))
-      await this.#grant(collection, certified, admitted);
-    await this.#grant(group, certified, admitted, await this.#record(group, join, certified, call));
+    const drafts = groups
+      .collections(group)
+      .map((collection) => this.#draft(collection, certified, admitted));
+    const member = await this.#record(group, join, certified, call);
+    drafts.push(this.#draft(group, certified, admitted, member));
+    // The group's last: until it is written the invite is not used up, and who is cut off may come again.
+    for (const draft of drafts)
+      if (draft.controls.length > 0 || draft.rows.length > 0) await history.write(draft);
 
     const { value, version } = scope.access.spec;
     const scopes = [group, ...groups.collections(group)];
@@ -125,32 +134,30 @@ export class Admission {
     throw new SyncError("SYNC_PROTOCOL", "Cannot join: the certificate is another device's");
   }
 
-  /** What the caller's user is to hold: by an invite that was proved, or because they hold it already. */
-  async #rights(
-    group: ScopeId,
-    join: Join,
-    { user }: Certified,
-    call: JoinCall,
-  ): Promise<Admitted> {
-    const { crypto, clock, history } = this.#deps;
-    const access = history.scope(group)?.access;
-    if (access === undefined) throw noAccess();
+  /** The key of the invite that the caller knows the secret of, if they name one. @throws {AccessError} a false proof. */
+  async #provedInvite(group: ScopeId, join: Join, call: JoinCall): Promise<Uint8Array | undefined> {
     const { proof } = join;
-    if (proof === undefined) {
-      if ((access.tagsOf(user) & Tags.READ) !== 0) return { tags: undefined, invite: undefined };
+    if (proof === undefined) return undefined;
+    const { crypto, history } = this.#deps;
+    const { publicKey, signature } = proof;
+    const admin = history.identity.device;
+    const binding = { nonce: call.nonce, joiner: call.peer, admin, group };
+    await verifyInviteProof({ crypto }, { publicKey, signature, ...binding });
+    return publicKey;
+  }
+
+  /** What the caller's user is to hold: by an invite, or because they hold it already. */
+  #rights(access: AccessState, invite: Uint8Array | undefined, { user }: Certified): Admitted {
+    const isReader = (access.tagsOf(user) & Tags.READ) !== 0;
+    if (invite === undefined) {
+      if (isReader) return { tags: undefined, invite: undefined };
       throw noAccess();
     }
-    const { publicKey, signature } = proof;
     try {
-      const binding = {
-        nonce: call.nonce,
-        joiner: call.peer,
-        admin: history.identity.device,
-        group,
-      };
-      await verifyInviteProof({ crypto }, { publicKey, signature, ...binding });
-      return { tags: checkInvite(access, publicKey, user, clock.now()).tags, invite: publicKey };
+      return { tags: checkInvite(access, invite, user, this.#deps.clock.now()).tags, invite };
     } catch (error) {
+      // Whom the group knows needs no invite any more: another device of theirs, or this one anew.
+      if (isReader) return { tags: undefined, invite: undefined };
       switch (codeOf(error)) {
         case "ACCESS_INVITE_EXPIRED":
           throw new SyncError("SYNC_INVITE_EXPIRED", "Cannot join: the invite's end has passed");
@@ -165,35 +172,37 @@ export class Admission {
     }
   }
 
-  /** Writes into one scope what it lacks of the caller's certificate and grant, and the member record. */
-  async #grant(
+  /** What one scope lacks of the caller's certificate and grant, and the member record. */
+  #draft(
     scope: ScopeId,
     certified: Certified,
     { tags, invite }: Admitted,
     member?: Member,
-  ): Promise<void> {
-    const { history } = this.#deps;
-    const access = history.scope(scope)?.access;
+  ): Draft & { readonly controls: readonly VerifiedOp[] } {
+    const { identity } = this.#deps.history;
+    const access = this.#deps.history.scope(scope)?.access;
+    const isOwner = identity.certified.user === scope.owner;
     const controls: VerifiedOp[] = [];
     if (access?.userOf(certified.device) !== certified.user) {
       controls.push({ type: "device", certificate: certified.bytes, certified });
     }
     const held = access?.tagsOf(certified.user) ?? 0;
     const wanted = tags === undefined ? held : tags & tagsOfKind(scope.kind);
-    if (
-      (held & wanted) !== wanted ||
-      (invite !== undefined && scope.kind === "syncgroup" && !isCounted(access, invite, certified))
-    ) {
-      if (
-        access?.mayGrant(history.identity.device, wanted) === false &&
-        history.identity.certified.user !== scope.owner
-      ) {
+    const cited = scope.kind === "syncgroup" ? invite : undefined;
+    const isCited = cited === undefined || isCounted(access, cited, certified);
+    if ((held & wanted) !== wanted || !isCited) {
+      if (access === undefined && !isOwner) {
+        throw new SyncError(
+          "SYNC_PENDING",
+          "Cannot join: the device asked has not caught up with the group's collections itself",
+        );
+      }
+      if (access?.mayGrant(identity.device, wanted) === false && !isOwner) {
         throw new SyncError(
           "SYNC_NOT_ADMIN",
           "Cannot join: the device asked may not grant what the invite promises",
         );
       }
-      const cited = scope.kind === "syncgroup" ? invite : undefined;
       controls.push({
         type: "grant",
         user: certified.user,
@@ -201,8 +210,7 @@ export class Admission {
         ...(cited !== undefined && { invite: cited }),
       });
     }
-    const rows = member === undefined ? [] : [memberRow(member)];
-    if (controls.length > 0 || rows.length > 0) await history.write({ scope, controls, rows });
+    return { scope, controls, rows: member === undefined ? [] : [memberRow(member)] };
   }
 
   /** The caller's member record, unless it stands already. */
@@ -259,6 +267,7 @@ export interface JoinRequest {
   readonly type: DeviceType;
   readonly priority: number;
   readonly admin: DeviceId;
+  readonly signal: AbortSignal;
 }
 
 /** Asks an admin. Nothing is kept here yet. @throws {SyncError} the admin's refusal, or `SYNC_PROTOCOL`. */
@@ -268,22 +277,20 @@ export async function askToJoin(
   request: JoinRequest,
 ): Promise<JoinedGroup> {
   const { history, crypto } = deps;
-  const { ticket, name, type, priority, admin } = request;
+  const { ticket, name, type, priority, admin, signal } = request;
   const { group, secret, addresses } = ticket;
   const proof = await proveInvite(
     { crypto },
     { secret, nonce: client.nonce, joiner: history.identity.device, admin, group },
   );
-  const response = await client.call({
-    case: "join",
-    value: {
-      group: scopeToWire(group),
-      joinerName: name,
-      info: { type: TYPES[type], syncPriority: priority },
-      certificate: history.identity.certified.bytes,
-      proof,
-    },
-  });
+  const value = {
+    group: scopeToWire(group),
+    joinerName: name,
+    info: { type: TYPES[type], syncPriority: priority },
+    certificate: history.identity.certified.bytes,
+    proof,
+  };
+  const response = await client.call({ case: "join", value }, signal);
   if (response.case !== "joined")
     throw new SyncError("SYNC_PROTOCOL", "Cannot join: the admin answered something else");
   return checkJoined(deps, group, admin, addresses, response.value);

@@ -16,7 +16,9 @@ import {
   type MessageInitShape,
 } from "../wire/index.ts";
 import { refusalError, SyncError } from "./errors.ts";
+import { isCallFault, isPeerFault } from "./fault.ts";
 import { CALL_TIMEOUT_MS, CALLS_IN_FLIGHT_MAX } from "./limits.ts";
+import { inTime } from "./in-time.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 
 /** Size in bytes of the nonce that a stream begins with. */
@@ -34,9 +36,10 @@ export type ResponseInit = Exclude<
 export class CallClient {
   readonly #clock: Clock;
   readonly #frames: FramedStream;
-  readonly #waiting = new Map<number, (response: Response | undefined) => void>();
+  readonly #waiting = new Map<number, PromiseWithResolvers<Response>>();
   #number = 0;
   #sending: Promise<void> = Promise.resolve();
+  #failure: unknown;
   /** What the peer began the stream with: a joiner signs it. 32 bytes. */
   readonly nonce: Uint8Array;
 
@@ -74,25 +77,33 @@ export class CallClient {
   /**
    * The peer's answer.
    *
-   * @throws {SyncError} its refusal, `SYNC_TIMEOUT`, or `SYNC_OFFLINE` when the stream ended.
+   * @throws {SyncError} its refusal, `SYNC_TIMEOUT`, or `SYNC_OFFLINE` when the stream ended; what the peer broke when it
+   *   answered no answer; the signal's reason.
    */
-  async call(request: RequestInit): Promise<Exclude<Response, { case: "refused" }>> {
+  async call(
+    request: RequestInit,
+    signal?: AbortSignal,
+  ): Promise<Exclude<Response, { case: "refused" }>> {
+    signal?.throwIfAborted();
     this.#number += 1;
     const number = this.#number;
-    const answer = new Promise<Response | undefined>((resolve) =>
-      this.#waiting.set(number, resolve),
-    );
+    const answer = Promise.withResolvers<Response>();
+    // Nobody else hears of a failure that comes while the request is being sent.
+    answer.promise.catch(() => {});
+    this.#waiting.set(number, answer);
+    const abort = (): void => answer.reject(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
     try {
       const message = encode(CallRequestSchema, create(CallRequestSchema, { number, request }));
       this.#sending = this.#sending.then(() => this.#frames.send(message));
       await this.#sending;
-      const response = await within(this.#clock, answer);
-      if (response === undefined)
-        throw new SyncError("SYNC_OFFLINE", "Cannot call: the peer ended the stream");
+      if (!this.isOpen) answer.reject(this.#failure ?? streamEnded());
+      const response = await within(this.#clock, answer.promise);
       if (response.case === "refused")
         throw refusalError(response.value.code, response.value.message);
       return response;
     } finally {
+      signal?.removeEventListener("abort", abort);
       this.#waiting.delete(number);
     }
   }
@@ -110,14 +121,19 @@ export class CallClient {
       ) {
         const { number, response } = decode(CallResponseSchema, frame);
         // An answer to what nobody waits for any more is late, not wrong.
-        this.#waiting.get(number)?.(response);
+        this.#waiting.get(number)?.resolve(response);
       }
-    } catch {
-      // Told below to all who wait: they have no answer.
+    } catch (error) {
+      // Told to all who wait, now and later: whoever asks learns that the peer is at fault.
+      if (isPeerFault(error)) this.#failure = error;
     }
     this.#frames.stream.reset();
-    for (const resolve of this.#waiting.values()) resolve(undefined);
+    for (const { reject } of this.#waiting.values()) reject(this.#failure ?? streamEnded());
   }
+}
+
+function streamEnded(): SyncError {
+  return new SyncError("SYNC_OFFLINE", "Cannot call: the peer ended the stream");
 }
 
 /** What answers a peer's requests: an answer, or a coded error that becomes a refusal. */
@@ -141,29 +157,42 @@ export async function serveCalls(
       create(CallResponseSchema, { response: { case: "welcome", value: { nonce } } }),
     ),
   );
+  // A peer that resets at once has nobody waiting for the welcome: the loop below meets the end.
+  sending.catch(() => {});
   const inFlight = new Set<Promise<void>>();
+  let fault: { readonly error: unknown } | undefined;
   let last = 0;
 
   const answer = async ({ number, request }: CallRequest): Promise<void> => {
-    const response = await handler(request, { connection, nonce }).catch(refusalOf);
+    const response = await handler(request, { connection, nonce }).catch((error: unknown) => {
+      if (isCallFault(error)) fault ??= { error };
+      return refusalOf(error);
+    });
+    if (fault !== undefined) return stream.reset();
     const message = encode(CallResponseSchema, create(CallResponseSchema, { number, response }));
     sending = sending.then(() => frames.send(message));
     await sending;
   };
 
-  for (let frame = await frames.receive(); frame !== undefined; frame = await frames.receive()) {
-    const request = decode(CallRequestSchema, frame);
-    if (request.number <= last)
-      throw new SyncError("SYNC_PROTOCOL", "Cannot answer: a request's number does not ascend");
-    last = request.number;
-    while (inFlight.size >= CALLS_IN_FLIGHT_MAX) await Promise.race(inFlight);
-    // A failure to send ends the stream, which the loop then meets.
-    const one = answer(request)
-      .catch(() => stream.reset())
-      .finally(() => inFlight.delete(one));
-    inFlight.add(one);
+  try {
+    for (let frame = await frames.receive(); frame !== undefined; frame = await frames.receive()) {
+      const request = decode(CallRequestSchema, frame);
+      if (request.number <= last)
+        throw new SyncError("SYNC_PROTOCOL", "Cannot answer: a request's number does not ascend");
+      last = request.number;
+      // A failure to send ends the stream, which the loop then meets.
+      const one = answer(request)
+        .catch(() => stream.reset())
+        .finally(() => inFlight.delete(one));
+      inFlight.add(one);
+      while (inFlight.size >= CALLS_IN_FLIGHT_MAX) await Promise.race(inFlight);
+    }
+  } catch (error) {
+    throw fault === undefined ? error : fault.error;
+  } finally {
+    await Promise.all(inFlight);
   }
-  await Promise.all(inFlight);
+  if (fault !== undefined) throw fault.error;
 }
 
 /** Our own trouble is not the peer's business: it learns the code of a Sync error, and of others only that we are busy. */
@@ -176,18 +205,6 @@ function refusalOf(error: unknown): ResponseInit {
 }
 
 /** `answer`, unless it takes longer than a call may. */
-async function within<T>(clock: Clock, answer: Promise<T>): Promise<T> {
-  const timer = new AbortController();
-  const late = clock.sleep(CALL_TIMEOUT_MS, timer.signal).then(
-    () => {
-      throw new SyncError("SYNC_TIMEOUT", "Cannot call: the peer did not answer in time");
-    },
-    // Called off: the answer came first.
-    () => answer,
-  );
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    timer.abort();
-  }
+function within<T>(clock: Clock, answer: Promise<T>): Promise<T> {
+  return inTime(clock, answer, CALL_TIMEOUT_MS, "Cannot call: the peer did not answer in time");
 }

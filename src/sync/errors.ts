@@ -21,7 +21,10 @@ export type SyncErrorCode =
 
 export class SyncError extends CodedError<SyncErrorCode> {}
 
-/** Codes that a peer may answer with; any other is shown as `SYNC_PROTOCOL`. */
+/** A peer's refusal: what it says of itself or of us. Never its fault. */
+export class RefusalError extends SyncError {}
+
+/** Codes that a peer may answer with; any other, of a later version perhaps, is shown as `SYNC_UNSUPPORTED`. */
 const ANSWERS: ReadonlySet<string> = new Set<SyncErrorCode>([
   "SYNC_BUSY",
   "SYNC_INVITE_EXPIRED",
@@ -35,7 +38,7 @@ const ANSWERS: ReadonlySet<string> = new Set<SyncErrorCode>([
 ]);
 
 /** A peer's refusal as our error. Its text is the peer's: shown, never acted on. */
-export function refusalError(code: string, message: string): SyncError {
-  const known = ANSWERS.has(code) ? (code as SyncErrorCode) : "SYNC_PROTOCOL";
-  return new SyncError(known, `Peer refused: ${message === "" ? code : message}`);
+export function refusalError(code: string, message: string): RefusalError {
+  const known = ANSWERS.has(code) ? (code as SyncErrorCode) : "SYNC_UNSUPPORTED";
+  return new RefusalError(known, `Peer refused: ${message === "" ? code : message}`);
 }

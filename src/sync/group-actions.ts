@@ -14,7 +14,6 @@ import {
 } from "../access/index.ts";
 import {
   type Clock,
-  codeOf,
   type Crypto,
   type DeviceId,
   NAME_BYTES_MAX,
@@ -25,11 +24,12 @@ import {
   utf8,
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
-import type { Transport } from "../net/index.ts";
+import type { Connection, Transport } from "../net/index.ts";
 import { askToJoin } from "./admission.ts";
 import { CallClient } from "./calls.ts";
-import { SyncError } from "./errors.ts";
+import { RefusalError, SyncError } from "./errors.ts";
 import type { Groups } from "./groups.ts";
+import { inTime } from "./in-time.ts";
 import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, GROUP_COLLECTIONS_MAX } from "./limits.ts";
 import { type DeviceType, type Member, memberRow } from "./members.ts";
 
@@ -162,7 +162,7 @@ export class GroupActions {
    * Joins by a ticket: at the first of its admins that answers. The group is kept, pending, when it resolves.
    *
    * @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} an admin's refusal, `SYNC_JOIN_FAILED` when none could be reached,
-   *   `SYNC_WRONG_DATABASE`.
+   *   `SYNC_WRONG_DATABASE`, `SYNC_CLOSED`; the signal's reason.
    */
   async join(database: string, ticketText: string, options: JoinOptions = {}): Promise<ScopeId> {
     const ticket = parseTicket(ticketText, this.#deps);
@@ -176,17 +176,23 @@ export class GroupActions {
     if (this.#deps.groups.has(group)) return group;
     let failure: unknown;
     for (const [admin, addresses] of byDevice(ticket.addresses)) {
+      // A ticket of our own, from before this store: another admin may know us.
+      if (admin === this.#deps.history.identity.device) continue;
+      this.#deps.ending.throwIfAborted();
       options.signal?.throwIfAborted();
       try {
         await this.#joinAt(ticket, admin, addresses, options);
         return group;
       } catch (error) {
-        // A refusal is the group's answer; what is only out of reach may be answered by another admin.
-        if (codeOf(error)?.startsWith("SYNC_") === true && !isOutOfReach(error)) throw error;
+        this.#deps.ending.throwIfAborted();
         options.signal?.throwIfAborted();
-        failure = error;
+        // A refusal is the group's answer; who cannot answer for it leaves that to another admin.
+        if (error instanceof RefusalError && !mayAnotherAnswer(error)) throw error;
+        if (!(failure instanceof RefusalError)) failure = error;
       }
     }
+    // One was reached, and says why it could not.
+    if (failure instanceof RefusalError) throw failure;
     throw new SyncError(
       "SYNC_JOIN_FAILED",
       `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,
@@ -200,38 +206,29 @@ export class GroupActions {
     addresses: readonly string[],
     options: JoinOptions,
   ): Promise<void> {
-    const { transport, clock, history } = this.#deps;
+    const { transport, clock, history, groups, ending } = this.#deps;
+    const asked = options.signal === undefined ? [ending] : [ending, options.signal];
+    const signal = AbortSignal.any(asked);
     const timer = new AbortController();
-    clock.sleep(CONNECT_TIMEOUT_MS, timer.signal).then(
-      () =>
-        timer.abort(new SyncError("SYNC_TIMEOUT", "Cannot join: the admin did not answer in time")),
-      () => {},
-    );
-    const signals = [
-      timer.signal,
-      this.#deps.ending,
-      ...(options.signal === undefined ? [] : [options.signal]),
-    ];
-    let client: CallClient;
+    const connecting = transport.connect(admin, addresses, {
+      signal: AbortSignal.any([timer.signal, ...asked]),
+    });
+    let connection: Connection;
     try {
-      const signal = AbortSignal.any(signals);
-      const connection = await transport.connect(admin, addresses, { signal });
-      client = await CallClient.open(clock, connection, signal);
+      const why = "Cannot join: the admin did not answer in time";
+      connection = await inTime(clock, connecting, CONNECT_TIMEOUT_MS, why);
     } finally {
       timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
     }
+    const client = await CallClient.open(clock, connection, signal);
     try {
       const { type = "normal", priority = 0 } = options;
-      const name = history.identity.certified.name;
-      const joined = await askToJoin(this.#deps, client, {
-        ticket,
-        name,
-        type,
-        priority,
-        admin,
-      });
+      const { name } = history.identity.certified;
+      const request = { ticket, name, type, priority, admin, signal };
+      const joined = await askToJoin(this.#deps, client, request);
+      signal.throwIfAborted();
       await history.createDatabase(ticket.group.database);
-      await this.#deps.groups.addJoined({ ...joined, addresses });
+      await groups.addJoined({ ...joined, addresses });
     } finally {
       client.close();
     }
@@ -248,14 +245,13 @@ export function noGroup(group: ScopeId): SyncError {
 }
 
 /** Whether another admin may answer where this one did not. */
-function isOutOfReach(error: unknown): boolean {
-  const code = codeOf(error);
+function mayAnotherAnswer({ code }: RefusalError): boolean {
   return (
-    code === "SYNC_TIMEOUT" ||
     code === "SYNC_OFFLINE" ||
     code === "SYNC_NOT_ADMIN" ||
     code === "SYNC_PENDING" ||
-    code === "SYNC_BUSY"
+    code === "SYNC_BUSY" ||
+    code === "SYNC_UNSUPPORTED"
   );
 }
 

@@ -6,7 +6,6 @@
 import {
   type Crypto,
   type DeviceId,
-  type GenVector,
   type LogKey,
   type ScopeKey,
   scopeKeyOf,
@@ -117,7 +116,7 @@ export class Intake {
     const key = scopeKeyOf(scope);
     let claim = this.#claims.get(key);
     if (claim === undefined) this.#claims.set(key, (claim = { scope, vector: new Map() }));
-    for (const [log, generation] of vector as GenVector)
+    for (const [log, generation] of vector)
       claim.vector.set(log, Math.max(generation, claim.vector.get(log) ?? 0));
   }
 

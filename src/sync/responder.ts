@@ -300,7 +300,7 @@ class Page {
 
   #claim(scope: AskedScope, log: LogKey, generation: number): void {
     let claims = this.#claims.get(scope);
-    if (claims === undefined) this.#claims.set(scope, (claims = new Map()));
+    if (claims === undefined) this.#claims.set(scope, (claims = new Map<LogKey, number>()));
     claims.set(log, generation);
     scope.sent.set(log, generation);
   }
