@@ -3,19 +3,8 @@
  * are at most 15, so that every tag is one byte.
  */
 
-import { assert } from "../base/index.ts";
+import { assert, varintSize, writeVarint } from "../base/index.ts";
 import { POOL_BYTES } from "./limits.ts";
-
-/** Bytes of `value` as a varint. */
-export function varintSize(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  if (value < 0x20_0000) return 3;
-  let size = 4;
-  for (let rest = Math.floor(value / 0x1000_0000); rest > 0; rest = Math.floor(rest / 0x80))
-    size += 1;
-  return size;
-}
 
 /** Bytes of a field that holds `size` bytes, with tag and size. */
 export function sizedSize(size: number): number {
@@ -79,13 +68,7 @@ export class FieldWriter {
   }
 
   varint(value: number): void {
-    const bytes = this.#bytes;
-    let at = this.#at;
-    let rest = value;
-    for (; rest >= 0x8000_0000; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
-    for (; rest >= 0x80; rest >>>= 7) bytes[at++] = (rest & 0x7f) | 0x80;
-    bytes[at++] = rest;
-    this.#at = at;
+    this.#at = writeVarint(this.#bytes, this.#at, value);
   }
 
   finish(): Uint8Array {

@@ -3,9 +3,9 @@
  * `decodeCanonical` make of rookery.StoredCommit; a differential test holds them together.
  */
 
-import { assert } from "../base/index.ts";
+import { assert, varintSize } from "../base/index.ts";
 import { checkCanonical } from "./decode.ts";
-import { FieldReader, FieldWriter, sizedSize, varintSize } from "./fields.ts";
+import { FieldReader, FieldWriter, sizedSize } from "./fields.ts";
 import { ElidedSchema, StoredCommitSchema } from "./generated/rookery/commit_pb.ts";
 import { fieldOf, planOf } from "./plan.ts";
 
