@@ -219,7 +219,7 @@ class PartDraft {
       signature,
       part: partHeader,
       partIndex: 0,
-      sequence: this.#turn.sequence,
+      sequence: this.#turn.place,
       held,
       elided: [],
     };

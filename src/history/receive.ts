@@ -275,11 +275,16 @@ class Receiver {
   /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
   #beginAgainIfRolledBack(part: PreparedPart): void {
     const { own, database } = this.#turn;
+    // What is fresh here is not ours to the last byte: a commit that we have lost, or another under one of our generations.
     const isOurs = part.log === ownLogKey(this.#deps.identity.device, database);
-    if (!isOurs || part.generation <= own.generation) return;
+    if (!isOurs || this.#hasBegunAgain) return;
     const incarnation = randomIncarnation(this.#deps.random);
     this.#turn.own = { ...own, incarnation, generation: 0, digest: undefined };
     this.#deps.logger("warn", "history.rolled-back", { database: database.name });
+  }
+
+  get #hasBegunAgain(): boolean {
+    return this.#turn.own.incarnation !== this.#turn.database.own.incarnation;
   }
 
   #addControls(part: PreparedPart, scope: StagedScope, log: number): void {
@@ -330,15 +335,17 @@ class Receiver {
       signature,
       part: partHeader,
       partIndex,
-      sequence: this.#turn.sequence,
+      sequence: this.#turn.place,
       held,
       elided,
     });
   }
 
-  /** Raises knowledge to what was claimed, but not past a part that waits, nor past our own log's end. */
+  /** Raises knowledge to what was claimed, but not past a part that waits, nor past the end of the log that we write. */
   claimAll(): void {
-    const own = ownLogKey(this.#deps.identity.device, this.#turn.database);
+    const own = this.#hasBegunAgain
+      ? undefined
+      : ownLogKey(this.#deps.identity.device, this.#turn.database);
     for (const { scope: id, vector } of this.#delivery.claims) {
       const scope = this.#turn.scope(id);
       for (const [log, generation] of vector) {

@@ -87,6 +87,9 @@ export class StagedScope {
   }
 }
 
+/** Places that one write has in the order of arrival: more than parts come in one, and 2^33 writes fit into a number. */
+const PLACES_A_WRITE = 2 ** 20;
+
 /**
  * All that one store write will change, prepared aside: rows, commits, knowledge, our log and clock. Memory follows only
  * when the write is durable (`settle`), so a failed write leaves no trace in it. [HI1] [HI2]
@@ -192,9 +195,17 @@ export class Turn {
     scope.changed = true;
   }
 
-  /** The position that a part added now gets in this store's order of arrival. */
+  /** The position of this turn's change among the database's changes. */
   get sequence(): number {
     return this.database.sequence + 1;
+  }
+
+  /**
+   * The place that a part added now gets in this store's order of arrival: after those of earlier writes and those added
+   * before it. So what one delivery brought is served on in an order in which each part follows what it waits for. [HI21]
+   */
+  get place(): number {
+    return this.sequence * PLACES_A_WRITE + Math.min(this.#parts.length, PLACES_A_WRITE - 1);
   }
 
   /** Writes our log and clock even when nothing else has changed. */

@@ -1,0 +1,524 @@
+import { describe, expect, test } from "vitest";
+import {
+  codeOf,
+  fromUtf8,
+  generationIn,
+  type GenVector,
+  type LogKey,
+  type ScopeId,
+  scopeKeyOf,
+  toHex,
+  utf8,
+} from "../base/index.ts";
+import { nodeCrypto } from "../node/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
+import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
+import { FakeClock } from "../testkit/fake-clock.ts";
+import { seededRandom } from "../testkit/seeded-random.ts";
+import {
+  type CommitPart,
+  type Delivery,
+  type PreparedPart,
+  type Receipt,
+  ROW_SPACE,
+  type RowWrite,
+} from "./index.ts";
+import { headDigest } from "./turn.ts";
+
+const DATABASE = "notes";
+const crypto = nodeCrypto();
+
+const rowOf = (text: string, content?: string): RowWrite => ({
+  name: { space: ROW_SPACE.rows, key: utf8(text), text },
+  value: content === undefined ? undefined : Uint8Array.of(0x60 + content.length, ...utf8(content)),
+});
+const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
+  by.history.write({ scope, rows });
+
+/** Devices of as many users; the first owns the collection and has written to it, the others may write once they know. */
+async function family(count: number): Promise<{ devices: TestDevice[]; scope: ScopeId }> {
+  const devices: TestDevice[] = [];
+  for (let i = 0; i < count; i++) {
+    const device = await makeDevice(i + 1, { clock: new FakeClock() });
+    await device.history.createDatabase(DATABASE);
+    devices.push(device);
+  }
+  const [ada, ...others] = devices as [TestDevice, ...TestDevice[]];
+  const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
+  await put(ada, scope, rowOf("first", "0"));
+  for (const { user } of others) await grant(ada, scope, user, "writer");
+  return { devices, scope };
+}
+
+async function closeAll(devices: readonly TestDevice[]): Promise<void> {
+  for (const device of devices) await device.close();
+}
+
+/** All that a device holds of a scope, by names that are the same on every device. */
+async function holdings({ history }: TestDevice, scope: ScopeId): Promise<unknown> {
+  const state = history.scope(scope);
+  if (state === undefined) return undefined;
+  const named = (
+    context: readonly { readonly log: number; readonly generation: number }[],
+  ): string[] =>
+    context.map(({ log, generation }) => `${history.logOf(log)} ${generation}`).toSorted();
+  const rows: unknown[] = [];
+  for (const space of [ROW_SPACE.rows, ROW_SPACE.holders]) {
+    for await (const { key, row } of history.scan(scope, space)) {
+      rows.push({
+        space,
+        key: fromUtf8(key),
+        heads: row.heads.map(({ log, generation, timestamp, salt, context, value }) => ({
+          dot: `${history.logOf(log)} ${generation}`,
+          timestamp,
+          salt: toHex(salt),
+          context: named(context),
+          value: value && toHex(value),
+        })),
+        seen: named(row.seen),
+      });
+    }
+  }
+  return {
+    rows,
+    vector: [...state.vector()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    sum: toHex(state.sum.toBytes()),
+    control: toHex(state.access.controlSum(crypto)),
+  };
+}
+
+/** The parts that `from` holds of a scope, by log and generation. */
+async function partsOf(
+  from: TestDevice,
+  scope: ScopeId,
+  above: GenVector = new Map(),
+): Promise<Map<string, CommitPart>> {
+  const state = from.history.scope(scope);
+  const parts = new Map<string, CommitPart>();
+  if (state === undefined) return parts;
+  for await (const { part, log, generation } of from.history.partsAbove(state, above))
+    parts.set(`${from.history.logOf(log)} ${generation}`, part);
+  return parts;
+}
+
+/** A delivery of some parts, with what may be claimed when they are all there is. */
+function deliveryOf(
+  from: TestDevice,
+  to: TestDevice,
+  scope: ScopeId,
+  parts: Iterable<CommitPart>,
+): Delivery & { readonly parts: PreparedPart[] } {
+  const prepared = Array.from(parts, (part) => to.history.prepare(part));
+  const vector = new Map<LogKey, number>();
+  for (const { log, generation } of prepared)
+    vector.set(log, Math.max(generation, generationIn(vector, log)));
+  return {
+    from: from.device,
+    asked: new Set([scopeKeyOf(scope)]),
+    parts: prepared,
+    claims: [{ scope, vector }],
+  };
+}
+
+const receive = (to: TestDevice, delivery: Delivery): Promise<Receipt> =>
+  to.history.receive(DATABASE, delivery);
+
+async function outcomeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "done",
+    (error: unknown) => codeOf(error) ?? String(error),
+  );
+}
+
+describe("a round", () => {
+  test("[HI20] brings everything that is lacked, and a second one nothing", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    const receipt = await exchange(ada, bea, [scope]);
+    expect(receipt).toEqual({ rows: 1, duplicates: 0, waiting: [] });
+    expect(await holdings(bea, scope)).toEqual(await holdings(ada, scope));
+    const sequence = bea.history.sequence(DATABASE);
+    expect(await exchange(ada, bea, [scope])).toEqual({ rows: 0, duplicates: 0, waiting: [] });
+    expect(bea.history.sequence(DATABASE)).toBe(sequence);
+    await put(bea, scope, rowOf("second", "1"));
+    await exchange(bea, ada, [scope]);
+    expect(await holdings(bea, scope)).toEqual(await holdings(ada, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI19] what a third device is served has the bytes that its author signed", async () => {
+    const { devices, scope } = await family(4);
+    const [ada, bea, cai, dan] = devices as [TestDevice, TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    for (let i = 0; i < 6; i++) {
+      await put(
+        ada,
+        scope,
+        rowOf("a", `${i}`),
+        rowOf("b", i % 2 === 0 ? undefined : "x"),
+        rowOf(`ada ${i}`, "1"),
+      );
+      await put(bea, scope, rowOf("a", `${i}`), rowOf("first", `${i}`));
+      if (i % 2 === 0) await exchange(ada, bea, [scope]);
+      if (i % 3 === 0) await exchange(bea, ada, [scope]);
+    }
+    await exchange(ada, cai, [scope], { limit: 5 });
+    await exchange(bea, cai, [scope]);
+    await exchange(ada, cai, [scope]);
+    await exchange(cai, dan, [scope]);
+    const authored = new Map([...(await partsOf(ada, scope)), ...(await partsOf(bea, scope))]);
+    const served = await partsOf(dan, scope);
+    expect([...served.keys()].toSorted()).toEqual([...authored.keys()].toSorted());
+    for (const [name, part] of served) expect(part, name).toEqual(authored.get(name));
+    expect(await holdings(dan, scope)).toEqual(await holdings(cai, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI20] parts that are held already are dropped, and nothing is written for them", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    const parts = await partsOf(ada, scope);
+    await receive(bea, deliveryOf(ada, bea, scope, parts.values()));
+    const before = await holdings(bea, scope);
+    const sequence = bea.history.sequence(DATABASE);
+    const receipt = await receive(bea, deliveryOf(ada, bea, scope, parts.values()));
+    expect(receipt).toEqual({ rows: 0, duplicates: parts.size, waiting: [] });
+    expect(await holdings(bea, scope)).toEqual(before);
+    expect(bea.history.sequence(DATABASE)).toBe(sequence);
+    await closeAll(devices);
+  });
+
+  test("[HI20] a round without parts raises knowledge by its claims alone", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    const [[log, generation]] = [...(ada.history.scope(scope)?.vector() ?? [])] as [
+      [LogKey, number],
+    ];
+    const vector = new Map([[log, generation + 3]]);
+    await receive(bea, { ...deliveryOf(ada, bea, scope, []), claims: [{ scope, vector }] });
+    expect(bea.history.scope(scope)?.generationOf(log)).toBe(generation + 3);
+    expect([...(await partsOf(bea, scope)).keys()]).toEqual([
+      ...(await partsOf(ada, scope)).keys(),
+    ]);
+    await closeAll(devices);
+  });
+
+  test("[HI13] the head sum is that of the live heads, on every device", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(ada, scope, rowOf("a", "1"), rowOf("b", "1"), rowOf("first"));
+    await put(bea, scope, rowOf("a", "2"), rowOf("c", "1"));
+    await exchange(ada, bea, [scope]);
+    await exchange(bea, ada, [scope]);
+    for (const device of devices) {
+      let sum = 0n;
+      for await (const { key, row } of device.history.scan(scope, ROW_SPACE.rows)) {
+        for (const head of row.heads) {
+          if (head.value === undefined) continue;
+          const [author, incarnation] = device.history.logOf(head.log).split("/") as [
+            string,
+            string,
+          ];
+          expect([ada.device, bea.device]).toContain(author);
+          const log = new Uint8Array(40);
+          log.set(
+            (author === ada.device ? ada : bea).identity.certified.device === author
+              ? await keyOf(author === ada.device ? ada : bea)
+              : [],
+          );
+          new DataView(log.buffer).setBigUint64(32, BigInt(`0x${incarnation}`));
+          const name = { space: ROW_SPACE.rows, key, text: "" };
+          sum += BigInt(`0x${toHex(headDigest(crypto, log, head.generation, name))}`);
+        }
+      }
+      const expected = (sum % 2n ** 256n).toString(16).padStart(64, "0");
+      expect(toHex(device.history.scope(scope)?.sum.toBytes() ?? new Uint8Array())).toBe(expected);
+    }
+    await closeAll(devices);
+  });
+
+  const keyOf = (device: TestDevice): Promise<Uint8Array> =>
+    crypto.publicKey(device.identity.deviceSeed);
+});
+
+describe("convergence", () => {
+  const KEYS = ["a", "b", "c", "d", "e"];
+
+  async function storm(seed: number): Promise<void> {
+    const random = seededRandom(seed);
+    const { devices, scope } = await family(3);
+    const other = { ...scope, name: "other" };
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await put(ada, other, rowOf("first", "0"));
+    for (const { user } of [bea, cai]) await grant(ada, other, user, "writer");
+    for (let step = 0; step < 40; step++) {
+      const device = random.pick(devices);
+      if (random.chance(0.2)) await (device.clock as FakeClock).advance(random.below(3) * 60_000);
+      if (random.chance(0.5)) {
+        const keys = random.shuffled(KEYS).slice(0, 1 + random.below(3));
+        const rows = keys.map((key) => rowOf(key, random.chance(0.25) ? undefined : `${step}`));
+        const done = await outcomeOf(put(device, random.pick([scope, other]), ...rows));
+        // Who does not know yet that it may write cannot.
+        expect(["done", "HISTORY_UNAUTHORISED"]).toContain(done);
+      } else {
+        const from = random.pick(devices.filter((one) => one !== device));
+        const limit = random.chance(0.6) ? 1 + random.below(4) : undefined;
+        const scopes = random.chance(0.5) ? [scope] : [scope, other];
+        expect((await exchange(from, device, scopes, { limit }))?.waiting ?? []).toEqual([]);
+      }
+    }
+    for (let round = 0; round < 2; round++) {
+      for (const from of devices)
+        for (const to of devices) if (from !== to) await exchange(from, to, [scope, other]);
+    }
+    for (const one of [scope, other]) {
+      const expected = await holdings(ada, one);
+      expect(await holdings(bea, one), `seed ${seed}`).toEqual(expected);
+      expect(await holdings(cai, one), `seed ${seed}`).toEqual(expected);
+    }
+    await closeAll(devices);
+  }
+
+  test("[HI29] devices that have exchanged everything hold the same, whatever came between", async () => {
+    for (let seed = 1; seed <= 25; seed++) await storm(seed);
+  });
+
+  test("[HI29] what was received is there when the store is opened again", async () => {
+    const { devices, scope } = await family(2);
+    const [ada] = devices as [TestDevice];
+    await put(ada, scope, rowOf("a", "1"));
+    await put(ada, scope, rowOf("a", "2"));
+    const medium = createMemoryMedium();
+    const cai = await makeDevice(9, { store: await openMemoryStore({ medium }) });
+    await cai.history.createDatabase(DATABASE);
+    await exchange(ada, cai, [scope]);
+    const before = await holdings(cai, scope);
+    await cai.close();
+    await cai.store.close();
+    const again = await makeDevice(9, { store: await openMemoryStore({ medium }) });
+    expect(await holdings(again, scope)).toEqual(before);
+    expect(await partsOf(again, scope)).toEqual(await partsOf(ada, scope));
+    await again.close();
+    await again.store.close();
+    await closeAll(devices);
+  });
+});
+
+describe("what waits", () => {
+  test("[HI21] rows of an author who may not write yet are neither shown nor claimed, and come later", async () => {
+    const { devices, scope } = await family(3);
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    await put(bea, scope, rowOf("bea", "2"));
+    await exchange(bea, ada, [scope]);
+    const isBeas = ([name]: [string, CommitPart]): boolean => name.startsWith(bea.device);
+    const all = [...(await partsOf(ada, scope))];
+    // Cai is given Bea's rows before Ada's grant.
+    const beas = all.filter(isBeas).map(([, part]) => part);
+    const early = await receive(cai, deliveryOf(ada, cai, scope, beas));
+    expect(early.rows).toBe(0);
+    expect(early.waiting.map(({ generation }) => generation)).toEqual([1]);
+    expect(await holdings(cai, scope)).toBeUndefined();
+    // Of one log nothing is taken past what waits; other logs go on.
+    const late = await receive(
+      cai,
+      deliveryOf(ada, cai, scope, [
+        ...beas,
+        ...all.filter((one) => !isBeas(one)).map(([, part]) => part),
+      ]),
+    );
+    expect(late.waiting).toHaveLength(1);
+    expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
+    const last = await exchange(ada, cai, [scope]);
+    expect(last?.waiting).toEqual([]);
+    expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI21] a control op waits for the ones that it names", async () => {
+    const { devices, scope } = await family(3);
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await grant(ada, scope, bea.user, "admin");
+    await exchange(ada, bea, [scope]);
+    await grant(bea, scope, cai.user, "reader");
+    const beas = [...(await partsOf(bea, scope))].filter(([name]) => name.startsWith(bea.device));
+    const dan = await makeDevice(7);
+    await dan.history.createDatabase(DATABASE);
+    const delivery = deliveryOf(
+      ada,
+      dan,
+      scope,
+      beas.map(([, part]) => part),
+    );
+    expect((await receive(dan, delivery)).waiting.map(({ generation }) => generation)).toEqual([1]);
+    expect(await holdings(dan, scope)).toBeUndefined();
+    await exchange(bea, dan, [scope]);
+    expect(await holdings(dan, scope)).toEqual(await holdings(bea, scope));
+    await dan.close();
+    await closeAll(devices);
+  });
+
+  test("[HI21] what came in one delivery is served in an order that can be taken", async () => {
+    const { devices, scope } = await family(4);
+    const [ada, bea, cai, dan] = devices as [TestDevice, TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    await exchange(bea, ada, [scope]);
+    // One delivery, one write: both logs have the same place in Cai's order of arrival. Claims come sorted by name.
+    const delivery = deliveryOf(ada, cai, scope, (await partsOf(ada, scope)).values());
+    for (const isTurned of [false, true]) {
+      const taker = await makeDevice(isTurned ? 21 : 22);
+      await taker.history.createDatabase(DATABASE);
+      const { vector } = delivery.claims[0] ?? expect.unreachable();
+      const entries = isTurned ? [...vector].toReversed() : [...vector];
+      await receive(taker, { ...delivery, claims: [{ scope, vector: new Map(entries) }] });
+      const last = await makeDevice(isTurned ? 23 : 24);
+      await last.history.createDatabase(DATABASE);
+      expect((await exchange(taker, last, [scope]))?.waiting).toEqual([]);
+      expect(await holdings(last, scope)).toEqual(await holdings(ada, scope));
+      await taker.close();
+      await last.close();
+    }
+    await exchange(ada, cai, [scope]);
+    const receipt = await exchange(cai, dan, [scope]);
+    expect(receipt?.waiting).toEqual([]);
+    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI21] a device that was given its own log back serves it in an order that can be taken", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    await exchange(bea, ada, [scope]);
+    // Bea's store is lost, and she begins again with the same keys.
+    const again = await makeDevice(2);
+    await again.history.createDatabase(DATABASE);
+    await exchange(ada, again, [scope]);
+    const dan = await makeDevice(8);
+    await dan.history.createDatabase(DATABASE);
+    expect((await exchange(again, dan, [scope]))?.waiting).toEqual([]);
+    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    await again.close();
+    await dan.close();
+    await closeAll(devices);
+  });
+
+  test("[HI22] an author who sends what it may not write itself is at fault", async () => {
+    const { devices, scope } = await family(3);
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    const beas = [...(await partsOf(bea, scope))].filter(([name]) => name.startsWith(bea.device));
+    const delivery = deliveryOf(
+      bea,
+      cai,
+      scope,
+      beas.map(([, part]) => part),
+    );
+    expect(await outcomeOf(receive(cai, delivery))).toBe("HISTORY_UNAUTHORISED");
+    expect(await holdings(cai, scope)).toBeUndefined();
+    expect(cai.history.sequence(DATABASE)).toBe(0);
+    await closeAll(devices);
+  });
+
+  test("[HI11] a reader's rows count nowhere, and its own record everywhere", async () => {
+    const { devices, scope } = await family(1);
+    const [ada] = devices as [TestDevice];
+    const eve = await makeDevice(5);
+    const dan = await makeDevice(6);
+    for (const device of [eve, dan]) await device.history.createDatabase(DATABASE);
+    await grant(ada, scope, eve.user, "reader");
+    await exchange(ada, eve, [scope]);
+    await exchange(ada, dan, [scope]);
+    expect(await outcomeOf(put(eve, scope, rowOf("eve", "1")))).toBe("HISTORY_UNAUTHORISED");
+    const holder = (text: string): RowWrite => ({
+      ...rowOf(text, "1"),
+      name: { space: ROW_SPACE.holders, key: utf8(text), text },
+    });
+    expect(await outcomeOf(put(eve, scope, holder(dan.device)))).toBe("HISTORY_UNAUTHORISED");
+    expect(await outcomeOf(put(eve, scope, holder("no device")))).toBe("HISTORY_UNAUTHORISED");
+    expect(await outcomeOf(put(ada, scope, holder(dan.device)))).toBe("done");
+    expect(await outcomeOf(put(eve, scope, holder(eve.device)))).toBe("done");
+    await exchange(eve, ada, [scope]);
+    await exchange(ada, eve, [scope]);
+    await exchange(eve, dan, [scope]);
+    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    await eve.close();
+    await dan.close();
+    await closeAll(devices);
+  });
+});
+
+describe("a store that is older than what was sent", () => {
+  const logsOf = (device: TestDevice, holder: TestDevice, scope: ScopeId): string[] =>
+    [...(holder.history.scope(scope)?.vector().keys() ?? [])].filter((log) =>
+      log.startsWith(device.device),
+    );
+
+  test("[HI14] begins a new incarnation, once, when a peer shows what it has lost", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    await put(bea, scope, rowOf("bea", "2"), rowOf("kept", "1"));
+    await exchange(bea, ada, [scope]);
+
+    // The same keys and the same incarnation as Bea's, without what she wrote.
+    const events: string[] = [];
+    const restored = await makeDevice(2, { logger: (_, event) => events.push(event) });
+    await restored.history.createDatabase(DATABASE);
+    await exchange(ada, restored, [scope]);
+    expect(events).toEqual(["history.rolled-back"]);
+    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
+    expect(logsOf(bea, restored, scope)).toHaveLength(1);
+    await put(restored, scope, rowOf("bea", "3"));
+    expect(logsOf(bea, restored, scope)).toHaveLength(2);
+    await exchange(restored, ada, [scope]);
+    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
+    // And the new log goes on after that.
+    await put(restored, scope, rowOf("bea", "4"));
+    await exchange(ada, restored, [scope]);
+    await exchange(restored, ada, [scope]);
+    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
+    expect(events).toEqual(["history.rolled-back"]);
+    await restored.close();
+    await closeAll(devices);
+  });
+
+  test("[HI14] begins one too when it has written under lost generations in another scope", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("bea", "1"));
+    await exchange(bea, ada, [scope]);
+
+    const restored = await makeDevice(2);
+    await restored.history.createDatabase(DATABASE);
+    const own: ScopeId = { ...scope, owner: bea.user };
+    for (let i = 0; i < 5; i++) await put(restored, own, rowOf("own", `${i}`));
+    await exchange(ada, restored, [scope]);
+    await put(restored, own, rowOf("own", "after"));
+    expect(logsOf(bea, restored, own)).toHaveLength(2);
+    await restored.close();
+    await closeAll(devices);
+  });
+
+  test("[HI14] a peer's claim of more of our own log than we have is not believed", async () => {
+    const { devices, scope } = await family(2);
+    const [ada, bea] = devices as [TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    const before = await holdings(ada, scope);
+    const [log] = [...(ada.history.scope(scope)?.vector().keys() ?? [])] as [LogKey];
+    const claims = [{ scope, vector: new Map([[log, 1_000_000]]) }];
+    await receive(ada, { ...deliveryOf(bea, ada, scope, []), claims });
+    expect(await holdings(ada, scope)).toEqual(before);
+    await put(ada, scope, rowOf("a", "1"));
+    expect(await exchange(ada, bea, [scope])).toMatchObject({ rows: 1 });
+    await closeAll(devices);
+  });
+});
