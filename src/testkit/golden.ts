@@ -1,7 +1,7 @@
 /**
- * Golden vectors of what is no message: records and keys on disk, digests, signatures, texts. They lie in
- * `vectors/formats/`. A vector that was committed is never written again; `npm run vectors` adds those that are missing.
- * Rules: docs/spec/formats.md.
+ * Golden vectors: messages, records and keys on disk, digests, signatures and texts, as every version writes and reads
+ * them. They lie in `vectors/`. One that was committed is never written again; `npm run vectors` adds those that are
+ * missing. Rules: docs/spec/formats.md.
  */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -46,7 +46,7 @@ export interface GoldenPair {
   readonly readAgain: () => unknown;
 }
 
-const FOLDER = join(import.meta.dirname, "../../vectors/formats");
+const FOLDER = join(import.meta.dirname, "../../vectors");
 /** Set by scripts/generate-vectors.ts, and by nothing else. */
 const IS_ADDING = process.env["ROOKERY_VECTORS"] === "add";
 
@@ -61,7 +61,7 @@ export function twoWays<T, Output extends Uint8Array | string>(
   return { record, name, value, output: write(value), read };
 }
 
-/** The cases of `vectors/formats/<file>.json` beside what is committed there: all cases, then vectors without one. */
+/** The cases of `vectors/<file>.json` beside what is committed there: all cases, then vectors without one. */
 export function goldenPairs(file: string, cases: readonly GoldenCase[]): readonly GoldenPair[] {
   const written = cases.map(({ record, name, value, output }) => ({
     record,
@@ -95,8 +95,8 @@ function readVector(vector: FormatVector, { read }: GoldenCase): unknown {
   return { ...vector, value: readable(read(output as never)) };
 }
 
-/** What the file holds, once those of `made` that it lacks have been added if that was asked for. */
-function committedIn(file: string, made: readonly FormatVector[]): readonly FormatVector[] {
+/** What `vectors/<file>.json` holds, once those of `made` that it lacks have been added if that was asked for. */
+export function committedIn(file: string, made: readonly FormatVector[]): readonly FormatVector[] {
   const path = join(FOLDER, `${file}.json`);
   const vectors = existsSync(path)
     ? (JSON.parse(readFileSync(path, "utf8")) as readonly FormatVector[])
