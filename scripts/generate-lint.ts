@@ -100,7 +100,7 @@ function testOverride(): Override {
   const allowed = [
     "./index.ts",
     "../*/index.ts",
-    "../testkit/*.ts",
+    "../testkit/**/*.ts",
     ...new Set([...packages, ...others]),
   ];
   return {

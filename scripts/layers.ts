@@ -139,6 +139,9 @@ export const LAYERS: readonly Layer[] = [
       "memory-level",
       "classic-level",
       "#platform",
+      // Its rules for one contract stand in a folder of their own, one level down.
+      "../*.ts",
+      "../../*/index.ts",
     ],
     platform: "node",
   },

@@ -4,23 +4,17 @@
 
 import {
   type Certified,
-  type ControlEntry,
   type ControlId,
   controlIdBytes as bytesOfControlId,
   controlIdOf,
-  decodeControlOp,
   encodeControlOp,
-  trustControlOp,
   type VerifiedOp,
 } from "../access/index.ts";
 import {
-  assert,
   BATCH_BYTES_MAX,
   BATCH_OPS_MAX,
   CONTEXT_ENTRIES_MAX,
   type DeviceId,
-  logIdOf,
-  type LogKey,
   type Random,
   type ScopeId,
   utf8,
@@ -28,7 +22,6 @@ import {
 import {
   CommitHeaderSchema,
   create,
-  decodeOp,
   encode,
   encodeOp,
   encodeStoredCommit,
@@ -37,12 +30,12 @@ import {
   scopeToWire,
 } from "../wire/index.ts";
 import { mayWriteRow } from "./authority.ts";
+import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
 import { HINT_BYTES_MAX, PART_LOGS_MAX } from "./limits.ts";
 import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
-import type { Interner } from "./interner.ts";
-import { type ControlRecord, SALT_SIZE } from "./records.ts";
+import { SALT_SIZE } from "./records.ts";
 import { ownLogKey } from "./state.ts";
 import type { RowName, StagedScope, Turn, TurnDeps } from "./turn.ts";
 import { type Context, contextOf, type LogNumber, type Row, type Version } from "./version.ts";
@@ -343,68 +336,3 @@ class PartDraft {
 }
 
 const NOTHING = new Uint8Array();
-
-/** Where a control op stands. */
-export interface ControlDot {
-  readonly log: LogNumber;
-  readonly logKey: LogKey;
-  readonly generation: number;
-  readonly timestamp: bigint;
-}
-
-/** A control op as the control log takes it. */
-export function controlEntry(
-  id: ControlId,
-  op: VerifiedOp,
-  device: DeviceId,
-  dot: ControlDot,
-  parents: readonly ControlId[],
-): ControlEntry {
-  return {
-    id,
-    op,
-    device,
-    log: dot.logKey,
-    generation: dot.generation,
-    timestamp: dot.timestamp,
-    parents,
-  };
-}
-
-/** A control op as the store keeps it. */
-export function controlRecord(
-  entry: ControlEntry,
-  log: LogNumber,
-  index: number,
-  op: Uint8Array,
-): ControlRecord {
-  return {
-    log,
-    generation: entry.generation,
-    index,
-    timestamp: entry.timestamp,
-    parents: entry.parents.map(bytesOfControlId),
-    op,
-  };
-}
-
-/** A control op of our own store, checked before it came there. */
-export function storedControl(
-  interner: Interner,
-  id: Uint8Array,
-  record: ControlRecord,
-): ControlEntry {
-  const { control } = decodeOp(record.op);
-  assert(control !== undefined, "a control record holds a control op");
-  const { generation, timestamp } = record;
-  const logKey = interner.logOf(record.log);
-  const dot: ControlDot = { log: record.log, logKey, generation, timestamp };
-  const op = trustControlOp(decodeControlOp(control));
-  return controlEntry(
-    controlIdOf(id),
-    op,
-    logIdOf(logKey).device,
-    dot,
-    record.parents.map(controlIdOf),
-  );
-}

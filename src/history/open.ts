@@ -3,7 +3,7 @@
 import { type ControlEntry, ControlLog } from "../access/index.ts";
 import { type Clock, HybridClock, scopeKeyOf } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
-import { storedControl } from "./author.ts";
+import { storedControl } from "./control-place.ts";
 import type { Interner } from "./interner.ts";
 import {
   changeRange,

@@ -20,7 +20,8 @@ import {
   deviceKeyOf,
 } from "../base/index.ts";
 import { decodeStoredCommit, encodeStoredCommit } from "../wire/index.ts";
-import { type ControlDot, controlEntry, controlRecord, type Identity } from "./author.ts";
+import type { Identity } from "./author.ts";
+import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
 import { mayWriteRow } from "./authority.ts";
 import { commitDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";

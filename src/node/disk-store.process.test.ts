@@ -14,7 +14,7 @@ import {
 import { type DiskStoreDeps, nodeClock, nodeRandom, openDiskStore } from "./index.ts";
 
 const DEPS: DiskStoreDeps = { clock: nodeClock(), random: nodeRandom() };
-const CHILD = new URL("../testkit/store-child.ts", import.meta.url);
+const CHILD = new URL("../testkit/store/store-child.ts", import.meta.url);
 
 /** Another seed kills at other moments: SEED=… */
 const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);

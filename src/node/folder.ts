@@ -1,4 +1,4 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CodedError } from "../base/index.ts";
 import { readSecretFile, writeSecretFile } from "./files.ts";
@@ -13,8 +13,27 @@ export interface Folder {
   readonly socketPath: string;
   /** Whether a store has been made in it. */
   hasStore(): Promise<boolean>;
+  /** The port used last, or `undefined`. What is lost or damaged of it costs a new one. */
+  readPort(): Promise<number | undefined>;
+  writePort(port: number): Promise<void>;
+  /** A secret file, or `undefined`. */
   read(name: string): Promise<Uint8Array | undefined>;
+  /** Writes a secret file that is not there; durable when it resolves. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+}
+
+const PORT_FILE = "port";
+
+async function readPort(path: string): Promise<number | undefined> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port > 0 && port < 65_536 ? port : undefined;
+}
+
+/** In place of the last one; a crash leaves either. */
+async function writePort(path: string, port: number): Promise<void> {
+  await writeFile(`${path}.new`, String(port), { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 /** Paths in a peer's folder, whether it is there or not. */
@@ -42,6 +61,8 @@ export async function openFolder(path: string): Promise<Folder> {
         () => true,
         () => false,
       ),
+    readPort: () => readPort(join(paths.path, PORT_FILE)),
+    writePort: (port) => writePort(join(paths.path, PORT_FILE), port),
     read: (name) => readSecretFile(join(paths.path, name)),
     write: (name, bytes) => writeSecretFile(join(paths.path, name), bytes),
   };

@@ -15,7 +15,7 @@ import {
   transportRules,
 } from "../testkit/index.ts";
 
-const CHILD = fileURLToPath(new URL("../testkit/transport-child.ts", import.meta.url));
+const CHILD = fileURLToPath(new URL("../testkit/net/transport-child.ts", import.meta.url));
 
 test.for(transportRules.filter(({ id }) => id === "NE17"))("[$id] libp2p: $says", async (rule) => {
   await using world = libp2pWorld({

@@ -10,7 +10,10 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
   /** Where to listen; `undefined`: at the port used last, or any that is free. */
   readonly listen: readonly string[] | undefined;
   /** The port used last, kept so that addresses given to others stay good. */
-  readonly port: { read(): Promise<number | undefined>; write(port: number): Promise<void> };
+  readonly port: {
+    readPort(): Promise<number | undefined>;
+    writePort(port: number): Promise<void>;
+  };
 }
 
 /** The network of a peer, opened when it is first needed: loading it takes longer than everything else. */
@@ -59,10 +62,10 @@ export class Network {
   async #listen(): Promise<Transport> {
     const { listen, port, openTransport } = this.#deps;
     if (listen !== undefined) return openTransport(listen);
-    const last = await port.read();
+    const last = await port.readPort();
     const transport = await this.#listenAgain(last);
     const now = Number(/\/tcp\/(\d+)/.exec(transport.addresses()[0] ?? "")?.[1] ?? 0);
-    if (now > 0 && now !== last) await port.write(now);
+    if (now > 0 && now !== last) await port.writePort(now);
     return transport;
   }
 

@@ -6,7 +6,7 @@ import {
   openFolder,
   openLibp2pTransport,
 } from "#platform";
-import { type Logger, utf8, fromUtf8 } from "../base/index.ts";
+import type { Logger } from "../base/index.ts";
 import { History } from "../history/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { hasGroups } from "../sync/index.ts";
@@ -27,8 +27,6 @@ export interface PeerOptions {
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
-
-const PORT_FILE = "port";
 
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
@@ -58,10 +56,10 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     listen,
     openTransport: (addresses) =>
       openLibp2pTransport({ ...platform, seed: identity.deviceSeed }, { listen: addresses }),
-    port: {
-      read: async () =>
-        Number(fromUtf8((await secrets.read(PORT_FILE)) ?? new Uint8Array())) || undefined,
-      write: (port) => secrets.write(PORT_FILE, utf8(String(port))),
+    // A peer in memory is a new one each time.
+    port: folder ?? {
+      readPort: () => Promise.resolve(undefined),
+      writePort: () => Promise.resolve(),
     },
   });
   opened.defer(() => network.close());

@@ -66,6 +66,14 @@ test("[PE3] a peer that shares listens again where it was reached before", async
   const port = await addressOf();
   expect(port).toMatch(/^\d+$/);
   expect(await addressOf()).toBe(port);
+  // Where somebody else has it by now, another one is found, and kept.
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(Number(port), "0.0.0.0", resolve));
+  const other = await addressOf();
+  server.close();
+  expect(other).toMatch(/^\d+$/);
+  expect(other).not.toBe(port);
+  expect(await addressOf()).toBe(other);
 });
 
 test("[PE4] closing twice is harmless, ends watches, and nothing opens afterwards", async () => {

@@ -13,7 +13,13 @@ import {
   scopeKeyOf,
   type UserId,
 } from "../base/index.ts";
-import { type Database, type DatabaseDeps, openDatabase } from "../db/index.ts";
+import {
+  type Collection,
+  type Database,
+  type DatabaseDeps,
+  openDatabase,
+  type ScanOptions,
+} from "../db/index.ts";
 import { History, type Identity, type PreparedPart, type Receipt } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
@@ -93,6 +99,16 @@ export async function makeDeviceIdentity(seed: number, user = seed): Promise<Ide
   const request = { device, name: `device ${seed}`, issued: ISSUED };
   const bytes = await issueCertificate({ crypto }, userSeed, request);
   return { device, deviceSeed, certified: await verifyCertificate({ crypto }, bytes) };
+}
+
+/** What a scan gives, in its order. */
+export async function rowsOf<T>(
+  collection: Collection<T>,
+  options?: ScanOptions,
+): Promise<[key: string, value: T][]> {
+  const rows: [string, T][] = [];
+  for await (const { key, value } of collection.scan(options)) rows.push([key, value]);
+  return rows;
 }
 
 /** Gives `user` a role in a scope, by a device that may. */

@@ -20,9 +20,9 @@ export { arbitraryMessage } from "./wire-arbitrary.ts";
 export { minimalInit, minimalValue } from "./wire-minimal.ts";
 export { mutated } from "./wire-mutate.ts";
 export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
-export { type Libp2pWorld, libp2pWorld, Relay } from "./transport-libp2p-world.ts";
-export { memoryWorld, type MemoryWorldOptions } from "./transport-memory-world.ts";
-export { transportRules } from "./transport-rules.ts";
+export { type Libp2pWorld, libp2pWorld, Relay } from "./net/transport-libp2p-world.ts";
+export { memoryWorld, type MemoryWorldOptions } from "./net/transport-memory-world.ts";
+export { transportRules } from "./net/transport-rules.ts";
 export {
   aborted,
   abortedBy,
@@ -35,9 +35,14 @@ export {
   streamPair,
   type TransportWorld,
   until,
-} from "./transport-world.ts";
-export { brokenDiskError, FaultyMedium, fullDiskError, type WriteFault } from "./store-faults.ts";
-export { storeRules } from "./store-rules.ts";
+} from "./net/transport-world.ts";
+export {
+  brokenDiskError,
+  FaultyMedium,
+  fullDiskError,
+  type WriteFault,
+} from "./store/store-faults.ts";
+export { storeRules } from "./store/store-rules.ts";
 export {
   contentOf,
   del,
@@ -48,7 +53,7 @@ export {
   put,
   recovered,
   type StoreWorld,
-} from "./store-world.ts";
+} from "./store/store-world.ts";
 export { type TempFolder, tempFolder } from "./temp-folder.ts";
 export {
   type Child,
@@ -58,4 +63,4 @@ export {
   say,
   spawnChild,
 } from "./child.ts";
-export { batchesIn, batchOf } from "./store-batches.ts";
+export { batchesIn, batchOf } from "./store/store-batches.ts";

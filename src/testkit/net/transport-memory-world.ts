@@ -1,7 +1,7 @@
-import { deviceIdOf } from "../base/index.ts";
-import { createMemoryNetwork, type MemoryNetwork, type Transport } from "../net/index.ts";
-import { FakeClock, settle } from "./fake-clock.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { deviceIdOf } from "../../base/index.ts";
+import { createMemoryNetwork, type MemoryNetwork, type Transport } from "../../net/index.ts";
+import { FakeClock, settle } from "../fake-clock.ts";
+import { seededRandom } from "../seeded-random.ts";
 import type { TransportWorld } from "./transport-world.ts";
 
 /** Silence that every line has to stand. */

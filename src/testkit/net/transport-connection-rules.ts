@@ -1,5 +1,5 @@
-import type { Connection } from "../net/index.ts";
-import { equal, holds, rejects, rejectsNamed, type Rule } from "./expect.ts";
+import type { Connection } from "../../net/index.ts";
+import { equal, holds, rejects, rejectsNamed, type Rule } from "../expect.ts";
 import {
   abortedBy,
   acceptStreams,

@@ -1,17 +1,17 @@
 /**
  * A process that uses a store and is killed for it.
  *
- *     node --conditions=rookery-source src/testkit/store-child.ts <what> <path> [first batch]
+ *     node --conditions=rookery-source src/testkit/store/store-child.ts <what> <path> [first batch]
  *
  * `append`: writes numbered batches, several at a time, and says `ack <number>` for each. `fill`: the same one at a time;
  * says `full <code>` for one that fails and goes on when the store has recovered, three times, then says `done`. `create`:
  * creates `<path>-0`, `<path>-1`, … and says `made <number> <id>` for each. `hold`: opens the store and keeps it.
  */
 
-import { toHex } from "../base/index.ts";
-import { nodeClock, nodeRandom, openDiskStore } from "../node/index.ts";
-import type { Store, StoreError } from "../store/index.ts";
-import { endWithParent, say } from "./child.ts";
+import { toHex } from "../../base/index.ts";
+import { nodeClock, nodeRandom, openDiskStore } from "../../node/index.ts";
+import type { Store, StoreError } from "../../store/index.ts";
+import { endWithParent, say } from "../child.ts";
 import { batchOf } from "./store-batches.ts";
 
 /** Writes under way at the same time, so that groups are killed too. */

@@ -1,5 +1,5 @@
-import type { Connection, Stream, Transport } from "../net/index.ts";
-import { equal, holds } from "./expect.ts";
+import type { Connection, Stream, Transport } from "../../net/index.ts";
+import { equal, holds } from "../expect.ts";
 
 /** What the transport rules are checked in: devices of one kind of transport, and what may happen to them. */
 export interface TransportWorld extends AsyncDisposable {

@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Transport } from "../net/index.ts";
+import type { Transport } from "../../net/index.ts";
 import {
   type Libp2pTransportOptions,
   nodeClock,
   openLibp2pTransport,
   SOCKET_SILENCE_MS,
-} from "../node/index.ts";
+} from "../../node/index.ts";
 import type { TransportWorld } from "./transport-world.ts";
 
 /** Real milliseconds that something under way on loopback takes at most, when nothing else is to be waited for. */

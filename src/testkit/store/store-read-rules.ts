@@ -1,5 +1,5 @@
-import type { Entry, Store } from "../store/index.ts";
-import { deepEqual, equal, holds, rejects, type Rule } from "./expect.ts";
+import type { Entry, Store } from "../../store/index.ts";
+import { deepEqual, equal, holds, rejects, type Rule } from "../expect.ts";
 import { del, entriesOf, key, keysOf, put, type StoreWorld } from "./store-world.ts";
 
 const NO_SUCH_KEY = key("no such key");

@@ -3,9 +3,9 @@ import {
   STREAM_WINDOW_BYTES,
   STREAM_WRITE_BUFFER_BYTES,
   STREAMS_PER_PROTOCOL_MAX,
-} from "../net/index.ts";
-import { equal, holds, rejects, rejectsNamed, type Rule } from "./expect.ts";
-import { seededRandom } from "./seeded-random.ts";
+} from "../../net/index.ts";
+import { equal, holds, rejects, rejectsNamed, type Rule } from "../expect.ts";
+import { seededRandom } from "../seeded-random.ts";
 import {
   aborted,
   abortedBy,

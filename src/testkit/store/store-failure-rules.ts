@@ -4,10 +4,10 @@ import {
   STORE_REOPEN_READ_WAIT_MS,
   type Store,
   type StoreState,
-} from "../store/index.ts";
-import { codeOf } from "../base/index.ts";
-import { deepEqual, equal, holds, rejects, type Rule } from "./expect.ts";
-import { settle } from "./fake-clock.ts";
+} from "../../store/index.ts";
+import { codeOf } from "../../base/index.ts";
+import { deepEqual, equal, holds, rejects, type Rule } from "../expect.ts";
+import { settle } from "../fake-clock.ts";
 import { brokenDiskError, fullDiskError } from "./store-faults.ts";
 import { key, keysOf, put, recovered, type StoreWorld } from "./store-world.ts";
 

@@ -5,7 +5,7 @@ import type {
   EngineRange,
   EngineReadOptions,
   EngineSnapshot,
-} from "../store/index.ts";
+} from "../../store/index.ts";
 
 /** How one engine write fails. */
 export interface WriteFault {

@@ -2,11 +2,11 @@
  * A process with one device that echoes: for tests that kill it. Writes its address as a line, closes the transport
  * when told anything, ends with its parent.
  *
- *     node --conditions=rookery-source src/testkit/transport-child.ts
+ *     node --conditions=rookery-source src/testkit/net/transport-child.ts
  */
 
 import { randomBytes } from "node:crypto";
-import { nodeClock, openLibp2pTransport } from "../node/index.ts";
+import { nodeClock, openLibp2pTransport } from "../../node/index.ts";
 import { serveEcho } from "./transport-world.ts";
 
 process.stdin.on("end", () => process.exit());

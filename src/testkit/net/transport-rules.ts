@@ -1,4 +1,4 @@
-import type { Rule } from "./expect.ts";
+import type { Rule } from "../expect.ts";
 import { transportConnectionRules } from "./transport-connection-rules.ts";
 import { transportStreamRules } from "./transport-stream-rules.ts";
 import type { TransportWorld } from "./transport-world.ts";

@@ -1,4 +1,4 @@
-import { utf8 } from "../base/index.ts";
+import { utf8 } from "../../base/index.ts";
 import {
   createMemoryMedium,
   type Engine,
@@ -8,10 +8,10 @@ import {
   type ScanOptions,
   type Store,
   type WriteOp,
-} from "../store/index.ts";
-import { holds } from "./expect.ts";
-import { FakeClock } from "./fake-clock.ts";
-import { seededRandom } from "./seeded-random.ts";
+} from "../../store/index.ts";
+import { holds } from "../expect.ts";
+import { FakeClock } from "../fake-clock.ts";
+import { seededRandom } from "../seeded-random.ts";
 import { FaultyMedium } from "./store-faults.ts";
 
 /** One medium, empty at first, with the store on it: what a rule of stores is checked in. */

@@ -6,9 +6,9 @@ import {
   STORE_WRITE_BYTES_MAX,
   STORE_WRITE_OPS_MAX,
   type WriteOp,
-} from "../store/index.ts";
-import { deepEqual, equal, holds, rejects, rejectsNamed, type Rule } from "./expect.ts";
-import { settle } from "./fake-clock.ts";
+} from "../../store/index.ts";
+import { deepEqual, equal, holds, rejects, rejectsNamed, type Rule } from "../expect.ts";
+import { settle } from "../fake-clock.ts";
 import { contentOf, del, key, keysOf, put, type StoreWorld } from "./store-world.ts";
 
 /** Rules of writing, opening and closing: [ST8] to [ST15], [ST24] to [ST29]. */

@@ -1,4 +1,4 @@
-import type { Rule } from "./expect.ts";
+import type { Rule } from "../expect.ts";
 import { storeFailureRules } from "./store-failure-rules.ts";
 import { storeReadRules } from "./store-read-rules.ts";
 import { storeWriteRules } from "./store-write-rules.ts";

@@ -1,6 +1,6 @@
 /** Batches that tell by themselves whether they are there whole: what is written before a kill and looked up after it. */
 
-import type { Store, WriteOp } from "../store/index.ts";
+import type { Store, WriteOp } from "../../store/index.ts";
 import { key } from "./store-world.ts";
 
 /** Rows of the largest batch. */
