@@ -200,6 +200,8 @@ class OpReader {
 
   #readControl(op: WireOp, control: Uint8Array, bytes: Uint8Array, index: number): void {
     refuse(this.rows.length > 0, "a control op follows rows");
+    // Its parent is the op before it, and nobody else may leave that one out.
+    refuse(index !== this.controls.length, "a control op follows one that is left out");
     refuse(
       op.key.length > 0 || op.value !== undefined || op.context.length > 0,
       "an op is both row and control",

@@ -144,7 +144,10 @@ async function refuseFork(
   const bytes = await store.get(commitKey(number, interner.log(part.log), part.generation));
   if (bytes === undefined) return;
   const held = readRecord("commit", bytes, decodeStoredCommit);
-  if (equalBytes(commitDigest(crypto, held.header), part.digest)) return;
+  const isSame =
+    held.partIndex === part.raw.partIndex &&
+    equalBytes(commitDigest(crypto, held.header), part.digest);
+  if (isSame) return;
   throw new HistoryError(
     "HISTORY_FORK",
     "Cannot take commit: another one is held under its log and generation",
@@ -225,7 +228,9 @@ class Receiver {
     if (this.#waiting.has(place)) return;
     const scope = this.#turn.scope(part.scope);
     if (!this.#isReady(part, scope)) {
-      if (part.author === this.#delivery.from) refuseAuthor();
+      // An author of a later version is not at fault.
+      const isOfLaterVersion = !part.controls.every(({ op }) => canReduce(op));
+      if (part.author === this.#delivery.from && !isOfLaterVersion) refuseAuthor();
       this.#waiting.set(place, {
         scope: part.scopeKey,
         log: part.log,
