@@ -18,7 +18,7 @@ import {
   type ScopeKey,
   scopeKeyOf,
 } from "../base/index.ts";
-import type { History, WaitingLog, Written } from "../history/index.ts";
+import type { History, Receipt, Written } from "../history/index.ts";
 import { type Connection, FramedStream } from "../net/index.ts";
 import {
   type CaughtUp,
@@ -33,8 +33,15 @@ import {
 } from "../wire/index.ts";
 import type { PageBudget } from "./budget.ts";
 import { refusalError, SyncError } from "./errors.ts";
-import { Intake } from "./intake.ts";
-import { PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
+import { inTime } from "./in-time.ts";
+import { controlHeads, Intake } from "./intake.ts";
+import {
+  OPEN_TIMEOUT_MS,
+  PART_MS_MAX,
+  PART_TIMEOUT_MS,
+  REQUEST_SCOPES_MAX,
+  WAITING_LOGS_MAX,
+} from "./limits.ts";
 import { claimFromWire, claimToWire, PartCollector } from "./page.ts";
 import { DELTAS_PROTOCOL } from "./protocols.ts";
 
@@ -70,14 +77,17 @@ export class Initiator {
   /** Last asked for, by mode. */
   readonly #asked = new Map<DeltaMode, ReadonlySet<ScopeKey>>();
   /** Asked for on this stream at any time: an answer may be under way when a later request leaves a scope out. */
-  readonly #everAsked = new Set<ScopeKey>();
+  readonly #everAsked = new Map<ScopeKey, ScopeId>();
   /** Rounds that have not been caught up, by number. */
-  readonly #open = new Set<number>();
+  readonly #open = new Map<number, DeltaMode>();
+  /** Rounds that a later one of their mode has replaced: whether the peer still ends them depends on when it knew. */
+  readonly #replaced = new Map<number, DeltaMode>();
   /** Logs that wait for a control log to grow, with its heads then. */
-  readonly #waiting = new Map<string, { readonly log: WaitingLog; readonly heads: string }>();
+  readonly #waiting = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
   readonly #intake: Intake;
   #frames: FramedStream | undefined;
   #sending: Promise<void> = Promise.resolve();
+  #partBegan: number | undefined;
   #round = 0;
   #rows = 0;
 
@@ -86,7 +96,9 @@ export class Initiator {
     this.#connection = connection;
     this.#database = database;
     this.#scopesOf = scopesOf;
-    this.#intake = new Intake(deps, connection.peer, database, (receipt) => this.#took(receipt));
+    this.#intake = new Intake(deps, connection.peer, database, (receipt, heads) =>
+      this.#took(receipt, heads),
+    );
   }
 
   get progress(): PullProgress {
@@ -125,8 +137,13 @@ export class Initiator {
         frame !== undefined;
         frame = await this.#next(frames)
       )
-        await this.#take(frame);
+        await this.#take(frame, stream.ended);
       await this.#intake.flush();
+    } catch (error) {
+      stream.reset();
+      await this.#intake.close();
+      // What was wrong with a page counts for more than that its sender left before we had looked at it.
+      throw this.#intake.failure ?? error;
     } finally {
       signal.removeEventListener("abort", abort);
       stop();
@@ -154,7 +171,8 @@ export class Initiator {
         create(DeltaOpenSchema, { database: this.#database, certificate: certified.bytes }),
       ),
     );
-    const first = await frames.receive();
+    const why = "Cannot pull: the peer did not say in time who it is";
+    const first = await inTime(this.#deps.clock, frames.receive(), OPEN_TIMEOUT_MS, why);
     if (first === undefined)
       throw new SyncError("SYNC_OFFLINE", "Cannot pull: the peer ended the stream");
     const { opened, refused } = decode(DeltaResponseSchema, first);
@@ -180,9 +198,14 @@ export class Initiator {
     assert(frames !== undefined, "a stream is open when something is asked");
     const scopes = this.#wanted(mode);
     this.#round += 1;
-    this.#open.add(this.#round);
+    for (const [round, of] of this.#open) {
+      if (of !== mode) continue;
+      this.#open.delete(round);
+      this.#replaced.set(round, mode);
+    }
+    this.#open.set(this.#round, mode);
     this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
-    for (const scope of scopes) this.#everAsked.add(scopeKeyOf(scope));
+    for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
     const claims = scopes.map((scope) =>
       claimToWire({ scope, vector: this.#deps.history.scope(scope)?.vector() ?? NOTHING }),
     );
@@ -203,28 +226,30 @@ export class Initiator {
 
   /** The next frame. Within a part it has to come in time: a part under way holds memory that others wait for. */
   async #next(frames: FramedStream): Promise<Uint8Array | undefined> {
-    if (!this.#collector.isOpen) return frames.receive();
-    const timer = new AbortController();
-    const late = this.#deps.clock.sleep(PART_TIMEOUT_MS, timer.signal).then(
-      () => {
-        throw new SyncError("SYNC_TIMEOUT", "Cannot pull: the peer stopped within a commit");
-      },
-      () => undefined,
-    );
-    try {
-      return await Promise.race([frames.receive(), late]);
-    } finally {
-      timer.abort();
+    const { clock } = this.#deps;
+    if (!this.#collector.isOpen) {
+      this.#partBegan = undefined;
+      return frames.receive();
     }
+    this.#partBegan ??= clock.monotonic();
+    const left = this.#partBegan + PART_MS_MAX - clock.monotonic();
+    return inTime(
+      clock,
+      frames.receive(),
+      Math.min(PART_TIMEOUT_MS, left),
+      "Cannot pull: the peer stopped within a commit",
+    );
   }
 
-  async #take(bytes: Uint8Array): Promise<void> {
+  async #take(bytes: Uint8Array, ended: AbortSignal): Promise<void> {
     const frame = decode(DeltaResponseSchema, bytes);
     if (frame.refused !== undefined) throw refusalError(frame.refused.code, frame.refused.message);
     if (frame.fromScratch !== undefined || frame.opened !== undefined) {
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer sent what was not due");
     }
-    await this.#intake.hold(bytes.length, this.#collector.isOpen);
+    // What brings nothing to be written would be held until something does.
+    if (frame.commits.length > 0 || frame.pageEnd !== undefined)
+      await this.#intake.hold(bytes.length, this.#collector.isOpen, ended);
     this.#intake.add(this.#collector.add(frame.commits));
     if (frame.pageEnd !== undefined) await this.#endPage(frame);
     else if (frame.commits.length > 0 && !this.#collector.isOpen) {
@@ -245,8 +270,12 @@ export class Initiator {
 
   async #catchUp({ round, scopes }: CaughtUp): Promise<void> {
     await this.#intake.flush();
-    if (!this.#open.delete(round))
+    const mode = this.#open.get(round) ?? this.#replaced.get(round);
+    if (mode === undefined)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round that was not open");
+    this.#open.delete(round);
+    for (const [earlier, of] of this.#replaced)
+      if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     for (const { scope, vector, headSum, controlSum } of scopes) {
       this.#compare(
         claimFromWire({
@@ -279,16 +308,14 @@ export class Initiator {
     });
   }
 
-  #took({
-    rows,
-    waiting,
-  }: {
-    readonly rows: number;
-    readonly waiting: readonly WaitingLog[];
-  }): void {
+  #took({ rows, waiting }: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>): void {
     this.#rows += rows;
-    for (const log of waiting)
-      this.#waiting.set(`${log.scope} ${log.log}`, { log, heads: this.#headsOf(log.scope) });
+    for (const { scope: key, log } of waiting) {
+      const scope = this.#everAsked.get(key);
+      const isRoom = this.#waiting.size < WAITING_LOGS_MAX || this.#waiting.has(`${key} ${log}`);
+      if (scope === undefined || !isRoom) continue;
+      this.#waiting.set(`${key} ${log}`, { scope, heads: headsBefore.get(key) ?? "" });
+    }
     // The control log may have grown in the very write that made it wait.
     if (waiting.length > 0) this.#askForWaiting();
   }
@@ -300,17 +327,12 @@ export class Initiator {
   /** A log that waited is asked for again once its scope's control log has grown. */
   #askForWaiting(): void {
     const modes = new Set<DeltaMode>();
-    for (const [place, { log, heads }] of this.#waiting) {
-      if (this.#headsOf(log.scope) === heads) continue;
+    for (const [place, { scope, heads }] of this.#waiting) {
+      if (controlHeads(this.#deps.history, scope) === heads) continue;
       this.#waiting.delete(place);
-      modes.add(log.scope.startsWith("syncgroup:") ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
+      modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
     }
     for (const mode of modes) if (this.#asked.has(mode)) this.#askLater(mode);
-  }
-
-  #headsOf(scope: ScopeKey): string {
-    const state = this.#deps.history.scopes(this.#database).find(({ key }) => key === scope);
-    return state?.access.heads.join(" ") ?? "";
   }
 }
 

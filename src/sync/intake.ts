@@ -23,6 +23,9 @@ export interface IntakeDeps {
   readonly budget: PageBudget;
 }
 
+/** What a delivery came to, and the control heads of its scopes before it. */
+export type Took = (receipt: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>) => void;
+
 /** Bytes that a part which goes on over several frames may come to. */
 const LARGE_PART_BYTES = BATCH_BYTES_MAX + FRAME_BYTES_MAX;
 
@@ -30,11 +33,12 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #from: DeviceId;
   readonly #database: string;
-  readonly #took: (receipt: Receipt) => void;
+  readonly #took: Took;
+  readonly #stopRelief: () => void;
   readonly #inFlight = new Set<Promise<void>>();
   #parts: PreparedPart[] = [];
   #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
-  #asked: ReadonlySet<ScopeKey> = new Set();
+  #asked: Delivery["asked"] = new Set();
   /** Parts that a page's end has claimed, of all that wait. */
   #ended = 0;
   #ops = 0;
@@ -44,30 +48,35 @@ export class Intake {
   #holdsLarge = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(
-    deps: IntakeDeps,
-    from: DeviceId,
-    database: string,
-    took: (receipt: Receipt) => void,
-  ) {
+  constructor(deps: IntakeDeps, from: DeviceId, database: string, took: Took) {
     this.#deps = deps;
     this.#from = from;
     this.#database = database;
     this.#took = took;
+    // A peer that sends half of a small catch-up and then nothing must not hold up all others.
+    this.#stopRelief = deps.budget.onShort(() => this.#writeEnded());
   }
 
-  /** Waits until the process may hold another frame. `goesOn`: it continues a part that an earlier one began. */
-  async hold(bytes: number, goesOn: boolean): Promise<void> {
+  /** What a page under way failed with, if one did. */
+  get failure(): unknown {
+    return this.#failure?.error;
+  }
+
+  /**
+   * Waits until the process may hold another frame. `goesOn`: it continues a part that an earlier one began. Rejects when
+   * `signal` aborts.
+   */
+  async hold(bytes: number, goesOn: boolean, signal: AbortSignal): Promise<void> {
     const { frames, largeParts } = this.#deps.budget;
     if (goesOn) {
       if (this.#holdsLarge) return;
-      await largeParts.take(LARGE_PART_BYTES);
+      await largeParts.take(LARGE_PART_BYTES, signal);
       this.#holdsLarge = true;
       return;
     }
     // Others may wait for what this stream only gathers.
     if (!frames.has(bytes)) await this.flush();
-    await frames.take(bytes);
+    await frames.take(bytes, signal);
     this.#held += bytes;
     this.#bytes += bytes;
   }
@@ -83,28 +92,29 @@ export class Intake {
   /** All that waits may be written, with these claims. `isLive`: do so now. */
   async endPage(
     claims: readonly ScopeClaim[],
-    asked: ReadonlySet<ScopeKey>,
+    asked: ReadonlyMap<ScopeKey, ScopeId>,
     isLive: boolean,
   ): Promise<void> {
     for (const claim of claims) this.#claim(claim);
-    this.#asked = asked;
+    this.#asked = new Set(asked.keys());
     this.#ended = this.#parts.length;
     const isLarge = this.#ops >= CATCH_UP_AT_ONCE_OPS || this.#bytes >= CATCH_UP_AT_ONCE_BYTES;
     if (!isLive && !isLarge && !this.#holdsLarge) return;
-    this.#write();
+    this.#writeEnded();
     while (this.#inFlight.size >= PAGES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
     this.#throwFailure();
   }
 
   /** Resolves when all pages that have ended are durable. */
   async flush(): Promise<void> {
-    if (this.#ended > 0 || this.#claims.size > 0) this.#write();
+    this.#writeEnded();
     await Promise.all(this.#inFlight);
     this.#throwFailure();
   }
 
   /** Waits for writes under way, drops what has no page's end, gives everything back. */
   async close(): Promise<void> {
+    this.#stopRelief();
     await Promise.all(this.#inFlight);
     this.#giveBack(this.#held, this.#holdsLarge);
     this.#held = 0;
@@ -118,6 +128,16 @@ export class Intake {
     if (claim === undefined) this.#claims.set(key, (claim = { scope, vector: new Map() }));
     for (const [log, generation] of vector)
       claim.vector.set(log, Math.max(generation, claim.vector.get(log) ?? 0));
+  }
+
+  #writeEnded(): void {
+    if (this.#ended > 0 || this.#claims.size > 0) return this.#write();
+    if (this.#parts.length > 0) return;
+    // Nothing came of what was held.
+    this.#giveBack(this.#held, this.#holdsLarge);
+    this.#held = 0;
+    this.#bytes = 0;
+    this.#holdsLarge = false;
   }
 
   #write(): void {
@@ -142,8 +162,12 @@ export class Intake {
   }
 
   async #receive(delivery: Delivery): Promise<void> {
+    const { history } = this.#deps;
     try {
-      this.#took(await this.#deps.history.receive(this.#database, delivery));
+      const heads = new Map(
+        delivery.claims.map(({ scope }) => [scopeKeyOf(scope), controlHeads(history, scope)]),
+      );
+      this.#took(await history.receive(this.#database, delivery), heads);
     } catch (error) {
       this.#failure ??= { error };
     }
@@ -157,4 +181,9 @@ export class Intake {
     if (held > 0) this.#deps.budget.frames.give(held);
     if (holdsLarge) this.#deps.budget.largeParts.give(LARGE_PART_BYTES);
   }
+}
+
+/** The heads of a scope's control log, as one text: another text when it has grown. */
+export function controlHeads(history: History, scope: ScopeId): string {
+  return history.scope(scope)?.access.heads.join(" ") ?? "";
 }

@@ -38,3 +38,11 @@ export const GROUP_COLLECTIONS_MAX = 256;
 export const PEERS_DIALLED_MAX = 100;
 /** Milliseconds within which a part that has begun must go on: what it holds, others wait for. */
 export const PART_TIMEOUT_MS = 30_000;
+/** Milliseconds from a part's first frame to its last: the largest at 10 kB/s. */
+export const PART_MS_MAX = 1_700_000;
+/** Milliseconds in which both sides of a new deltas stream have to say who they are. */
+export const OPEN_TIMEOUT_MS = 20_000;
+/** Logs per stream that wait for a control log to grow; further ones are asked for again with the next stream. */
+export const WAITING_LOGS_MAX = 1000;
+/** Entries of vectors in the claims or sums of one frame, as one vector's limit says: about 250 kB. */
+export const FRAME_VECTOR_ENTRIES_MAX = 4096;
