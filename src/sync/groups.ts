@@ -11,6 +11,8 @@ import {
   type DeviceId,
   type GenVector,
   generationIn,
+  type Logger,
+  codeOf,
   type ScopeId,
   type ScopeKey,
   scopeKeyOf,
@@ -59,20 +61,25 @@ export class Groups {
   readonly #joined = new Map<ScopeKey, JoinedGroup>();
   readonly #members = new Map<ScopeKey, readonly Member[]>();
   readonly #listeners = new Set<() => void>();
+  readonly #logger: Logger;
   #updating: Promise<void> = Promise.resolve();
+  /** False only when no joined group is pending, rows included. */
+  #isAnyPending = false;
 
-  private constructor(store: Store, history: History) {
+  private constructor(store: Store, history: History, logger: Logger) {
     this.#store = store;
     this.#history = history;
+    this.#logger = logger;
   }
 
-  static async open(store: Store, history: History): Promise<Groups> {
-    const groups = new Groups(store, history);
+  static async open(store: Store, history: History, logger: Logger = () => {}): Promise<Groups> {
+    const groups = new Groups(store, history, logger);
     for await (const { value } of store.scan(JOINED_RANGE)) {
       const joined = decodeJoined(value);
       groups.#joined.set(scopeKeyOf(joined.group), joined);
     }
     for (const database of history.databases()) await groups.#update(database);
+    groups.#isAnyPending = groups.#findPending();
     return groups;
   }
 
@@ -82,14 +89,23 @@ export class Groups {
     const isOfGroup = this.#history
       .scopes(database)
       .some(({ id, number }) => id.kind === "syncgroup" && numbers.has(number));
-    // A pending group ends pending by its collections' data too.
-    if (!isOfGroup && this.#joined.size === 0) return;
-    this.#updating = this.#updating
-      .then(() => (isOfGroup ? this.#update(database) : undefined))
-      .then(
-        () => this.#tell(),
-        () => {},
-      );
+    // A pending group ends pending by its collections' data too. Other data changes no group.
+    const wasPending = this.#isAnyPending;
+    if (wasPending) this.#isAnyPending = this.#findPending();
+    if (!isOfGroup && !wasPending) return;
+    this.#updating = this.#updating.then(async () => {
+      try {
+        if (isOfGroup) await this.#update(database);
+      } catch (error) {
+        this.#logger("warn", "sync.members.failed", { database, code: codeOf(error) });
+      }
+      this.#tell();
+    });
+  }
+
+  /** Resolves when everything noted so far has been told. */
+  settled(): Promise<void> {
+    return this.#updating;
   }
 
   /** Calls `listener` when groups, members or their state may have changed. Answers a function that ends it. */
@@ -182,7 +198,12 @@ export class Groups {
       { type: "put", key: joinedKey(joined.group), value: encodeJoined(joined) },
     ]);
     this.#joined.set(scopeKeyOf(joined.group), joined);
+    this.#isAnyPending = this.#findPending();
     this.#tell();
+  }
+
+  #findPending(): boolean {
+    return [...this.#joined.values()].some(({ group }) => this.progress(group) !== undefined);
   }
 
   #covers({ scope, vector }: ScopeClaim): boolean {

@@ -3,9 +3,10 @@
  */
 
 import type { Clock, Crypto, DeviceId, Logger, Random } from "../base/index.ts";
-import { codeOf } from "../base/index.ts";
+import { codeOf, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { type Connection, type Transport, Wakeup } from "../net/index.ts";
+import { DeltaMode } from "../wire/index.ts";
 import type { PageBudget } from "./budget.ts";
 import { CallClient } from "./calls.ts";
 import { SyncError } from "./errors.ts";
@@ -49,16 +50,23 @@ export interface LinkStatus {
   readonly lastError: { readonly code: string; readonly message: string } | undefined;
 }
 
+/** The pulling of one database over one connection. */
+interface Pull {
+  initiator: Initiator | undefined;
+  /** Ends the stream that is open: the database is not to be pulled any more. */
+  stop: AbortController;
+  /** Try again without waiting for the end of the back-off. */
+  isUrged: boolean;
+  done: Promise<void>;
+}
+
 export class PeerLink {
   readonly device: DeviceId;
   readonly #deps: LinkDeps;
   readonly #needs: LinkNeeds;
   readonly #changed = new Wakeup();
   readonly #ending = new AbortController();
-  readonly #pulls = new Map<
-    string,
-    { readonly initiator: { current: Initiator | undefined }; readonly done: Promise<void> }
-  >();
+  readonly #pulls = new Map<string, Pull>();
   readonly #run: Promise<void>;
   #connection: Connection | undefined;
   #calls: Promise<CallClient> | undefined;
@@ -75,7 +83,7 @@ export class PeerLink {
   get status(): LinkStatus {
     const pulls: Record<string, PullProgress> = {};
     for (const [database, { initiator }] of this.#pulls) {
-      if (initiator.current !== undefined) pulls[database] = initiator.current.progress;
+      if (initiator !== undefined) pulls[database] = initiator.progress;
     }
     const isConnected = this.#connection !== undefined && !this.#connection.closed.aborted;
     const address = isConnected ? this.#connection?.remoteAddress : undefined;
@@ -91,7 +99,18 @@ export class PeerLink {
 
   /** The peer has connected, or needs have changed. */
   refresh(): void {
-    for (const { initiator } of this.#pulls.values()) initiator.current?.refresh();
+    const databases = new Set(this.#needs.databases());
+    for (const [database, { initiator, stop }] of this.#pulls) {
+      if (databases.has(database)) initiator?.refresh();
+      else stop.abort(new SyncError("SYNC_CLOSED", "The database is paused"));
+    }
+    this.#changed.wake();
+  }
+
+  /** The peer pulls a database from us: it may serve it again, when it has refused before. */
+  urge(database: string): void {
+    const pull = this.#pulls.get(database);
+    if (pull !== undefined) pull.isUrged = true;
     this.#changed.wake();
   }
 
@@ -105,11 +124,11 @@ export class PeerLink {
     const { signal } = this.#ending;
     let wait = RETRY_MIN_MS;
     while (!signal.aborted) {
-      const change = this.#changed.wait();
+      const addresses = this.#needs.addresses().join();
       const connection = await this.#connect();
       if (connection === undefined) {
-        // Nobody to reach, or not now: sleeps, and wakes early when the peer connects or addresses change.
-        await Promise.race([change, this.#sleep(this.#jittered(wait))]);
+        // Nobody to reach, or not now: sleeps, and wakes early when the peer connects or is found elsewhere.
+        await this.#rest(wait, signal, () => this.#mayConnectNow(addresses));
         wait = Math.min(2 * wait, RETRY_MAX_MS);
         continue;
       }
@@ -121,9 +140,7 @@ export class PeerLink {
   async #connect(): Promise<Connection | undefined> {
     const { transport, logger } = this.#deps;
     if (this.#needs.isBlocked()) return undefined;
-    const open = transport
-      .connections()
-      .find(({ peer, closed }) => peer === this.device && !closed.aborted);
+    const open = this.#openConnection();
     if (open !== undefined) return open;
     const addresses = this.#needs.addresses();
     if (addresses.length === 0) return undefined;
@@ -148,20 +165,41 @@ export class PeerLink {
     }
   }
 
+  #openConnection(): Connection | undefined {
+    return this.#deps.transport
+      .connections()
+      .find(({ peer, closed }) => peer === this.device && !closed.aborted);
+  }
+
+  /** Whether something has changed since the peer, at these addresses, was not reached. */
+  #mayConnectNow(addresses: string): boolean {
+    if (this.#needs.isBlocked()) return false;
+    return this.#openConnection() !== undefined || this.#needs.addresses().join() !== addresses;
+  }
+
+  /**
+   * Waits for `ms` milliseconds, or until `isOver` at a wake-up. Wake-ups as such end nothing: there is one at each
+   * change of a group, and a peer that refuses or is away is not to be asked as often as others write.
+   */
+  async #rest(ms: number, signal: AbortSignal, isOver: () => boolean): Promise<void> {
+    const timer = new AbortController();
+    const ended = AbortSignal.any([signal, timer.signal]);
+    const rested = this.#sleep(this.#jittered(ms), ended).then(() => timer.abort());
+    while (!ended.aborted && !isOver()) await Promise.race([rested, this.#changed.wait()]);
+    timer.abort();
+  }
+
   /** Works on a connection until it closes. */
   async #stay(connection: Connection): Promise<void> {
     this.#connection = connection;
     this.#lastError = undefined;
     const ended = AbortSignal.any([connection.closed, this.#ending.signal]);
-    const closed = new Promise<void>((resolve) => {
-      if (ended.aborted) resolve();
-      else ended.addEventListener("abort", () => resolve(), { once: true });
-    });
+    ended.addEventListener("abort", () => this.#changed.wake(), { once: true });
     const clock = this.#measureClock(connection, ended);
     while (!ended.aborted) {
       const change = this.#changed.wait();
       for (const database of this.#needs.databases()) this.#startPull(connection, database, ended);
-      await Promise.race([change, closed]);
+      await change;
     }
     await Promise.all([clock, ...Array.from(this.#pulls.values(), ({ done }) => done)]);
     this.#calls = undefined;
@@ -170,11 +208,18 @@ export class PeerLink {
 
   #startPull(connection: Connection, database: string, ended: AbortSignal): void {
     if (this.#pulls.has(database)) return;
-    const initiator: { current: Initiator | undefined } = { current: undefined };
-    const done = this.#pull(connection, database, ended, initiator).finally(() =>
-      this.#pulls.delete(database),
-    );
-    this.#pulls.set(database, { initiator, done });
+    const pull: Pull = {
+      initiator: undefined,
+      stop: new AbortController(),
+      isUrged: false,
+      done: Promise.resolve(),
+    };
+    this.#pulls.set(database, pull);
+    pull.done = this.#pull(connection, database, ended, pull).finally(() => {
+      this.#pulls.delete(database);
+      // Whoever wants it again meanwhile found it still here.
+      this.#changed.wake();
+    });
   }
 
   /** Pulls a database, again after each end of the stream, for as long as it is to be pulled. */
@@ -182,52 +227,33 @@ export class PeerLink {
     connection: Connection,
     database: string,
     ended: AbortSignal,
-    slot: { current: Initiator | undefined },
+    pull: Pull,
   ): Promise<void> {
     let wait = RETRY_MIN_MS;
-    while (!ended.aborted && this.#needs.databases().includes(database)) {
-      const initiator = new Initiator(
-        this.#deps,
-        connection,
-        database,
-        this.#needs.scopesOf(database),
-      );
-      slot.current = initiator;
-      const stop = new AbortController();
-      const unwatch = this.#watchNeeds(database, stop);
+    while (!ended.aborted && !pull.stop.signal.aborted) {
+      const scopesOf = this.#needs.scopesOf(database);
+      const initiator = new Initiator(this.#deps, connection, database, scopesOf);
+      pull.initiator = initiator;
+      pull.isUrged = false;
+      const asked = scopesText(scopesOf);
       try {
-        await initiator.run(AbortSignal.any([ended, stop.signal]));
+        await initiator.run(AbortSignal.any([ended, pull.stop.signal]));
       } catch (error) {
-        if (ended.aborted) return;
-        if (!stop.signal.aborted) this.#note(error);
         if (isPeerFault(error)) return this.#deps.onFault(this.device, error);
-      } finally {
-        unwatch();
+        if (ended.aborted || pull.stop.signal.aborted) return;
+        this.#note(error);
       }
       if (initiator.progress.state === "live") wait = RETRY_MIN_MS;
-      slot.current = undefined;
-      const change = this.#changed.wait();
-      await Promise.race([change, this.#sleep(this.#jittered(wait), ended)]);
+      pull.initiator = undefined;
+      // Once a while at the most, whoever urges.
+      await this.#rest(RETRY_MIN_MS, ended, () => pull.stop.signal.aborted);
+      await this.#rest(
+        wait - RETRY_MIN_MS,
+        ended,
+        () => pull.stop.signal.aborted || pull.isUrged || scopesText(scopesOf) !== asked,
+      );
       wait = Math.min(2 * wait, RETRY_MAX_MS);
     }
-  }
-
-  /** Ends a pull when its database is not to be pulled any more. */
-  #watchNeeds(database: string, stop: AbortController): () => void {
-    let isWatching = true;
-    const watch = async (): Promise<void> => {
-      while (isWatching) {
-        await this.#changed.wait();
-        if (isWatching && !this.#needs.databases().includes(database)) {
-          stop.abort(new SyncError("SYNC_CLOSED", "The database is paused"));
-          return;
-        }
-      }
-    };
-    void watch();
-    return () => {
-      isWatching = false;
-    };
   }
 
   /** A stream for calls on the connection that is open. @throws {SyncError} `SYNC_OFFLINE` when there is none. */
@@ -273,4 +299,11 @@ export class PeerLink {
   #sleep(ms: number, signal: AbortSignal = this.#ending.signal): Promise<void> {
     return this.#deps.clock.sleep(ms, signal).catch(() => {});
   }
+}
+
+/** The scopes to be pulled, as one text: another text when there are others. */
+function scopesText(scopesOf: ScopesOf): string {
+  return [DeltaMode.SYNCGROUPS, DeltaMode.DATA]
+    .flatMap((mode) => scopesOf(mode).map(scopeKeyOf))
+    .join();
 }

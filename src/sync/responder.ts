@@ -28,11 +28,14 @@ import {
   type DeltaResponse,
   DeltaResponseSchema,
   encode,
+  type MessageInitShape,
+  type ScopeSumSchema,
   scopeToWire,
   vectorToWire,
 } from "../wire/index.ts";
 import { SyncError } from "./errors.ts";
-import { DELTA_FRAME_BYTES } from "./limits.ts";
+import { inTime } from "./in-time.ts";
+import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire, FrameFiller } from "./page.ts";
 
 export interface ResponderDeps {
@@ -41,6 +44,8 @@ export interface ResponderDeps {
   readonly clock: Clock;
   /** Whether the database takes part in sync now. */
   readonly isServed: (database: string) => boolean;
+  /** Tells that the peer pulls a database that it may read: so it is there, and serves it too, as far as one can tell. */
+  readonly onPulled: (database: string) => void;
 }
 
 /** One scope as it was asked for, and what the initiator has of it by now. */
@@ -57,6 +62,8 @@ interface Readable {
   readonly scope: ScopeState;
 }
 
+type ScopeSumInit = MessageInitShape<typeof ScopeSumSchema>;
+
 interface Asked {
   readonly round: number;
   readonly live: boolean;
@@ -71,7 +78,8 @@ export async function serveDeltas(
   connection: Connection,
 ): Promise<void> {
   const frames = new FramedStream({ stream, clock: deps.clock });
-  const first = await frames.receive();
+  const why = "Cannot serve deltas: the peer did not say in time who it is";
+  const first = await inTime(deps.clock, frames.receive(), OPEN_TIMEOUT_MS, why);
   if (first === undefined) return;
   const { database, certificate } = decode(DeltaOpenSchema, first);
   const certified = await verifyCertificate({ crypto: deps.crypto }, certificate);
@@ -92,6 +100,7 @@ export async function serveDeltas(
       }),
     ),
   );
+  deps.onPulled(database);
   await responder.run();
 }
 
@@ -103,6 +112,8 @@ class Responder {
   readonly #asked = new Map<DeltaMode, Asked>();
   readonly #changed = new Wakeup();
   #hasEnded = false;
+  #round = 0;
+  #fault: { readonly error: unknown } | undefined;
 
   constructor(deps: ResponderDeps, frames: FramedStream, database: string, user: UserId) {
     this.#deps = deps;
@@ -121,20 +132,21 @@ class Responder {
       if (database === this.#database) this.#changed.wake();
     });
     const requests = this.#takeRequests();
-    // Awaited at the end; until then a failure only ends the loop, or it would be nobody's.
-    requests.catch(() => {});
     try {
       while (!this.#hasEnded) {
         // Asked for before looking, so that what changes meanwhile is not missed.
         const change = this.#changed.wait();
-        if (!(await this.#serveAll())) break;
+        if (!(await this.#serveAll())) return;
         if (!this.#hasEnded) await change;
       }
+      await requests;
+    } catch (error) {
+      throw this.#fault === undefined ? error : this.#fault.error;
     } finally {
       stop();
       this.#hasEnded = true;
     }
-    await requests;
+    if (this.#fault !== undefined) throw this.#fault.error;
   }
 
   async refuse(): Promise<void> {
@@ -143,6 +155,7 @@ class Responder {
     });
   }
 
+  /** Never rejects. */
   async #takeRequests(): Promise<void> {
     try {
       for (
@@ -153,14 +166,20 @@ class Responder {
         this.#take(decode(DeltaRequestSchema, frame));
         this.#changed.wake();
       }
-    } finally {
-      this.#hasEnded = true;
-      this.#changed.wake();
+    } catch (error) {
+      this.#fault = { error };
+      // Who breaks the protocol and does not read either would keep us waiting in a send.
+      this.#frames.reset();
     }
+    this.#hasEnded = true;
+    this.#changed.wake();
   }
 
   #take(request: DeltaRequest): void {
     const { round, mode, live } = request;
+    if (round !== this.#round + 1)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot serve deltas: a round is not the next");
+    this.#round = round;
     const kind = mode === DeltaMode.SYNCGROUPS ? "syncgroup" : "collection";
     const scopes = new Map<ScopeKey, AskedScope>();
     for (const asked of request.scopes) {
@@ -214,30 +233,30 @@ class Responder {
       )) {
         await page.add(one, part, this.#deps.history.logOf(log), generation);
         if (this.#hasEnded || this.#asked.get(mode) !== asked) return page.end();
+        if (!this.#deps.isServed(this.#database)) return page.end();
       }
-      page.claimAll(one, until);
+      await page.claimAll(one, until);
       one.numbers = numbers;
     }
     await page.end();
     if (asked.isCaughtUp) return;
     asked.isCaughtUp = true;
-    await this.#send({
-      caughtUp: {
-        round: asked.round,
-        scopes: readable.map(({ asked: one, scope }) => this.#sumOf(one, scope)),
-      },
-    });
+    await this.#send({ caughtUp: { round: asked.round, scopes: this.#sums(readable) } });
   }
 
-  #sumOf(
-    one: AskedScope,
-    scope: ScopeState,
-  ): {
-    scope: ReturnType<typeof scopeToWire>;
-    vector: ReturnType<typeof vectorToWire>;
-    headSum: Uint8Array;
-    controlSum: Uint8Array;
-  } {
+  /** Sums of as many scopes as fit a frame. Each is a check, and none has to be there. */
+  #sums(readable: readonly Readable[]): ScopeSumInit[] {
+    const sums: ScopeSumInit[] = [];
+    let entries = 0;
+    for (const { asked, scope } of readable) {
+      entries += scope.numbers.size;
+      if (entries > FRAME_VECTOR_ENTRIES_MAX) break;
+      sums.push(this.#sumOf(asked, scope));
+    }
+    return sums;
+  }
+
+  #sumOf(one: AskedScope, scope: ScopeState): ScopeSumInit {
     return {
       scope: scopeToWire(one.id),
       vector: vectorToWire(scope.vector()),
@@ -260,6 +279,7 @@ class Page {
   readonly #filler = new FrameFiller();
   readonly #send: (frame: DeltaResponse) => Promise<void>;
   readonly #claims = new Map<AskedScope, Map<LogKey, number>>();
+  #claimCount = 0;
 
   constructor(send: (frame: DeltaResponse) => Promise<void>) {
     this.#send = send;
@@ -278,9 +298,11 @@ class Page {
   }
 
   /** Everything of the scope up to `until` has been sent, or there is nothing to send of it. */
-  claimAll(scope: AskedScope, until: GenVector): void {
+  async claimAll(scope: AskedScope, until: GenVector): Promise<void> {
     for (const [log, generation] of until) {
-      if (generation > generationIn(scope.sent, log)) this.#claim(scope, log, generation);
+      if (generation <= generationIn(scope.sent, log)) continue;
+      if (this.#claimCount >= FRAME_VECTOR_ENTRIES_MAX) await this.end();
+      this.#claim(scope, log, generation);
     }
   }
 
@@ -295,6 +317,7 @@ class Page {
       claimToWire({ scope: scope.id, vector }),
     );
     this.#claims.clear();
+    this.#claimCount = 0;
     await this.#send(create(DeltaResponseSchema, { commits: frame.commits, pageEnd: { vectors } }));
   }
 
@@ -302,6 +325,7 @@ class Page {
     let claims = this.#claims.get(scope);
     if (claims === undefined) this.#claims.set(scope, (claims = new Map<LogKey, number>()));
     claims.set(log, generation);
+    this.#claimCount += 1;
     scope.sent.set(log, generation);
   }
 }

@@ -11,12 +11,10 @@ import {
   type Logger,
   type Random,
   type ScopeId,
-  scopeKeyOf,
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
-import { DeltaMode } from "../wire/index.ts";
 import { Admission } from "./admission.ts";
 import { BlockedPeers } from "./blocked.ts";
 import { PageBudget } from "./budget.ts";
@@ -32,12 +30,13 @@ import {
   noGroup,
 } from "./group-actions.ts";
 import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
-import { ADDRESSES_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
+import { PEERS_DIALLED_MAX } from "./limits.ts";
 import { type Member, memberRow } from "./members.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
 import { serveDeltas } from "./responder.ts";
+import { Sharing } from "./sharing.ts";
 
 export interface SyncDeps {
   readonly store: Store;
@@ -61,6 +60,7 @@ export interface PeerStatus extends LinkStatus {
 export class SyncService implements AsyncDisposable {
   readonly #deps: SyncDeps;
   readonly #groups: Groups;
+  readonly #sharing: Sharing;
   readonly #admission: Admission;
   readonly #actions: GroupActions;
   readonly #blocked: BlockedPeers;
@@ -69,10 +69,15 @@ export class SyncService implements AsyncDisposable {
   readonly #paused = new Set<string>();
   readonly #stops: (() => void)[] = [];
   readonly #ending = new AbortController();
+  /** Streams that peers have opened, with what serves them. */
+  readonly #serving = new Map<Stream, Promise<void>>();
+  #publishing: Promise<void> = Promise.resolve();
+  #isPublishDue = false;
 
   private constructor(deps: SyncDeps, groups: Groups) {
     this.#deps = deps;
     this.#groups = groups;
+    this.#sharing = new Sharing(deps.history, groups);
     this.#admission = new Admission({ ...deps, groups });
     this.#actions = new GroupActions({ ...deps, groups, ending: this.#ending.signal });
     this.#blocked = new BlockedPeers(deps.clock);
@@ -80,7 +85,7 @@ export class SyncService implements AsyncDisposable {
 
   /** Begins to serve, and to connect to the members of the groups that are here. */
   static async open(deps: SyncDeps): Promise<SyncService> {
-    const service = new SyncService(deps, await Groups.open(deps.store, deps.history));
+    const service = new SyncService(deps, await Groups.open(deps.store, deps.history, deps.logger));
     service.#start();
     return service;
   }
@@ -92,10 +97,10 @@ export class SyncService implements AsyncDisposable {
       this.#groups.onChange(() => this.#onGroups()),
       transport.onConnection((connection) => this.#onConnection(connection)),
       transport.handle(DELTAS_PROTOCOL, (stream, connection) =>
-        this.#serve(connection, () => this.#serveDeltas(stream, connection)),
+        this.#serve(stream, connection, () => this.#serveDeltas(stream, connection)),
       ),
       transport.handle(CALL_PROTOCOL, (stream, connection) =>
-        this.#serve(connection, () => this.#serveCalls(stream, connection)),
+        this.#serve(stream, connection, () => this.#serveCalls(stream, connection)),
       ),
     );
     for (const connection of transport.connections()) this.#onConnection(connection);
@@ -174,7 +179,7 @@ export class SyncService implements AsyncDisposable {
 
   peers(): PeerStatus[] {
     const names = new Map<DeviceId, string>();
-    for (const group of this.#allGroups())
+    for (const group of this.#sharing.allGroups())
       for (const { device, name } of this.#groups.members(group)) names.set(device, name);
     return Array.from(this.#links.values(), (link) => ({
       ...link.status,
@@ -205,22 +210,38 @@ export class SyncService implements AsyncDisposable {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort(new SyncError("SYNC_CLOSED", "Sync is closed"));
     for (const stop of this.#stops) stop();
-    await Promise.all(Array.from(this.#links.values(), (link) => link.close()));
+    for (const stream of this.#serving.keys()) stream.reset();
+    await Promise.all([
+      ...Array.from(this.#links.values(), (link) => link.close()),
+      ...this.#serving.values(),
+      this.#publishing,
+    ]);
+    await this.#groups.settled();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #allGroups(): ScopeId[] {
-    return this.#deps.history.databases().flatMap((database) => this.#groups.all(database));
-  }
-
   #onGroups(): void {
     this.#updateLinks();
     this.#refreshLinks();
-    this.#publishAddresses().catch((error: unknown) => {
-      this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
+    this.#publishLater();
+  }
+
+  /** One at a time, or several would write the same. */
+  #publishLater(): void {
+    if (this.#isPublishDue) return;
+    this.#isPublishDue = true;
+    this.#publishing = this.#publishing.then(async () => {
+      this.#isPublishDue = false;
+      if (this.#ending.signal.aborted) return;
+      try {
+        await this.#publishAddresses();
+        await this.#groups.settled();
+      } catch (error) {
+        this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
+      }
     });
   }
 
@@ -234,24 +255,18 @@ export class SyncService implements AsyncDisposable {
       return;
     }
     this.#updateLinks();
-    this.#links.get(connection.peer)?.refresh();
+    const { peer } = connection;
+    if (!this.#links.has(peer) && this.#sharing.groups(peer).length > 0)
+      this.#links.set(peer, this.#link(peer));
+    this.#links.get(peer)?.refresh();
   }
 
   /** A link for each device that shares a group with us, up to the limit. */
   #updateLinks(): void {
     if (this.#ending.signal.aborted) return;
-    const { device } = this.#deps.history.identity;
-    for (const group of this.#allGroups()) {
-      const admin = this.#groups.joined(group)?.admin;
-      const members = this.#groups.members(group).filter(({ hasLeft }) => !hasLeft);
-      for (const peer of [
-        ...(admin === undefined ? [] : [admin]),
-        ...members.map((member) => member.device),
-      ]) {
-        if (peer === device || this.#links.has(peer) || this.#links.size >= PEERS_DIALLED_MAX)
-          continue;
-        this.#links.set(peer, this.#link(peer));
-      }
+    for (const peer of this.#sharing.peers()) {
+      if (this.#links.size >= PEERS_DIALLED_MAX) return;
+      if (!this.#links.has(peer)) this.#links.set(peer, this.#link(peer));
     }
   }
 
@@ -261,42 +276,13 @@ export class SyncService implements AsyncDisposable {
       budget: this.#budget,
       onFault: (device: DeviceId, error: unknown) => this.#punish(device, error),
     };
+    const sharing = this.#sharing;
     return new PeerLink(deps, peer, {
-      addresses: () => this.#addressesOf(peer),
-      databases: () =>
-        [...new Set(this.#sharedWith(peer).map(({ database }) => database))].filter(
-          (database) => !this.#paused.has(database),
-        ),
-      scopesOf: (database) => (mode) => this.#scopesOf(peer, database, mode),
+      addresses: () => sharing.addressesOf(peer),
+      databases: () => sharing.databases(peer).filter((name) => !this.#paused.has(name)),
+      scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
       isBlocked: () => this.#blocked.has(peer),
     });
-  }
-
-  #sharedWith(peer: DeviceId): ScopeId[] {
-    return this.#allGroups().filter(
-      (group) =>
-        this.#groups.joined(group)?.admin === peer ||
-        this.#groups.members(group).some(({ device, hasLeft }) => device === peer && !hasLeft),
-    );
-  }
-
-  #scopesOf(peer: DeviceId, database: string, mode: DeltaMode): ScopeId[] {
-    const groups = this.#sharedWith(peer).filter((group) => group.database === database);
-    if (mode === DeltaMode.SYNCGROUPS) return groups;
-    const collections = groups.flatMap((group) => this.#groups.collections(group));
-    return [...new Map(collections.map((scope) => [scopeKeyOf(scope), scope])).values()];
-  }
-
-  #addressesOf(peer: DeviceId): string[] {
-    const addresses = new Set<string>();
-    for (const group of this.#allGroups()) {
-      for (const { device, addresses: own } of this.#groups.members(group)) {
-        if (device === peer) for (const address of own) addresses.add(address);
-      }
-      const joined = this.#groups.joined(group);
-      if (joined?.admin === peer) for (const address of joined.addresses) addresses.add(address);
-    }
-    return [...addresses].slice(0, ADDRESSES_MAX);
   }
 
   /** Our member records say where we are reached now. */
@@ -304,7 +290,7 @@ export class SyncService implements AsyncDisposable {
     const { history } = this.#deps;
     const addresses = addressesOf(this.#deps.transport);
     if (addresses.length === 0) return;
-    for (const group of this.#allGroups()) {
+    for (const group of this.#sharing.allGroups()) {
       const own = this.#groups
         .members(group)
         .find(({ device }) => device === history.identity.device);
@@ -319,9 +305,18 @@ export class SyncService implements AsyncDisposable {
   }
 
   /** Runs a handler; a peer that breaks the protocol is disconnected and counted. */
-  async #serve(connection: Connection, handler: () => Promise<void>): Promise<void> {
+  async #serve(
+    stream: Stream,
+    connection: Connection,
+    handler: () => Promise<void>,
+  ): Promise<void> {
+    // Also one whose streams were under way when it was blocked.
+    if (this.#ending.signal.aborted || this.#blocked.has(connection.peer)) return stream.reset();
+    const served = handler();
+    const settled = served.catch(() => {}).finally(() => this.#serving.delete(stream));
+    this.#serving.set(stream, settled);
     try {
-      await handler();
+      await served;
     } catch (error) {
       if (isPeerFault(error)) this.#punish(connection.peer, error);
       throw error;
@@ -344,7 +339,8 @@ export class SyncService implements AsyncDisposable {
   #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
     const isServed = (database: string): boolean =>
       this.#deps.history.databases().includes(database) && !this.#paused.has(database);
-    return serveDeltas({ ...this.#deps, isServed }, stream, connection);
+    const onPulled = (database: string): void => this.#links.get(connection.peer)?.urge(database);
+    return serveDeltas({ ...this.#deps, isServed, onPulled }, stream, connection);
   }
 
   #serveCalls(stream: Stream, connection: Connection): Promise<void> {

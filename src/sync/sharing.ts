@@ -1,0 +1,69 @@
+import { type DeviceId, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import type { History } from "../history/index.ts";
+import { DeltaMode } from "../wire/index.ts";
+import type { Groups } from "./groups.ts";
+import { ADDRESSES_MAX } from "./limits.ts";
+
+/** Who shares what with us, by the syncgroups that are here: a view, asked anew each time. */
+export class Sharing {
+  readonly #history: History;
+  readonly #groups: Groups;
+
+  constructor(history: History, groups: Groups) {
+    this.#history = history;
+    this.#groups = groups;
+  }
+
+  /** Syncgroups of all databases. */
+  allGroups(): ScopeId[] {
+    return this.#history.databases().flatMap((database) => this.#groups.all(database));
+  }
+
+  /** Devices that share a group with us: members, and the admin that admitted us before its record is here. */
+  peers(): Set<DeviceId> {
+    const peers = new Set<DeviceId>();
+    for (const group of this.allGroups()) {
+      const admin = this.#groups.joined(group)?.admin;
+      if (admin !== undefined) peers.add(admin);
+      for (const { device, hasLeft } of this.#groups.members(group))
+        if (!hasLeft) peers.add(device);
+    }
+    peers.delete(this.#history.identity.device);
+    return peers;
+  }
+
+  /** Groups that we share with a peer. */
+  groups(peer: DeviceId): ScopeId[] {
+    return this.allGroups().filter(
+      (group) =>
+        this.#groups.joined(group)?.admin === peer ||
+        this.#groups.members(group).some(({ device, hasLeft }) => device === peer && !hasLeft),
+    );
+  }
+
+  /** Databases of those groups. */
+  databases(peer: DeviceId): string[] {
+    return [...new Set(this.groups(peer).map(({ database }) => database))];
+  }
+
+  /** What to pull from a peer: the groups' own scopes, or their collections, each once. */
+  scopes(peer: DeviceId, database: string, mode: DeltaMode): ScopeId[] {
+    const groups = this.groups(peer).filter((group) => group.database === database);
+    if (mode === DeltaMode.SYNCGROUPS) return groups;
+    const collections = groups.flatMap((group) => this.#groups.collections(group));
+    return [...new Map(collections.map((scope) => [scopeKeyOf(scope), scope])).values()];
+  }
+
+  /** Where to reach a peer, by its member records and by the ticket that we came with. */
+  addressesOf(peer: DeviceId): string[] {
+    const addresses = new Set<string>();
+    for (const group of this.allGroups()) {
+      for (const { device, addresses: own } of this.#groups.members(group)) {
+        if (device === peer) for (const address of own) addresses.add(address);
+      }
+      const joined = this.#groups.joined(group);
+      if (joined?.admin === peer) for (const address of joined.addresses) addresses.add(address);
+    }
+    return [...addresses].slice(0, ADDRESSES_MAX);
+  }
+}
