@@ -12,7 +12,7 @@ import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { exchange, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { FakeClock } from "../testkit/fake-clock.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
-import { FaultyMedium, fullDiskError } from "../testkit/store-faults.ts";
+import { FaultyMedium, fullDiskError } from "../testkit/store/store-faults.ts";
 import { type Change, ROW_SPACE, type RowWrite, type WriteRequest, type Written } from "./index.ts";
 import { changeRange, commitRange } from "./keys.ts";
 
