@@ -319,3 +319,35 @@ test("[DB9] many watches at once are each told everything", async () => {
   await settleDevices([ada, other.ada], [rows.id]);
   for (const page of await Promise.all(waiting)) expect(keysOf([page])).toEqual([["a"]]);
 });
+
+test("[DB8] a watch misses nothing that is written while it looks, and does not look at what others write", async () => {
+  const { ada, db, rows } = await opened();
+  const others = db.collection<unknown>("others");
+  const changesAfter = ada.history.changesAfter.bind(ada.history);
+  const askedFrom: number[] = [];
+  let meanwhile: (() => Promise<void>) | undefined;
+  vi.spyOn(ada.history, "changesAfter").mockImplementation(async function* (name, sequence) {
+    askedFrom.push(sequence);
+    yield* changesAfter(name, sequence);
+    const act = meanwhile;
+    meanwhile = undefined;
+    await act?.();
+  });
+  const pages = rows.watch();
+  await presentState(pages);
+  // After the watch has read the log to its end, and before it waits.
+  meanwhile = async () => {
+    await others.put("x", 1);
+    await rows.put("a", 1);
+    await others.put("x", 2);
+  };
+  expect(keysOf([await next(pages)])).toEqual([["a"]]);
+  const waiting = next(pages);
+  await settle();
+  for (let i = 0; i < 50; i++) await others.put("x", i);
+  const asked = askedFrom.length;
+  await rows.put("b", 1);
+  expect(keysOf([await waiting])).toEqual([["b"]]);
+  // The fifty are passed over: one look, from the last of them.
+  expect(askedFrom.slice(asked)).toEqual([ada.history.sequence("app") - 1]);
+});

@@ -69,8 +69,8 @@ class Watch<T> {
           sequence = change.sequence;
         }
         if (changes.length > 0) continue;
-        sequence = Math.max(sequence, news.quietUntil);
         await more;
+        sequence = Math.max(sequence, news.quietUntil);
       }
     } catch (error) {
       // A store that was closed in the middle of a read ends a watch as its database does.
