@@ -167,7 +167,7 @@ describe("a whole history", () => {
   );
 
   test("[FO4] it has keys of every kind", () => {
-    const { kinds } = CASES[0]?.value as { kinds: Record<string, Contents> };
+    const { kinds } = (CASES[0] as GoldenCase).value as { kinds: Record<string, Contents> };
     expect(Object.keys(kinds).toSorted()).toEqual(["10", "11", "12", "20", "21", "22", "23", "24"]);
   });
 
