@@ -534,3 +534,19 @@ describe("closing", () => {
     await ada.close();
   });
 });
+
+test("[HI31] a batch over rows that are too large together is refused, and nothing is written", async () => {
+  const { ada, scope } = await opened();
+  const large = new Uint8Array(1024 * 1024 - 16).fill(0x61);
+  large.set([0x7a, 0, 0x0f, 0xff, 0xeb]);
+  const rows = 257;
+  for (let i = 0; i < rows; i++) {
+    const { name } = rowOf(`row ${i}`);
+    await ada.history.write({ scope, rows: [{ name, value: large }] });
+  }
+  const sequence = ada.history.sequence(DATABASE);
+  const deletion = write(scope, ...Array.from({ length: rows }, (_, i) => rowOf(`row ${i}`)));
+  await expect(ada.history.write(deletion)).rejects.toMatchObject({ code: "HISTORY_TOO_LARGE" });
+  expect(ada.history.sequence(DATABASE)).toBe(sequence);
+  await ada.history.write(write(scope, ...deletion.rows.slice(0, 200)));
+});

@@ -6,5 +6,7 @@ export const WRITES_WAITING_MAX = 100_000;
 export const PART_LOGS_MAX = 1024;
 /** Rows read from the store in one call while a part is put together or a page is merged. */
 export const READ_ROWS_MAX = 1000;
+/** Bytes of rows, as they are before, that one turn reads: it holds them all, and a batch of small ops may be over large rows. */
+export const TURN_READ_BYTES_MAX = 256 * 1024 * 1024;
 /** Bytes of a batch's hint. */
 export const HINT_BYTES_MAX = 256;

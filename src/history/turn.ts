@@ -10,7 +10,8 @@ import {
 import type { Store, WriteOp } from "../store/index.ts";
 import type { Interner } from "./interner.ts";
 import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
-import { READ_ROWS_MAX } from "./limits.ts";
+import { HistoryError } from "./errors.ts";
+import { READ_ROWS_MAX, TURN_READ_BYTES_MAX } from "./limits.ts";
 import {
   type ControlRecord,
   decodeRow,
@@ -101,6 +102,7 @@ export class Turn {
   readonly #scopes = new Map<string, StagedScope>();
   readonly #writes: WriteOp[] = [];
   readonly #parts: PartName[] = [];
+  #bytesRead = 0;
   #touched = false;
 
   constructor(deps: TurnDeps, database: DatabaseState) {
@@ -125,7 +127,11 @@ export class Turn {
     return fresh;
   }
 
-  /** Reads rows that the turn does not hold yet: `row` and `merge` want them read. */
+  /**
+   * Reads rows that the turn does not hold yet: `row` and `merge` want them read.
+   *
+   * @throws {HistoryError} `HISTORY_TOO_LARGE` when what is there comes to more than a turn may hold.
+   */
   async loadRows(scope: StagedScope, names: readonly RowName[]): Promise<void> {
     const missing = names.filter((name) => !scope.rows.has(rowText(name)));
     for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
@@ -135,9 +141,16 @@ export class Turn {
       );
       page.forEach((name, i) => {
         const bytes = found[i];
+        this.#bytesRead += bytes?.length ?? 0;
         const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
         scope.rows.set(rowText(name), { name, row, changed: false });
       });
+      if (this.#bytesRead > TURN_READ_BYTES_MAX) {
+        throw new HistoryError(
+          "HISTORY_TOO_LARGE",
+          `Cannot commit: the rows as they are have over ${TURN_READ_BYTES_MAX} bytes together`,
+        );
+      }
     }
   }
 

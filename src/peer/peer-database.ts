@@ -20,10 +20,16 @@ export interface SyncgroupOptions extends Omit<GroupOptions, "collections"> {
 export class PeerDatabase implements AsyncDisposable {
   readonly #database: Database;
   readonly #network: Network;
+  #isClosed = false;
 
   constructor(database: Database, network: Network) {
     this.#database = database;
     this.#network = network;
+  }
+
+  /** Whether this handle has been closed: the peer then hands out another. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get name(): string {
@@ -82,7 +88,9 @@ export class PeerDatabase implements AsyncDisposable {
     return group;
   }
 
+  /** Ends watches and refuses everything through this handle. Syncing goes on. */
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#database.close();
   }
 

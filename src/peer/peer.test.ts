@@ -91,6 +91,16 @@ test("[PE4] closing twice is harmless, ends watches, and nothing opens afterward
   await expect(rows.put("b", 2)).rejects.toMatchObject({ code: "DB_CLOSED" });
 });
 
+test("[PE4] a database closed by its user can be opened again", async () => {
+  await using peer = await openPeer();
+  const first = await peer.openDatabase("app");
+  expect(await peer.openDatabase("app")).toBe(first);
+  await first.collection<number>("rows").put("a", 1);
+  await first.close();
+  const again = await peer.openDatabase("app");
+  expect(await again.collection<number>("rows").get("a")).toBe(1);
+});
+
 test("keys that are no keys are refused, and the store is not touched", async () => {
   await using folder = await tempFolder();
   await (await openPeer({ path: folder.path })).close();

@@ -48,13 +48,16 @@ export class Peer implements AsyncDisposable {
     if (this.#closing !== undefined)
       throw new PeerError("PEER_CLOSED", "Cannot open database: the peer is closed");
     const known = this.#databases.get(name);
-    if (known !== undefined) return known;
+    if (known?.isClosed === false) return known;
     const { history, network } = this.#parts;
     const readOnlyReason = (
       collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
     ): string | undefined => network.current?.readOnlyReason(collection);
     const database = await openDatabase({ history, readOnlyReason }, name);
-    const opened = this.#databases.get(name) ?? new PeerDatabase(database, network);
+    // Another call may have opened it meanwhile: the same name has the same handle.
+    const meanwhile = this.#databases.get(name);
+    if (meanwhile?.isClosed === false) return meanwhile;
+    const opened = new PeerDatabase(database, network);
     this.#databases.set(name, opened);
     return opened;
   }
