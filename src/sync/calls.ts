@@ -57,7 +57,10 @@ export class CallClient {
     signal?: AbortSignal,
   ): Promise<CallClient> {
     const stream = await connection.open(CALL_PROTOCOL, { signal });
+    const abort = (): void => stream.reset();
+    signal?.addEventListener("abort", abort, { once: true });
     try {
+      signal?.throwIfAborted();
       const frames = new FramedStream({ stream, clock });
       const first = await within(clock, frames.receive());
       const response = first === undefined ? undefined : decode(CallResponseSchema, first).response;
@@ -67,6 +70,8 @@ export class CallClient {
     } catch (error) {
       stream.reset();
       throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
     }
   }
 

@@ -1,0 +1,104 @@
+import type { DeviceId, ScopeId } from "../base/index.ts";
+import type { Collection } from "../db/index.ts";
+import type { History } from "../history/index.ts";
+import { createMemoryNetwork, type MemoryNetwork } from "../net/index.ts";
+import { nodeClock } from "../node/index.ts";
+import type { InviteOptions } from "../sync/index.ts";
+import { openSyncPeer, type SyncPeer, type SyncPeerOptions } from "./sync-peer.ts";
+
+/** The database that the devices of a flock share. */
+export const FLOCK_DATABASE = "notes";
+
+/** What a device of a flock told its operator. */
+export interface FlockEvent {
+  readonly device: string;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Several devices on one memory network. All are closed with it. */
+export class SyncFlock implements AsyncDisposable {
+  readonly network: MemoryNetwork = createMemoryNetwork({ clock: nodeClock() });
+  readonly events: FlockEvent[] = [];
+  readonly #peers = new Set<SyncPeer>();
+
+  async open(name: string, options: Partial<SyncPeerOptions> = {}): Promise<SyncPeer> {
+    const peer = await openSyncPeer({
+      name,
+      transport: (device) => this.network.transport(device),
+      logger: (_, event, fields = {}) => this.events.push({ device: name, event, fields }),
+      ...options,
+    });
+    this.#peers.add(peer);
+    return peer;
+  }
+
+  async close(peer: SyncPeer): Promise<void> {
+    this.#peers.delete(peer);
+    await peer[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const peer of this.#peers) await this.close(peer);
+  }
+}
+
+/** A group over one collection of `owner`'s, with what others need to take part. */
+export interface SharedGroup {
+  readonly group: ScopeId;
+  readonly collection: ScopeId;
+}
+
+/** Makes a group named `name` over the collection `todos` of `owner`'s user. */
+export async function shareTodos(owner: SyncPeer, name = "home"): Promise<SharedGroup> {
+  const todos = (await owner.database(FLOCK_DATABASE)).collection("todos");
+  const group = await owner.sync.createGroup(FLOCK_DATABASE, name, { collections: [todos.id] });
+  return { group, collection: todos.id };
+}
+
+/** Lets `joiner` join by a ticket of `admin`'s, and waits until all is there. */
+export async function admit(
+  admin: SyncPeer,
+  joiner: SyncPeer,
+  { group }: SharedGroup,
+  options: InviteOptions = {},
+): Promise<void> {
+  await joiner.sync.join(FLOCK_DATABASE, await admin.sync.invite(group, options));
+  await joiner.sync.ready(group);
+}
+
+/** The group's collection as `peer` sees it. */
+export async function todosOf(
+  peer: SyncPeer,
+  { collection: { owner, name } }: SharedGroup,
+): Promise<Collection> {
+  return (await peer.database(FLOCK_DATABASE)).collection({ owner, name });
+}
+
+/** Resolves when `condition` holds. The test's own time limit ends the wait. */
+export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await nodeClock().sleep(2);
+}
+
+/** Resolves when every one of `peers` knows, holds and sums the same in every scope that the first one has. */
+export async function alike(peers: readonly SyncPeer[]): Promise<void> {
+  await eventually(() => new Set(peers.map(({ history }) => knowledgeOf(history))).size === 1);
+}
+
+/** All that a device knows, as one text: scopes, vectors, head sums, control heads. */
+export function knowledgeOf(history: History): string {
+  const scopes = history
+    .scopes(FLOCK_DATABASE)
+    .map((scope) => [
+      scope.key,
+      [...scope.vector()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      String(scope.sum.toBytes()),
+      scope.access.heads.toSorted(),
+    ]);
+  return JSON.stringify(scopes.toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)));
+}
+
+/** Whether `peer` is connected to `device` now. */
+export function isConnected(peer: SyncPeer, device: DeviceId): boolean {
+  return peer.transport.connections().some((connection) => connection.peer === device);
+}
