@@ -6,7 +6,9 @@ export const WRITES_WAITING_MAX = 100_000;
 export const PART_LOGS_MAX = 1024;
 /** Rows read from the store in one call while a part is put together or a page is merged. */
 export const READ_ROWS_MAX = 1000;
-/** Bytes of rows, as they are before, that one turn reads: it holds them all, and a batch of small ops may be over large rows. */
-export const TURN_READ_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes of rows, as they are before, that a turn of local writes reads: it holds them, and what it supersedes is written once more. */
+export const TURN_READ_BYTES_MAX = 32 * 1024 * 1024;
+/** The same for what a peer sent: more, since rows in conflict are larger here than they were at the author. */
+export const DELIVERY_READ_BYTES_MAX = 80 * 1024 * 1024;
 /** Bytes of a batch's hint. */
 export const HINT_BYTES_MAX = 256;

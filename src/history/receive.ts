@@ -90,6 +90,24 @@ export async function receiveDelivery(
   };
 }
 
+/** A delivery as two: the first claims no log further than to before its first part in the second. */
+export function halvesOf(delivery: Delivery): [Delivery, Delivery] {
+  const middle = delivery.parts.length >> 1;
+  const later = delivery.parts.slice(middle);
+  const claims = delivery.claims.map(({ scope, vector }) => {
+    const bounds = new Map(vector);
+    for (const part of later.toReversed()) {
+      if (part.scopeKey !== scopeKeyOf(scope)) continue;
+      bounds.set(part.log, Math.min(generationIn(vector, part.log), part.generation - 1));
+    }
+    return { scope, vector: bounds };
+  });
+  return [
+    { ...delivery, parts: delivery.parts.slice(0, middle), claims },
+    { ...delivery, parts: later },
+  ];
+}
+
 /** Parts that are asked for, in order, claimed, and not here yet. */
 async function withoutDuplicates(
   deps: ReceiveDeps,

@@ -11,7 +11,7 @@ import type { Store, WriteOp } from "../store/index.ts";
 import type { Interner } from "./interner.ts";
 import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
 import { HistoryError } from "./errors.ts";
-import { READ_ROWS_MAX, TURN_READ_BYTES_MAX } from "./limits.ts";
+import { READ_ROWS_MAX } from "./limits.ts";
 import {
   type ControlRecord,
   decodeRow,
@@ -102,10 +102,13 @@ export class Turn {
   readonly #scopes = new Map<string, StagedScope>();
   readonly #writes: WriteOp[] = [];
   readonly #parts: PartName[] = [];
+  readonly #readBytesMax: number;
   #bytesRead = 0;
   #touched = false;
 
-  constructor(deps: TurnDeps, database: DatabaseState) {
+  /** `readBytesMax`: bytes of rows as they are before that it may hold. */
+  constructor(deps: TurnDeps, database: DatabaseState, readBytesMax: number) {
+    this.#readBytesMax = readBytesMax;
     this.#deps = deps;
     this.database = database;
     this.own = database.own;
@@ -145,10 +148,10 @@ export class Turn {
         const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
         scope.rows.set(rowText(name), { name, row, changed: false });
       });
-      if (this.#bytesRead > TURN_READ_BYTES_MAX) {
+      if (this.#bytesRead > this.#readBytesMax) {
         throw new HistoryError(
           "HISTORY_TOO_LARGE",
-          `Cannot commit: the rows as they are have over ${TURN_READ_BYTES_MAX} bytes together`,
+          `Cannot commit: the rows as they are have over ${this.#readBytesMax} bytes together`,
         );
       }
     }

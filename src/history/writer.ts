@@ -1,10 +1,21 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import { assert, type Clock, scopeKeyOf } from "../base/index.ts";
+import { codeOf, assert, type Clock, scopeKeyOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import { HistoryError } from "./errors.ts";
 import { changeRange, sequenceOf } from "./keys.ts";
-import { TURN_OPS_MAX, WRITES_WAITING_MAX } from "./limits.ts";
-import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
+import {
+  DELIVERY_READ_BYTES_MAX,
+  TURN_OPS_MAX,
+  TURN_READ_BYTES_MAX,
+  WRITES_WAITING_MAX,
+} from "./limits.ts";
+import {
+  type Delivery,
+  halvesOf,
+  type Receipt,
+  type ReceiveDeps,
+  receiveDelivery,
+} from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { decodeChange, type PartName, readRecord } from "./records.ts";
 import type { DatabaseState } from "./state.ts";
@@ -179,19 +190,37 @@ export class Writer {
     if (first.kind === "draft") return this.#write(this.#takeDrafts());
     this.#queue.shift();
     try {
-      const turn = new Turn(this.#deps, this.#database);
-      if (first.kind === "task") {
-        await first.task(turn);
-        await this.#commit(turn, false);
-        first.resolve();
-      } else {
-        const receipt = await receiveDelivery(this.#deps, turn, first.delivery);
-        await this.#commit(turn, true);
-        first.resolve(receipt);
-      }
+      if (first.kind === "task") first.resolve(await this.#runTask(first.task));
+      else first.resolve(await this.#receive(first.delivery));
     } catch (error) {
       first.reject(error);
     }
+  }
+
+  async #runTask(task: WaitingTask["task"]): Promise<void> {
+    const turn = new Turn(this.#deps, this.#database, TURN_READ_BYTES_MAX);
+    await task(turn);
+    await this.#commit(turn, false);
+  }
+
+  /** One turn; or two, where small ops over large rows come to more than one may hold. [HI31] */
+  async #receive(delivery: Delivery): Promise<Receipt> {
+    try {
+      const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
+      const receipt = await receiveDelivery(this.#deps, turn, delivery);
+      await this.#commit(turn, true);
+      return receipt;
+    } catch (error) {
+      if (codeOf(error) !== "HISTORY_TOO_LARGE" || delivery.parts.length < 2) throw error;
+    }
+    const [head, tail] = halvesOf(delivery);
+    const first = await this.#receive(head);
+    const second = await this.#receive(tail);
+    return {
+      rows: first.rows + second.rows,
+      duplicates: first.duplicates + second.duplicates,
+      waiting: [...first.waiting, ...second.waiting],
+    };
   }
 
   #takeDrafts(): WaitingDraft[] {
@@ -207,10 +236,16 @@ export class Writer {
   }
 
   async #write(drafts: readonly WaitingDraft[]): Promise<void> {
-    const turn = new Turn(this.#deps, this.#database);
+    const turn = new Turn(this.#deps, this.#database, TURN_READ_BYTES_MAX);
     const done: { readonly waiting: WaitingDraft; readonly outcome: WriteOutcome }[] = [];
+    // From the first that the turn has no room for, all: writes stay in the order of their calls.
+    const later: WaitingDraft[] = [];
     for (const group of groups(drafts)) {
-      for (const [members, outcome] of await this.#author(turn, group)) {
+      if (later.length > 0) {
+        later.push(...group);
+        continue;
+      }
+      for (const [members, outcome] of await this.#author(turn, group, later)) {
         for (const waiting of members) done.push({ waiting, outcome });
       }
     }
@@ -220,12 +255,14 @@ export class Writer {
     } catch (error) {
       for (const { waiting } of done) waiting.reject(error);
     }
+    for (const draft of later) await this.#write([draft]);
   }
 
   /** Adds a group's commit. When it is refused, each member is tried by itself, so that one does not spoil the others'. */
   async #author(
     turn: Turn,
     group: readonly WaitingDraft[],
+    later: WaitingDraft[],
   ): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
     try {
       const request = joined(group);
@@ -233,12 +270,17 @@ export class Writer {
       await authorDraft(this.#deps, turn, request);
       return [[group, "written"]];
     } catch (error) {
+      const isAlone = group.length === 1 && turn.parts.length === 0;
+      if (codeOf(error) === "HISTORY_TOO_LARGE" && !isAlone) {
+        later.push(...group);
+        return [];
+      }
       if (group.length === 1) {
         group[0]?.reject(error);
         return [];
       }
       const answers: [readonly WaitingDraft[], WriteOutcome][] = [];
-      for (const one of group) answers.push(...(await this.#author(turn, [one])));
+      for (const one of group) answers.push(...(await this.#author(turn, [one], later)));
       return answers;
     }
   }

@@ -5,7 +5,7 @@ export const STORE_VALUE_BYTES_MAX = 32 * 1024 * 1024;
 /** Ops in one write: a batch of `BATCH_OPS_MAX` ops with several index entries for each. */
 export const STORE_WRITE_OPS_MAX = 100_000;
 /** Bytes of keys and values in one write: a batch of `BATCH_BYTES_MAX` with what it supersedes. */
-export const STORE_WRITE_BYTES_MAX = 64 * 1024 * 1024;
+export const STORE_WRITE_BYTES_MAX = 128 * 1024 * 1024;
 /** Ops in one engine batch that joins several writes: bounds how long the last of them waits. */
 export const STORE_GROUP_OPS_MAX = 20_000;
 /** Bytes in one engine batch that joins several writes: bounds the copy that the engine makes. */
