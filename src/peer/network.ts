@@ -55,18 +55,28 @@ export class Network {
 
   async #open(): Promise<{ readonly transport: Transport; readonly sync: SyncService }> {
     const transport = await this.#listen();
-    this.#sync = await SyncService.open({ ...this.#deps, transport });
-    return { transport, sync: this.#sync };
+    try {
+      await this.#keepPort(transport);
+      this.#sync = await SyncService.open({ ...this.#deps, transport });
+      return { transport, sync: this.#sync };
+    } catch (error) {
+      await transport.close();
+      throw error;
+    }
+  }
+
+  /** Notes where it listens now, unless that was said from outside. */
+  async #keepPort(transport: Transport): Promise<void> {
+    const { listen, port } = this.#deps;
+    if (listen !== undefined) return;
+    const now = Number(/\/tcp\/(\d+)/.exec(transport.addresses()[0] ?? "")?.[1] ?? 0);
+    if (now > 0 && now !== (await port.readPort())) await port.writePort(now);
   }
 
   async #listen(): Promise<Transport> {
     const { listen, port, openTransport } = this.#deps;
     if (listen !== undefined) return openTransport(listen);
-    const last = await port.readPort();
-    const transport = await this.#listenAgain(last);
-    const now = Number(/\/tcp\/(\d+)/.exec(transport.addresses()[0] ?? "")?.[1] ?? 0);
-    if (now > 0 && now !== last) await port.writePort(now);
-    return transport;
+    return this.#listenAgain(await port.readPort());
   }
 
   async #listenAgain(last: number | undefined): Promise<Transport> {
