@@ -1,6 +1,6 @@
 /** One device of a bench, in a process of its own: takes one command a line on standard input, answers one line each. */
 
-import { createInterface } from "node:readline";
+import { endWithParent, say } from "../src/testkit/child.ts";
 import { openPeer, type Peer, type PeerDatabase } from "../src/peer/index.ts";
 
 /** What the parent asks; see `handlers`. */
@@ -102,16 +102,17 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
   },
 };
 
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of endWithParent()) {
   const command = JSON.parse(line) as Command;
   try {
     const handler = handlers[command.do];
     if (handler === undefined) throw new Error(`No such command: ${command.do}`);
-    process.stdout.write(`${JSON.stringify(await handler(command))}\n`);
+    say(JSON.stringify(await handler(command)));
   } catch (error) {
-    process.stdout.write(
-      `${JSON.stringify({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) })}\n`,
+    say(
+      JSON.stringify({
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }),
     );
   }
 }
-await peer?.close();
