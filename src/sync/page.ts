@@ -118,13 +118,14 @@ export class PartCollector {
   /**
    * The parts that are whole with this frame.
    *
-   * @throws {HistoryError} `HISTORY_MALFORMED` for a continuation of nothing, a start within a part, or one too large.
+   * @throws {HistoryError} `HISTORY_MALFORMED` for a continuation of nothing or with nothing, a start within a part, or one too large.
    */
   add(commits: readonly WirePart[]): CommitPart[] {
     const whole: CommitPart[] = [];
     for (const commit of commits) {
       const isStart = commit.header.length > 0;
       if (isStart === this.isOpen) throw malformed("its pieces are out of order");
+      if (!isStart && commit.ops.length === 0) throw malformed("a piece of it brings nothing");
       this.#open ??= { part: startOf(commit), ops: [], bytes: 0 };
       this.#append(commit);
       if (commit.more) continue;

@@ -62,8 +62,8 @@ test("[SY11] a large catch-up that is cut in the middle goes on where it was", a
   const todos = database.collection("todos");
   const total = 20_000;
   for (let from = 0; from < total; from += 500) {
-    await database.batch(async (batch) => {
-      for (let i = from; i < from + 500; i++) await batch.put(todos, `row ${i}`, "x".repeat(100));
+    await database.batch((batch) => {
+      for (let i = from; i < from + 500; i++) batch.put(todos, `row ${i}`, "x".repeat(100));
     });
   }
   let received = 0;

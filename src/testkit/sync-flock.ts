@@ -8,6 +8,9 @@ import { openSyncPeer, type SyncPeer, type SyncPeerOptions } from "./sync-peer.t
 
 /** The database that the devices of a flock share. */
 export const FLOCK_DATABASE = "notes";
+/** The protocols of sync, as they are on the wire. */
+export const DELTAS = "/rookery/sync/deltas/1.0.0";
+export const CALLS = "/rookery/sync/call/1.0.0";
 
 /** What a device of a flock told its operator. */
 export interface FlockEvent {
