@@ -50,9 +50,13 @@ async function member(role: "reader" | "writer"): Promise<SyncPeer> {
   const peer = await flock.open("member");
   await admit(victim, peer, shared, { role });
   await peer.sync.close();
-  // The script is met on a connection of its own, without waiting for a back-off.
-  flock.network.cut(victim.device, peer.device);
   return peer;
+}
+
+/** The script is met on a connection of its own, without waiting for a back-off. */
+async function meet(peer: SyncPeer): Promise<void> {
+  flock.network.cut(victim.device, peer.device);
+  await peer.transport.connect(victim.device, victim.transport.addresses());
 }
 
 /** The good pair goes on. */
@@ -68,7 +72,7 @@ async function friendsSync(): Promise<void> {
 async function foundOut(peer: SyncPeer, script: (asked: Asked) => Promise<void>): Promise<string> {
   const before = await keys();
   serveScript(peer, script);
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   await shownTheDoor(victim, peer.device, flock.events);
   const status = victim.sync.peers().find(({ device }) => device === peer.device);
   expect(status).toMatchObject({ faults: 1, isBlocked: true });
@@ -383,7 +387,7 @@ test("[SY7] [SY8] [SY9] a right page by hand is taken, in pieces too", async () 
       await asked.caughtUp();
     }),
   );
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   await eventually(async () => (await todosOf(victim, shared)).has("hand three"));
   expect(victim.history.scope(scope)?.vector().get(log)).toBe(2);
   await flock.close(peer);
@@ -416,7 +420,7 @@ test("[SY10] nobody raises our own log, and a commit that waits is not claimed",
       isDone = true;
     }),
   );
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   await eventually(() => isDone);
   await friendsSync();
   const after = victim.history.scope(scope)?.vector();
@@ -446,7 +450,7 @@ test("[SY15] a commit that waited is asked for again when its author may write",
       await page(request, waits.part, scope, waits.log);
     }),
   );
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   await eventually(() => asked === 1);
   expect(await (await todosOf(victim, shared)).has("late")).toBe(false);
   await admit(victim, late, shared, { role: "writer" });
@@ -465,7 +469,7 @@ test("[SY35] a timestamp far ahead is taken, and our clock does not follow", asy
     peer,
     atData((asked) => page(asked, part, scope, log)),
   );
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   const todos = await todosOf(victim, shared);
   await eventually(() => todos.has("ahead"));
   await todos.put("now", 1);
@@ -493,7 +497,7 @@ test("[SY12] sums that differ under equal knowledge are reported, and nothing is
     }),
   );
   const before = await keys();
-  await peer.transport.connect(victim.device, victim.transport.addresses());
+  await meet(peer);
   await eventually(() =>
     flock.events.some(
       ({ event, fields }) => event === "sync.sums.differ" && fields["peer"] === peer.device,
