@@ -32,6 +32,7 @@ import {
   encode,
 } from "../wire/index.ts";
 import type { PageBudget } from "./budget.ts";
+import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { controlHeads, Intake } from "./intake.ts";
@@ -51,6 +52,7 @@ export interface InitiatorDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly budget: PageBudget;
+  readonly knowledge: PeerKnowledges;
 }
 
 /** How far a pull is. */
@@ -265,6 +267,9 @@ export class Initiator {
     if (this.#collector.isOpen)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: a page ends within a commit");
     const claims = pageEnd?.vectors.map(claimFromWire) ?? [];
+    // Now, not when it is written here: that is when it would be sent back.
+    const known = this.#deps.knowledge.at(this.#connection);
+    for (const claim of claims) if (this.#everAsked.has(scopeKeyOf(claim.scope))) known.note(claim);
     await this.#intake.endPage(claims, this.#everAsked, this.#open.size === 0);
   }
 

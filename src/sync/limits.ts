@@ -46,3 +46,5 @@ export const OPEN_TIMEOUT_MS = 20_000;
 export const WAITING_LOGS_MAX = 1000;
 /** Entries of vectors in the claims or sums of one frame, as one vector's limit says: about 250 kB. */
 export const FRAME_VECTOR_ENTRIES_MAX = 4096;
+/** Logs, over all scopes, of which we remember per connection how far the peer says to hold them; of others it is sent what it has. */
+export const PEER_KNOWN_ENTRIES_MAX = 100_000;

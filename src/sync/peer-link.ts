@@ -13,6 +13,7 @@ import { SyncError } from "./errors.ts";
 import { isPeerFault } from "./fault.ts";
 import { Initiator, type PullProgress, type ScopesOf } from "./initiator.ts";
 import { CLOCK_INTERVAL_MS, CONNECT_TIMEOUT_MS, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
+import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { measureClock, type PeerTime } from "./peer-clock.ts";
 
 export interface LinkDeps {
@@ -22,6 +23,7 @@ export interface LinkDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly budget: PageBudget;
+  readonly knowledge: PeerKnowledges;
   readonly transport: Transport;
   /** Tells that the peer broke the protocol. */
   readonly onFault: (peer: DeviceId, error: unknown) => void;

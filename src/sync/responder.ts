@@ -37,6 +37,7 @@ import { SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire, FrameFiller } from "./page.ts";
+import type { PeerKnowledge } from "./peer-knowledge.ts";
 
 export interface ResponderDeps {
   readonly history: History;
@@ -46,6 +47,8 @@ export interface ResponderDeps {
   readonly isServed: (database: string) => boolean;
   /** Tells that the peer pulls a database that it may read: so it is there, and serves it too, as far as one can tell. */
   readonly onPulled: (database: string) => void;
+  /** What the initiator has said that it holds, where we pull from it. */
+  readonly known: PeerKnowledge;
 }
 
 /** One scope as it was asked for, and what the initiator has of it by now. */
@@ -227,6 +230,7 @@ class Responder {
       if (one.numbers === scope.numbers) continue;
       const { numbers } = scope;
       const until = scope.vector();
+      this.#skipKnown(one);
       for await (const { part, generation, log } of this.#deps.history.partsAbove(
         scope,
         one.sent,
@@ -242,6 +246,12 @@ class Responder {
     if (asked.isCaughtUp) return;
     asked.isCaughtUp = true;
     await this.#send({ caughtUp: { round: asked.round, scopes: this.#sums(readable) } });
+  }
+
+  /** What came from the initiator itself is not sent back to it. */
+  #skipKnown({ id, sent }: AskedScope): void {
+    for (const [log, generation] of this.#deps.known.of(id))
+      if (generation > generationIn(sent, log)) sent.set(log, generation);
   }
 
   /** Sums of as many scopes as fit a frame. Each is a check, and none has to be there. */

@@ -33,6 +33,7 @@ import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
 import { PEERS_DIALLED_MAX } from "./limits.ts";
 import { type Member, memberRow } from "./members.ts";
 import { timeAnswer } from "./peer-clock.ts";
+import { PeerKnowledges } from "./peer-knowledge.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
 import { serveDeltas } from "./responder.ts";
@@ -65,6 +66,7 @@ export class SyncService implements AsyncDisposable {
   readonly #actions: GroupActions;
   readonly #blocked: BlockedPeers;
   readonly #budget = new PageBudget();
+  readonly #knowledge = new PeerKnowledges();
   readonly #links = new Map<DeviceId, PeerLink>();
   readonly #paused = new Set<string>();
   readonly #stops: (() => void)[] = [];
@@ -274,6 +276,7 @@ export class SyncService implements AsyncDisposable {
     const deps = {
       ...this.#deps,
       budget: this.#budget,
+      knowledge: this.#knowledge,
       onFault: (device: DeviceId, error: unknown) => this.#punish(device, error),
     };
     const sharing = this.#sharing;
@@ -340,7 +343,8 @@ export class SyncService implements AsyncDisposable {
     const isServed = (database: string): boolean =>
       this.#deps.history.databases().includes(database) && !this.#paused.has(database);
     const onPulled = (database: string): void => this.#links.get(connection.peer)?.urge(database);
-    return serveDeltas({ ...this.#deps, isServed, onPulled }, stream, connection);
+    const known = this.#knowledge.at(connection);
+    return serveDeltas({ ...this.#deps, isServed, onPulled, known }, stream, connection);
   }
 
   #serveCalls(stream: Stream, connection: Connection): Promise<void> {

@@ -111,6 +111,22 @@ test("[SY13] commits arrive as they become durable, each by itself", async () =>
   }
 });
 
+test("[SY13] what came from a peer is not sent back to it", async () => {
+  await using flock = new SyncFlock();
+  const [a, b] = [await flock.open("a"), await flock.open("b")];
+  const shared = await shareTodos(a);
+  await admit(a, b, shared);
+  await alike([a, b]);
+  const bytesFromB = (): number => a.sync.peers()[0]?.pulls[FLOCK_DATABASE]?.bytes ?? 0;
+  const before = bytesFromB();
+  const ours = await todosOf(a, shared);
+  for (let i = 0; i < 50; i++) await ours.put(`row ${i}`, "x".repeat(10_000));
+  await (await todosOf(b, shared)).put("last", 1);
+  await eventually(() => ours.has("last"));
+  await alike([a, b]);
+  expect(bytesFromB() - before).toBeLessThan(20_000);
+});
+
 test("[SY6] [SY14] asking anew while much is under way keeps the stream live", async () => {
   await using flock = new SyncFlock();
   const [a, b] = [await flock.open("a"), await flock.open("b")];
