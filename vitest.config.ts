@@ -22,6 +22,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts"],
+          // A machine that does other work too is slow, not wrong.
+          testTimeout: 60_000,
           exclude: ["src/**/*.process.test.ts"],
         },
       },

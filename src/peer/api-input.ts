@@ -30,11 +30,6 @@ export function textOf(name: string, json: Json | undefined): string {
   return json;
 }
 
-export function booleanOf(name: string, json: Json): boolean {
-  if (typeof json !== "boolean") throw invalid(`"${name}" is true or false`);
-  return json;
-}
-
 export function listOf(json: Json | undefined): readonly string[] {
   if (!Array.isArray(json) || !json.every((one) => typeof one === "string"))
     throw invalid("A list of texts is wanted");

@@ -11,7 +11,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
 import { API_BODY_BYTES_MAX, API_ROWS_MAX } from "./limits.ts";
-import { ApiError, booleanOf, countOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
+import { ApiError, countOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
 import type { Syncgroup } from "./syncgroup.ts";
@@ -118,12 +118,11 @@ function addRowRoutes(api: Hono, peer: Peer): void {
 function addGroupRoutes(api: Hono, peer: Peer): void {
   api.get(GROUPS, async (c) => c.json((await databaseOf(c, peer)).syncgroups().map(groupJson)));
   api.post(GROUPS, async (c) => {
-    const { name, collections, description, isPrivate } = await bodyOf(c);
+    const { name, collections, description } = await bodyOf(c);
     const database = await databaseOf(c, peer);
     const group = await database.createSyncgroup(textOf("name", name), {
       collections: listOf(collections).map((one) => namedCollection(database, one)),
       ...(description !== undefined && { description: textOf("description", description) }),
-      ...(isPrivate !== undefined && { isPrivate: booleanOf("isPrivate", isPrivate) }),
     });
     return c.json(groupJson(group), 201);
   });

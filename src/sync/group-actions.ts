@@ -49,7 +49,6 @@ export interface GroupOptions {
   /** At least one; fixed from then on. */
   readonly collections: readonly ScopeId[];
   readonly description?: string | undefined;
-  readonly isPrivate?: boolean | undefined;
 }
 
 export interface InviteOptions {
@@ -104,7 +103,8 @@ export class GroupActions {
         name: collection,
       })),
       rendezvous: [],
-      isPrivate: options.isPrivate ?? false,
+      // What it withholds are blobs, which are not there yet.
+      isPrivate: false,
     };
     const member: Member = {
       device,
