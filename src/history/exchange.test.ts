@@ -188,7 +188,7 @@ describe("a round", () => {
     await closeAll(devices);
   });
 
-  test("[HI20] a round without parts raises knowledge by its claims alone", async () => {
+  test("[HI20] a claim of what was not sent raises nothing", async () => {
     const { devices, scope } = await family(2);
     const [ada, bea] = devices as [TestDevice, TestDevice];
     await exchange(ada, bea, [scope]);
@@ -197,7 +197,7 @@ describe("a round", () => {
     ];
     const vector = new Map([[log, generation + 3]]);
     await receive(bea, { ...deliveryOf(ada, bea, scope, []), claims: [{ scope, vector }] });
-    expect(bea.history.scope(scope)?.generationOf(log)).toBe(generation + 3);
+    expect(bea.history.scope(scope)?.generationOf(log)).toBe(generation);
     expect([...(await partsOf(bea, scope)).keys()]).toEqual([
       ...(await partsOf(ada, scope)).keys(),
     ]);
@@ -334,6 +334,28 @@ describe("what waits", () => {
     expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
     const last = await exchange(ada, cai, [scope]);
     expect(last?.waiting).toEqual([]);
+    expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI21] what follows a commit that waits waits too, in whatever delivery it comes", async () => {
+    const { devices, scope } = await family(3);
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    for (const text of ["1", "2", "3"]) await put(bea, scope, rowOf(`bea ${text}`, text));
+    await exchange(bea, ada, [scope]);
+    const all = [...(await partsOf(ada, scope))];
+    const beas = all.filter(([name]) => name.startsWith(bea.device)).map(([, part]) => part);
+    const others = all.filter(([name]) => !name.startsWith(bea.device)).map(([, part]) => part);
+    const [first, ...rest] = beas;
+    await receive(cai, deliveryOf(ada, cai, scope, [first as CommitPart]));
+    // The grant comes, and then what follows on what waited: nothing of it is known before that has come too.
+    await receive(cai, deliveryOf(ada, cai, scope, others));
+    for (const part of rest) {
+      expect((await receive(cai, deliveryOf(ada, cai, scope, [part]))).waiting).toHaveLength(1);
+    }
+    expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
+    await exchange(ada, cai, [scope]);
     expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
     await closeAll(devices);
   });

@@ -58,6 +58,8 @@ export interface PreparedPart {
   readonly author: DeviceId;
   readonly log: LogKey;
   readonly generation: number;
+  /** Of this log's commit before in the scope; 0: there is none. */
+  readonly previousGeneration: number;
   readonly timestamp: bigint;
   /** Of the commit: what is signed. */
   readonly digest: Uint8Array;
@@ -85,10 +87,8 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     header.previous.length > 0 !== generation > 1,
     "it names no predecessor, or has none to name",
   );
-  refuse(
-    Number(part.previousGeneration) >= generation,
-    "its scope's previous generation is not before it",
-  );
+  const previousGeneration = Number(part.previousGeneration);
+  refuse(previousGeneration >= generation, "its scope's previous generation is not before it");
   refuse(new Set(logs).size !== logs.length, "its dictionary names a log twice");
   const controlHeads = part.controlHeads.map(controlIdOf);
   refuse(!isAscending(controlHeads), "its control heads are not in order");
@@ -117,6 +117,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     author: logIdOf(log).device,
     log,
     generation,
+    previousGeneration,
     timestamp,
     digest: commitDigest(crypto, raw.header),
     controlHeads,

@@ -39,7 +39,10 @@ export interface ReceiveDeps extends TurnDeps {
   readonly logger: Logger;
 }
 
-/** What a peer sent, up to a page end: parts, and the vectors that may be claimed once they are durable. */
+/**
+ * What a peer sent, up to a page end: parts, and the vectors that it says may be claimed once they are durable. Knowledge
+ * follows the parts: a claim of what was not sent raises nothing. [HI20]
+ */
 export interface Delivery {
   /** The device at the other end of the connection. */
   readonly from: DeviceId;
@@ -82,7 +85,6 @@ export async function receiveDelivery(
   await verifySignatures(deps, turn, fresh, controls);
   const receiver = new Receiver(deps, turn, delivery, controls);
   await receiver.takeAll(fresh);
-  receiver.claimAll();
   return {
     rows: receiver.rows,
     duplicates: delivery.parts.length - fresh.length,
@@ -90,21 +92,12 @@ export async function receiveDelivery(
   };
 }
 
-/** A delivery as two: the first claims no log further than to before its first part in the second. */
+/** A delivery as two. */
 export function halvesOf(delivery: Delivery): [Delivery, Delivery] {
   const middle = delivery.parts.length >> 1;
-  const later = delivery.parts.slice(middle);
-  const claims = delivery.claims.map(({ scope, vector }) => {
-    const bounds = new Map(vector);
-    for (const part of later.toReversed()) {
-      if (part.scopeKey !== scopeKeyOf(scope)) continue;
-      bounds.set(part.log, Math.min(generationIn(vector, part.log), part.generation - 1));
-    }
-    return { scope, vector: bounds };
-  });
   return [
-    { ...delivery, parts: delivery.parts.slice(0, middle), claims },
-    { ...delivery, parts: later },
+    { ...delivery, parts: delivery.parts.slice(0, middle) },
+    { ...delivery, parts: delivery.parts.slice(middle) },
   ];
 }
 
@@ -245,24 +238,28 @@ class Receiver {
     const place = `${part.scopeKey} ${part.log}`;
     if (this.#waiting.has(place)) return;
     const scope = this.#turn.scope(part.scope);
-    if (!this.#isReady(part, scope)) {
-      // An author of a later version is not at fault.
-      const isOfLaterVersion = !part.controls.every(({ op }) => canReduce(op));
-      if (part.author === this.#delivery.from && !isOfLaterVersion) refuseAuthor();
-      this.#waiting.set(place, {
-        scope: part.scopeKey,
-        log: part.log,
-        generation: part.generation,
-      });
+    const log = this.#deps.interner.log(part.log);
+    // Taken without what came before it, that would never be asked for again.
+    const isNext = part.previousGeneration <= (scope.vector.get(log) ?? 0);
+    if (!isNext || !this.#isReady(part, scope)) {
+      if (isNext) this.#refuseAuthorOf(part);
+      const { scopeKey, generation } = part;
+      this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
       return;
     }
     this.#observe(part);
     this.#beginAgainIfRolledBack(part);
-    const log = this.#deps.interner.log(part.log);
     this.#addControls(part, scope, log);
     for (const row of part.rows) this.#mergeRow(part, scope, log, row);
     this.#turn.addPart(scope, log, part.generation, this.#record(part));
+    this.#turn.raise(scope, part.log, part.generation);
     this.rows += part.rows.length;
+  }
+
+  /** Who sends what it may not make itself is at fault, unless it is of a later version. */
+  #refuseAuthorOf(part: PreparedPart): void {
+    if (part.author !== this.#delivery.from) return;
+    if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
   }
 
   /**
@@ -363,23 +360,6 @@ class Receiver {
       held,
       elided,
     });
-  }
-
-  /** Raises knowledge to what was claimed, but not past a part that waits, nor past the end of the log that we write. */
-  claimAll(): void {
-    const own = this.#hasBegunAgain
-      ? undefined
-      : ownLogKey(this.#deps.identity.device, this.#turn.database);
-    for (const { scope: id, vector } of this.#delivery.claims) {
-      const scope = this.#turn.scope(id);
-      for (const [log, generation] of vector) {
-        const waiting = this.#waiting.get(`${scope.state.key} ${log}`);
-        let bound =
-          waiting === undefined ? generation : Math.min(generation, waiting.generation - 1);
-        if (log === own) bound = Math.min(bound, this.#turn.own.generation);
-        if (bound > 0) this.#turn.raise(scope, log, bound);
-      }
-    }
   }
 }
 
