@@ -88,7 +88,11 @@ async function send(
   const failure = failureIn(await response.json().catch(() => undefined), response.status);
   throw (
     failure ??
-    new ApiFailure("INTERNAL", `The peer answered with status ${response.status}`, response.status)
+    new ApiFailure(
+      "API_INTERNAL",
+      `The peer answered with status ${response.status}`,
+      response.status,
+    )
   );
 }
 

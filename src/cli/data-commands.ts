@@ -19,7 +19,7 @@ export async function get(context: CommandContext, path: string): Promise<number
     context.print(JSON.stringify(value));
     return EXIT.ok;
   } catch (error) {
-    if (!(error instanceof ApiFailure) || error.code !== "API_NO_ROW") throw error;
+    if (!(error instanceof ApiFailure) || error.status !== 404) throw error;
     context.say(`No such row: ${path}`);
     return EXIT.absent;
   }

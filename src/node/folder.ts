@@ -1,7 +1,7 @@
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CodedError } from "../base/index.ts";
-import { readSecretFile, writeSecretFile } from "./files.ts";
+import { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
 
 /** `PEER_PATH_INVALID`: what is there is no folder, or none that can be used. */
 export class FolderError extends CodedError<"PEER_PATH_INVALID"> {}
@@ -46,7 +46,8 @@ export function folderPaths(path: string): Pick<Folder, "path" | "storePath" | "
 export async function openFolder(path: string): Promise<Folder> {
   const paths = folderPaths(path);
   try {
-    await mkdir(paths.path, { recursive: true, mode: 0o700 });
+    // Its own entry is synced too: keys and store in it are durable from then on.
+    await makeFolder(paths.path);
   } catch (cause) {
     throw new FolderError(
       "PEER_PATH_INVALID",

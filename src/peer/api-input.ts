@@ -5,7 +5,9 @@ import { CodedError, type Json } from "../base/index.ts";
 
 export type ApiErrorCode =
   | "API_BODY_TOO_LARGE"
+  | "API_INTERNAL"
   | "API_INPUT_INVALID"
+  | "API_NO_DATABASE"
   | "API_NO_ROW"
   | "API_NOT_FOUND";
 

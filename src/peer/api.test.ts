@@ -176,7 +176,7 @@ test("[AP4] a watch tells the state and what follows, and ends with its reader",
   expect(await rows.get("b")).toBe(2);
 });
 
-test("[AP5] a list without a limit ends", async () => {
+test("[AP5] a list is whole, and reading makes no database", async () => {
   await using peer = await openPeer();
   const database = await peer.openDatabase("app");
   const rows = database.collection<number>("rows");
@@ -185,5 +185,10 @@ test("[AP5] a list without a limit ends", async () => {
       for (let i = 0; i < 6000; i++) batch.put(rows, `${round}-${i}`, i);
     });
   }
-  expect((await ask(peer, `${ROWS}/rows`)).body).toHaveLength(10_000);
+  expect((await ask(peer, `${ROWS}/rows`)).body).toHaveLength(12_000);
+  expect(await ask(peer, "/v1/databases/typo/collections/rows/row?key=a")).toMatchObject({
+    status: 404,
+    body: { error: { code: "API_NO_DATABASE" } },
+  });
+  expect(peer.databases()).toEqual(["app"]);
 });

@@ -10,7 +10,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
-import { API_BODY_BYTES_MAX, API_ROWS_MAX } from "./limits.ts";
+import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { ApiError, countOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
@@ -29,7 +29,7 @@ export function createApi(peer: Peer): Hono {
     }),
   );
   api.onError((error, c) =>
-    c.json(errorBody(codeOf(error) ?? "INTERNAL", error.message), statusOf(error)),
+    c.json(errorBody(codeOf(error) ?? "API_INTERNAL", error.message), statusOf(error)),
   );
   api.notFound((c) => c.json(errorBody("API_NOT_FOUND", "No such path"), 404));
   addPeerRoutes(api, peer);
@@ -99,7 +99,7 @@ function addRowRoutes(api: Hono, peer: Peer): void {
       start,
       end,
       reverse: reverse === "true",
-      limit: limit === undefined ? API_ROWS_MAX : countOf(limit),
+      ...(limit !== undefined && { limit: countOf(limit) }),
     });
     return lines(c, rows, ({ key, value }) => ({ key, value: toJson(value) }));
   });
@@ -163,8 +163,14 @@ function param(c: Context, name: string): string {
   return c.req.param(name) ?? "";
 }
 
+/** Made unless it is there by what writes or waits; what only reads finds nothing. */
 function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
-  return peer.openDatabase(param(c, "database"));
+  const name = param(c, "database");
+  const isRead = c.req.method === "GET" && !c.req.path.endsWith("/watch");
+  if (isRead && !peer.databases().includes(name)) {
+    throw new ApiError("API_NO_DATABASE", `No database "${name}" here`, 404);
+  }
+  return peer.openDatabase(name);
 }
 
 /** By `?owner=`, or our own, or the only one of that name that is here. */
@@ -226,7 +232,7 @@ function lines<T>(c: Context, source: AsyncIterable<T>, toLine: (one: T) => obje
     } catch (error) {
       await out.writeln(
         JSON.stringify(
-          errorBody(codeOf(error) ?? "INTERNAL", error instanceof Error ? error.message : ""),
+          errorBody(codeOf(error) ?? "API_INTERNAL", error instanceof Error ? error.message : ""),
         ),
       );
     } finally {
@@ -243,7 +249,12 @@ function statusOf(error: Error): ContentfulStatusCode {
   if (error instanceof ApiError) return error.status;
   const code = codeOf(error) ?? "";
   if (error instanceof TypeError || error instanceof RangeError) return 400;
-  if (/_(INVALID|UNSUPPORTED|TOO_LARGE|MALFORMED|WRONG_DATABASE)$/.test(code)) return 400;
+  if (
+    /_(INVALID|UNSUPPORTED|TOO_LARGE|MALFORMED|WRONG_DATABASE|BATCH_SCOPES|CONTEXT_FULL)$/.test(
+      code,
+    )
+  )
+    return 400;
   if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
     return code === "STORE_READ_ONLY" ? 503 : 403;
   if (/_(NO_GROUP|NO_ROW)$/.test(code)) return 404;

@@ -1,10 +1,6 @@
 import { CodedError } from "../base/index.ts";
 
 /** Every way a peer may refuse by itself; the layers below have their own. docs/errors.md says what to do about each. */
-export type PeerErrorCode =
-  | "PEER_CLOSED"
-  | "PEER_IDENTITY_INVALID"
-  | "PEER_IDENTITY_MISSING"
-  | "PEER_PATH_INVALID";
+export type PeerErrorCode = "PEER_CLOSED" | "PEER_IDENTITY_INVALID" | "PEER_IDENTITY_MISSING";
 
 export class PeerError extends CodedError<PeerErrorCode> {}

@@ -1,4 +1,2 @@
 /** Bytes of a request's body at the local API: the largest row value as JSON, with room for its base64. */
 export const API_BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** Rows that one answer of the local API lists at most, unless fewer are asked for. */
-export const API_ROWS_MAX = 10_000;

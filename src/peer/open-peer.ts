@@ -31,7 +31,7 @@ export interface PeerOptions {
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
- * @throws {PeerError} `PEER_PATH_INVALID`, `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
+ * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
  *   the store's others; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {

@@ -80,12 +80,19 @@ export class PeerDatabase implements AsyncDisposable {
     return sync.groups(this.name).map((id) => new Syncgroup(sync, this.#database, id));
   }
 
-  /** The syncgroup of this name. @throws {SyncError} `SYNC_NO_GROUP`. */
+  /**
+   * The syncgroup of this name, or of `name@did:key:…` where several have it.
+   *
+   * @throws {SyncError} `SYNC_NO_GROUP` when there is none, or more than one.
+   */
   syncgroup(name: string): Syncgroup {
-    const group = this.syncgroups().find((one) => one.name === name);
-    if (group === undefined)
-      throw new SyncError("SYNC_NO_GROUP", `No syncgroup "${name}" in database "${this.name}"`);
-    return group;
+    const found = this.syncgroups().filter(
+      (one) => one.name === name || `${one.name}@${one.owner}` === name,
+    );
+    const [group] = found;
+    if (group !== undefined && found.length === 1) return group;
+    const why = group === undefined ? "No syncgroup" : "Several syncgroups are named";
+    throw new SyncError("SYNC_NO_GROUP", `${why} "${name}" in database "${this.name}"`);
   }
 
   /** Ends watches and refuses everything through this handle. Syncing goes on. */

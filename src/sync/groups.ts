@@ -17,7 +17,7 @@ import {
   type ScopeKey,
   scopeKeyOf,
 } from "../base/index.ts";
-import type { History, Written } from "../history/index.ts";
+import { type History, HistoryError, type Written } from "../history/index.ts";
 import type { Store } from "../store/index.ts";
 import {
   decode,
@@ -75,7 +75,7 @@ export class Groups {
   static async open(store: Store, history: History, logger: Logger = () => {}): Promise<Groups> {
     const groups = new Groups(store, history, logger);
     for await (const { value } of store.scan(JOINED_RANGE)) {
-      const joined = decodeJoined(value);
+      const joined = readJoined(value);
       groups.#joined.set(scopeKeyOf(joined.group), joined);
     }
     for (const database of history.databases()) await groups.#update(database);
@@ -249,6 +249,19 @@ function encodeJoined({ group, checkpoint, fresh, admin, addresses }: JoinedGrou
       addresses: [...addresses],
     }),
   );
+}
+
+/** Our own bytes: what cannot be read of them is corruption, not a peer's fault. */
+function readJoined(bytes: Uint8Array): JoinedGroup {
+  try {
+    return decodeJoined(bytes);
+  } catch (cause) {
+    throw new HistoryError(
+      "HISTORY_CORRUPT",
+      "Cannot read joined syncgroup: its bytes make no sense",
+      { cause },
+    );
+  }
 }
 
 function decodeJoined(bytes: Uint8Array): JoinedGroup {

@@ -6,7 +6,7 @@ export const PAGES_HELD_BYTES_MAX = 64 * 1024 * 1024;
 export const CATCH_UP_AT_ONCE_OPS = 1000;
 /** Bytes of such a catch-up. */
 export const CATCH_UP_AT_ONCE_BYTES = 4 * 1024 * 1024;
-/** Pages of one stream that are written while the next is read: one, so that disk and network work at the same time. */
+/** Pages of one stream that are written while the next is read: two in all, so that disk and network work at the same time. */
 export const PAGES_IN_FLIGHT_MAX = 2;
 /** Scopes in one request for deltas, as the message's limit says. */
 export const REQUEST_SCOPES_MAX = 256;
