@@ -30,7 +30,12 @@ import { CallClient } from "./calls.ts";
 import { RefusalError, SyncError } from "./errors.ts";
 import type { Groups } from "./groups.ts";
 import { inTime } from "./in-time.ts";
-import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, GROUP_COLLECTIONS_MAX } from "./limits.ts";
+import {
+  REQUEST_SCOPES_MAX,
+  ADDRESSES_MAX,
+  CONNECT_TIMEOUT_MS,
+  GROUP_COLLECTIONS_MAX,
+} from "./limits.ts";
 import { type DeviceType, type Member, memberRow } from "./members.ts";
 
 export interface GroupActionsDeps {
@@ -80,6 +85,7 @@ export class GroupActions {
     const { user, device } = history.identity.certified;
     const group: ScopeId = { database, kind: "syncgroup", owner: user, name };
     checkGroup(group, options.collections);
+    refuseTooMany(this.#deps.groups, group, options.collections);
     if (this.#deps.groups.has(group))
       throw new SyncError(
         "SYNC_GROUP_EXISTS",
@@ -227,6 +233,12 @@ export class GroupActions {
       const request = { ticket, name, type, priority, admin, signal };
       const joined = await askToJoin(this.#deps, client, request);
       signal.throwIfAborted();
+      const collections = joined.checkpoint.filter(({ scope }) => scope.kind === "collection");
+      refuseTooMany(
+        groups,
+        ticket.group,
+        collections.map(({ scope }) => scope),
+      );
       await history.createDatabase(ticket.group.database);
       await groups.addJoined({ ...joined, addresses });
     } finally {
@@ -264,6 +276,19 @@ function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
     devices.set(device, [...(devices.get(device) ?? []), address]);
   }
   return devices;
+}
+
+/** A request for deltas names every scope that two peers share: more than it may hold would never be pulled. */
+function refuseTooMany(groups: Groups, group: ScopeId, added: readonly ScopeId[]): void {
+  const known = groups.all(group.database);
+  const collections = new Set(
+    [...known.flatMap((one) => groups.collections(one)), ...added].map(scopeKeyOf),
+  );
+  if (collections.size <= REQUEST_SCOPES_MAX && known.length < REQUEST_SCOPES_MAX) return;
+  throw new SyncError(
+    "SYNC_SPEC_INVALID",
+    `Cannot share "${group.name}": a database shares at most ${REQUEST_SCOPES_MAX} collections in ${REQUEST_SCOPES_MAX} syncgroups`,
+  );
 }
 
 function checkGroup(group: ScopeId, collections: readonly ScopeId[]): void {

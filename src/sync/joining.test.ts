@@ -21,6 +21,21 @@ import { GROUP_COLLECTIONS_MAX } from "./limits.ts";
 const crypto = nodeCrypto();
 
 describe("creating", () => {
+  test("[SY23] what one request for deltas could not name is not shared", async () => {
+    await using flock = new SyncFlock();
+    const a = await flock.open("a");
+    const { collection } = await shareTodos(a);
+    const many = Array.from({ length: GROUP_COLLECTIONS_MAX }, (_, i) => ({
+      ...collection,
+      name: `todos ${i}`,
+    }));
+    const all = a.sync.createGroup(FLOCK_DATABASE, "all", { collections: many });
+    await expect(all).rejects.toMatchObject({ code: "SYNC_SPEC_INVALID" });
+    const fewer = { collections: many.slice(1) };
+    await a.sync.createGroup(FLOCK_DATABASE, "fewer", fewer);
+    await a.sync.createGroup(FLOCK_DATABASE, "the same", fewer);
+  });
+
   test("[SY23] a group is refused that cannot be one", async () => {
     await using flock = new SyncFlock();
     const [a, b] = [await flock.open("a"), await flock.open("b")];
