@@ -283,8 +283,40 @@ describe("order of checks", () => {
         expect.objectContaining({ code: "HISTORY_MALFORMED" }) as Error,
       );
     }
-    const part = await forge(ada, { logs: [log], ops: [rowOp("a", { context: [0, 99] })] });
-    expect(await codeOfGift(give(bea, ada, [part]))).toBe("1 rows, 0 waiting");
+    const first = await forge(ada, { generation: 99 });
+    const ops = [rowOp("a", { context: [0, 99] })];
+    const second = await forge(ada, { logs: [log], previousGeneration: 99, ops });
+    expect(await codeOfGift(give(bea, ada, [first, second]))).toBe("2 rows, 0 waiting");
+    await ada.close();
+    await bea.close();
+  });
+
+  test("[HI21] a context that names what is yet to be written waits: it takes nobody's row", async () => {
+    const { ada, bea, scope } = await opened();
+    const [log, known] = [...(ada.history.scope(scope)?.vector() ?? [])][0] ?? expect.fail();
+    // So that Ada knows whose device Bea's is.
+    const own = { space: ROW_SPACE.rows, key: utf8("bea"), text: "bea" };
+    await bea.history.write({ scope, rows: [{ name: own, value: Uint8Array.of(1) }] });
+    await exchange(bea, ada, [scope]);
+    const covering = (generation: number, context: number): Promise<CommitPart> =>
+      forge(bea, {
+        scope,
+        generation,
+        logs: [log],
+        ops: [rowOp("kept", { context: [0, context] })],
+      });
+    for (const context of [known + 1, Number.MAX_SAFE_INTEGER]) {
+      const gift = give(ada, bea, [await covering(100, context)]);
+      expect(await codeOfGift(gift)).toBe("0 rows, 1 waiting");
+    }
+    const name = { space: ROW_SPACE.rows, key: utf8("kept"), text: "kept" };
+    await ada.history.write({ scope, rows: [{ name, value: Uint8Array.of(3) }] });
+    const { heads } = await ada.history.row(scope, name.space, name.key);
+    expect(heads.map(({ value }) => value)).toEqual([Uint8Array.of(3)]);
+    expect(await exchange(ada, bea, [scope])).toMatchObject({ rows: 1, waiting: [] });
+    // What it names is here now.
+    const gift = give(ada, bea, [await covering(100, known + 1)]);
+    expect(await codeOfGift(gift)).toBe("1 rows, 0 waiting");
     await ada.close();
     await bea.close();
   });

@@ -65,6 +65,8 @@ export interface PreparedPart {
   readonly digest: Uint8Array;
   readonly controlHeads: readonly ControlId[];
   readonly logs: readonly LogKey[];
+  /** For each of `logs` the greatest generation that a context names; 0: none does. */
+  readonly seen: readonly number[];
   readonly rows: readonly PreparedRow[];
   readonly controls: readonly PreparedControl[];
 }
@@ -122,12 +124,14 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     digest: commitDigest(crypto, raw.header),
     controlHeads,
     logs,
+    seen: ops.seen,
     rows,
     controls,
   };
 }
 
 class OpReader {
+  readonly seen: number[];
   readonly rows: PreparedRow[] = [];
   readonly controls: PreparedControl[] = [];
   readonly #crypto: Crypto;
@@ -150,6 +154,7 @@ class OpReader {
     this.#scope = scope;
     this.#part = part;
     this.#logs = logs;
+    this.seen = logs.map(() => 0);
     this.#own = logs.indexOf(log);
     this.#generation = generation;
   }
@@ -196,6 +201,7 @@ class OpReader {
         "a context covers its own version",
       );
       refuse(i > 0 && log <= (context[i - 2] as number), "a context's logs are not in order");
+      if (generation > (this.seen[log] as number)) this.seen[log] = generation;
     }
   }
 

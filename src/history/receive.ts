@@ -241,8 +241,9 @@ class Receiver {
     const log = this.#deps.interner.log(part.log);
     // Taken without what came before it, that would never be asked for again.
     const isNext = part.previousGeneration <= (scope.vector.get(log) ?? 0);
-    if (!isNext || !this.#isReady(part, scope)) {
-      if (isNext) this.#refuseAuthorOf(part);
+    const isDue = isNext && isSeen(part, scope);
+    if (!isDue || !this.#isReady(part, scope)) {
+      if (isDue) this.#refuseAuthorOf(part);
       const { scopeKey, generation } = part;
       this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
       return;
@@ -368,4 +369,12 @@ function refuseAuthor(): never {
     "HISTORY_UNAUTHORISED",
     "Cannot take commit: its author, who sent it, may not make it",
   );
+}
+
+/**
+ * Whether all that the part's contexts name is held. A context that names what is yet to be written would make that
+ * superseded before it is there, and its author's next context one that covers its own version.
+ */
+function isSeen({ logs, seen }: PreparedPart, { state, vector }: StagedScope): boolean {
+  return logs.every((log, i) => (seen[i] as number) <= state.generationIn(vector, log));
 }

@@ -43,8 +43,13 @@ export class ScopeState {
 
   /** The generation of `log` known here; 0 when none. */
   generationOf(log: LogKey): number {
+    return this.generationIn(this.numbers, log);
+  }
+
+  /** The generation of `log` in other knowledge of the scope, by number; 0 when none. */
+  generationIn(numbers: ReadonlyMap<LogNumber, number>, log: LogKey): number {
     const number = this.#interner.knownLog(log);
-    return number === undefined ? 0 : (this.numbers.get(number) ?? 0);
+    return number === undefined ? 0 : (numbers.get(number) ?? 0);
   }
 
   /** A copy of the knowledge, by log. */
