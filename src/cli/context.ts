@@ -59,7 +59,9 @@ export async function* askLines(
     }
   } catch (error) {
     // Ending a watch is no failure.
-    if (signal?.aborted !== true) throw error;
+    if (signal?.aborted === true) return;
+    if (error instanceof ApiFailure || error instanceof SyntaxError) throw error;
+    throw new ApiFailure("LOCAL_API_UNREACHABLE", "The peer that answered has ended", 503);
   }
 }
 

@@ -10,6 +10,7 @@ const ending = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort());
 
 function context({ path, json, stdin }: GlobalFlags): CommandContext {
+  if (path === "") throw new UsageError("--path names a folder");
   if (stdin === true) {
     process.stdin
       .on("end", () => ending.abort())
@@ -17,14 +18,24 @@ function context({ path, json, stdin }: GlobalFlags): CommandContext {
       .resume();
   }
   return {
-    print: (line) => void process.stdout.write(`${line}\n`),
-    say: (line) => void process.stderr.write(`${line}\n`),
+    print: (line) => void process.stdout.write(`${shown(line)}\n`),
+    say: (line) => void process.stderr.write(`${shown(line)}\n`),
     json: json === true,
     signal: ending.signal,
     connect: () => connectToApi(path),
   };
 }
 
+/** Names and keys are other people's: nothing in them may steer the terminal or look like another line. Tabs are ours. */
+function shown(line: string): string {
+  let text = "";
+  for (const char of line) {
+    const code = char.charCodeAt(0);
+    const isControl = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    text += isControl && char !== "\t" ? `\\u${code.toString(16).padStart(4, "0")}` : char;
+  }
+  return text;
+}
 /** What went wrong, in one line with its code. */
 function report(error: unknown): number {
   // Commander has printed its own already.
@@ -40,6 +51,14 @@ function report(error: unknown): number {
   return EXIT.failed;
 }
 
+// Whoever read our output has gone: there is nothing left to do, and nothing to complain of.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  throw error;
+});
+// A watch without a network waits for promises only, which keep no process alive.
+const alive = setInterval(() => {}, 2 ** 30);
+
 let exitCode: number = EXIT.ok;
 try {
   await createProgram({
@@ -53,5 +72,6 @@ try {
   exitCode = report(error);
 }
 // Not exit(): what was printed must get out first. Standard input may still be open.
+clearInterval(alive);
 process.exitCode = exitCode;
 process.stdin.pause();

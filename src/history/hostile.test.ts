@@ -1,3 +1,4 @@
+import { DEVICE_LOGS_MAX } from "./limits.ts";
 import { describe, expect, test } from "vitest";
 import { encodeControlOp } from "../access/index.ts";
 import {
@@ -479,6 +480,23 @@ describe("what is left out", () => {
     expect(bea.history.scope(scope)?.access.rejected.size).toBe(0);
     const log = logKeyOf({ device: ada.device, incarnation: 77n });
     expect(bea.history.scope(scope)?.generationOf(log)).toBe(0);
+    await ada.close();
+    await bea.close();
+  });
+});
+
+describe("logs without end", () => {
+  test("[HI32] a device has no more logs in a scope than it could need; what comes in others waits", async () => {
+    const { ada, bea } = await opened();
+    const outcomes: string[] = [];
+    for (let i = 0; i < DEVICE_LOGS_MAX + 2; i++) {
+      const log = logKeyOf({ device: ada.device, incarnation: BigInt(1000 + i) });
+      outcomes.push(await codeOfGift(give(bea, ada, [await forge(ada, { log, generation: 1 })])));
+    }
+    expect(new Set(outcomes)).toEqual(new Set(["1 rows, 0 waiting", "0 rows, 1 waiting"]));
+    const logs = bea.history.scope(scopeOf(ada))?.vector() ?? new Map<LogKey, number>();
+    const isAdas = (log: LogKey): boolean => log.startsWith(ada.device);
+    expect([...logs.keys()].filter(isAdas)).toHaveLength(DEVICE_LOGS_MAX);
     await ada.close();
     await bea.close();
   });

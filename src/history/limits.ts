@@ -12,3 +12,7 @@ export const TURN_READ_BYTES_MAX = 32 * 1024 * 1024;
 export const DELIVERY_READ_BYTES_MAX = 80 * 1024 * 1024;
 /** Bytes of a batch's hint. */
 export const HINT_BYTES_MAX = 256;
+/** Logs of one device in a scope: it begins a new one only when its store was set back. */
+export const DEVICE_LOGS_MAX = 64;
+/** Logs in a scope: as many as a vector may name in a request. */
+export const SCOPE_LOGS_MAX = 4096;

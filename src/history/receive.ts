@@ -7,29 +7,26 @@ import { canReduce, type Certified, type VerifiedOp, verifyControlOp } from "../
 import {
   assert,
   type DeviceId,
-  equalBytes,
   type GenVector,
-  generationIn,
   type Logger,
+  logIdOf,
   type LogKey,
   type Random,
   type ScopeId,
   type ScopeKey,
-  scopeKeyOf,
   type SignatureCheck,
   deviceKeyOf,
 } from "../base/index.ts";
-import { decodeStoredCommit, encodeStoredCommit } from "../wire/index.ts";
+import { encodeStoredCommit } from "../wire/index.ts";
 import type { Identity } from "./author.ts";
 import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
 import { mayWriteRow } from "./authority.ts";
-import { commitDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
+import { withoutDuplicates } from "./fresh-parts.ts";
 import { randomIncarnation } from "./incarnation.ts";
-import { commitKey } from "./keys.ts";
+import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
 import { encodeHeld } from "./part.ts";
 import type { PreparedControl, PreparedPart, PreparedRow } from "./prepare.ts";
-import { readRecord } from "./records.ts";
 import { ownLogKey } from "./state.ts";
 import type { StagedScope, Turn, TurnDeps } from "./turn.ts";
 
@@ -90,79 +87,6 @@ export async function receiveDelivery(
     duplicates: delivery.parts.length - fresh.length,
     waiting: receiver.waiting(),
   };
-}
-
-/** A delivery as two. */
-export function halvesOf(delivery: Delivery): [Delivery, Delivery] {
-  const middle = delivery.parts.length >> 1;
-  return [
-    { ...delivery, parts: delivery.parts.slice(0, middle) },
-    { ...delivery, parts: delivery.parts.slice(middle) },
-  ];
-}
-
-/** Parts that are asked for, in order, claimed, and not here yet. */
-async function withoutDuplicates(
-  deps: ReceiveDeps,
-  turn: Turn,
-  delivery: Delivery,
-): Promise<PreparedPart[]> {
-  const fresh: PreparedPart[] = [];
-  const last = new Map<string, number>();
-  for (const { scope } of delivery.claims) refuseUnasked(delivery, scopeKeyOf(scope));
-  for (const part of delivery.parts) {
-    refuseUnasked(delivery, part.scopeKey);
-    const place = `${part.log} ${part.scopeKey}`;
-    if (part.generation <= (last.get(place) ?? 0)) {
-      throw new HistoryError(
-        "HISTORY_MALFORMED",
-        "Cannot take commits: a log's generations are out of order",
-      );
-    }
-    last.set(place, part.generation);
-    if (part.generation > turn.scope(part.scope).state.generationOf(part.log)) fresh.push(part);
-    else await refuseFork(deps, turn, part);
-  }
-  refuseUnclaimed(delivery);
-  return fresh;
-}
-
-function refuseUnasked(delivery: Delivery, scope: ScopeKey): void {
-  if (!delivery.asked.has(scope))
-    throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
-}
-
-/** A part that its page's end does not claim would be stored without being known. */
-function refuseUnclaimed({ parts, claims }: Delivery): void {
-  const vectors = new Map(claims.map(({ scope, vector }) => [scopeKeyOf(scope), vector]));
-  for (const part of parts) {
-    const vector = vectors.get(part.scopeKey);
-    if (vector !== undefined && generationIn(vector, part.log) >= part.generation) continue;
-    throw new HistoryError(
-      "HISTORY_MALFORMED",
-      "Cannot take commits: their page's end does not claim them",
-    );
-  }
-}
-
-/** Known already: dropped, unless it is another commit under a generation that is held. */
-async function refuseFork(
-  { store, crypto, interner }: ReceiveDeps,
-  turn: Turn,
-  part: PreparedPart,
-): Promise<void> {
-  const { number } = turn.scope(part.scope).state;
-  const bytes = await store.get(commitKey(number, interner.log(part.log), part.generation));
-  if (bytes === undefined) return;
-  const held = readRecord("commit", bytes, decodeStoredCommit);
-  const isSame =
-    held.partIndex === part.raw.partIndex &&
-    equalBytes(commitDigest(crypto, held.header), part.digest);
-  if (isSame) return;
-  throw new HistoryError(
-    "HISTORY_FORK",
-    "Cannot take commit: another one is held under its log and generation",
-  );
 }
 
 /** The control ops of these parts, by id, their certificates checked. */
@@ -241,7 +165,7 @@ class Receiver {
     const log = this.#deps.interner.log(part.log);
     // Taken without what came before it, that would never be asked for again.
     const isNext = part.previousGeneration <= (scope.vector.get(log) ?? 0);
-    const isDue = isNext && isSeen(part, scope);
+    const isDue = isNext && isSeen(part, scope) && this.#mayHaveLog(part, scope);
     if (!isDue || !this.#isReady(part, scope)) {
       if (isDue) this.#refuseAuthorOf(part);
       const { scopeKey, generation } = part;
@@ -257,9 +181,27 @@ class Receiver {
     this.rows += part.rows.length;
   }
 
+  /**
+   * Whether there is room for one more log: knowledge names each in every request. A device begins a new one only when its
+   * store was set back. [HI32]
+   */
+  #mayHaveLog({ log, author }: PreparedPart, scope: StagedScope): boolean {
+    const { interner } = this.#deps;
+    if (scope.vector.has(interner.log(log))) return true;
+    if (scope.vector.size >= SCOPE_LOGS_MAX) return false;
+    let count = 0;
+    for (const known of scope.vector.keys()) {
+      if (logIdOf(interner.logOf(known)).device === author) count += 1;
+    }
+    return count < DEVICE_LOGS_MAX;
+  }
+
   /** Who sends what it may not make itself is at fault, unless it is of a later version. */
   #refuseAuthorOf(part: PreparedPart): void {
     if (part.author !== this.#delivery.from) return;
+    // What gives it the right may have been kept from us by somebody else.
+    const { access } = this.#turn.scope(part.scope);
+    if (!part.controlHeads.every((id) => access.has(id))) return;
     if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
   }
 

@@ -2,6 +2,7 @@ import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./autho
 import { codeOf, assert, type Clock, scopeKeyOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import { HistoryError } from "./errors.ts";
+import { halvesOf } from "./fresh-parts.ts";
 import { changeRange, sequenceOf } from "./keys.ts";
 import {
   DELIVERY_READ_BYTES_MAX,
@@ -9,13 +10,7 @@ import {
   TURN_READ_BYTES_MAX,
   WRITES_WAITING_MAX,
 } from "./limits.ts";
-import {
-  type Delivery,
-  halvesOf,
-  type Receipt,
-  type ReceiveDeps,
-  receiveDelivery,
-} from "./receive.ts";
+import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { decodeChange, type PartName, readRecord } from "./records.ts";
 import type { DatabaseState } from "./state.ts";

@@ -3,7 +3,7 @@
  * user may read, beside the store and not in it.
  */
 
-import { issueCertificate, verifyCertificate } from "../access/index.ts";
+import { DEVICE_NAME_BYTES_MAX, issueCertificate, verifyCertificate } from "../access/index.ts";
 import {
   type Clock,
   type Crypto,
@@ -50,6 +50,13 @@ export async function openIdentity(
   options: { readonly name: string; readonly hasStore: boolean },
 ): Promise<Identity> {
   const { crypto } = deps;
+  const { length } = utf8(options.name);
+  if (length > DEVICE_NAME_BYTES_MAX || !options.name.isWellFormed()) {
+    throw new PeerError(
+      "PEER_NAME_INVALID",
+      `Cannot open peer: its name has at most ${DEVICE_NAME_BYTES_MAX} bytes of UTF-8`,
+    );
+  }
   const known = await readSeed(secrets, DEVICE_KEY);
   if (known === undefined && options.hasStore) {
     throw new PeerError(

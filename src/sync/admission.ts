@@ -5,6 +5,7 @@
 import {
   type AccessState,
   checkInvite,
+  checkNotAfter,
   type Certified,
   proveInvite,
   tagsOfKind,
@@ -130,8 +131,15 @@ export class Admission {
 
   async #certified(join: Join, { peer }: JoinCall): Promise<Certified> {
     const certified = await verifyCertificate(this.#deps, join.certificate);
-    if (certified.device === peer) return certified;
-    throw new SyncError("SYNC_PROTOCOL", "Cannot join: the certificate is another device's");
+    if (certified.device !== peer) {
+      throw new SyncError("SYNC_PROTOCOL", "Cannot join: the certificate is another device's");
+    }
+    try {
+      checkNotAfter(certified, this.#deps.clock.now());
+    } catch {
+      throw noAccess();
+    }
+    return certified;
   }
 
   /** The key of the invite that the caller knows the secret of, if they name one. @throws {AccessError} a false proof. */

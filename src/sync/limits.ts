@@ -48,3 +48,5 @@ export const WAITING_LOGS_MAX = 1000;
 export const FRAME_VECTOR_ENTRIES_MAX = 4096;
 /** Logs, over all scopes, of which we remember per connection how far the peer says to hold them; of others it is sent what it has. */
 export const PEER_KNOWN_ENTRIES_MAX = 100_000;
+/** Milliseconds that a peer which shares nothing with us may stay connected: time for a join, and places for others. */
+export const STRANGER_MS_MAX = 60_000;

@@ -30,7 +30,7 @@ import {
   noGroup,
 } from "./group-actions.ts";
 import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
-import { PEERS_DIALLED_MAX } from "./limits.ts";
+import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
 import { type Member, memberRow } from "./members.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import { PeerKnowledges } from "./peer-knowledge.ts";
@@ -261,6 +261,19 @@ export class SyncService implements AsyncDisposable {
     if (!this.#links.has(peer) && this.#sharing.groups(peer).length > 0)
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
+    if (connection.direction === "inbound") void this.#closeStranger(connection);
+  }
+
+  /** Who connects and shares nothing with us may have come to join; if it has not by then, others need the place. */
+  async #closeStranger(connection: Connection): Promise<void> {
+    try {
+      const signal = AbortSignal.any([connection.closed, this.#ending.signal]);
+      await this.#deps.clock.sleep(STRANGER_MS_MAX, signal);
+    } catch {
+      return;
+    }
+    if (this.#sharing.groups(connection.peer).length > 0) return;
+    await connection.close("shares nothing");
   }
 
   /** A link for each device that shares a group with us, up to the limit. */

@@ -1,10 +1,9 @@
 import { chmod, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { spawnChild, tempFolder } from "../../src/testkit/index.ts";
-import { rookery, runRookery, serve } from "./rookery.ts";
+import { rookery, rookeryWith, runRookery, serve } from "./rookery.ts";
 
 test("[CL1] without a running peer commands open the store themselves", async () => {
   await using temp = await tempFolder();
@@ -177,8 +176,8 @@ test("[CL8] a key that is no key, or gone, is refused before anything is made", 
 });
 
 test("[CL9] the demo proves its steps and leaves nothing behind", async () => {
-  const before = new Set(await demoFolders());
-  const { code, out } = await rookery("--json", "demo", "--once");
+  await using temp = await tempFolder();
+  const { code, out } = await rookeryWith({ TMPDIR: temp.path }, "--json", "demo", "--once");
   const result = JSON.parse(out) as { ok: boolean; steps: { name: string; proved: string }[] };
   expect(result.ok).toBe(true);
   expect(result.steps.map(({ name }) => name)).toEqual([
@@ -190,12 +189,8 @@ test("[CL9] the demo proves its steps and leaves nothing behind", async () => {
     "conflict",
   ]);
   expect(code).toBe(0);
-  expect((await demoFolders()).filter((name) => !before.has(name))).toEqual([]);
+  expect(await readdir(temp.path)).toEqual([]);
 });
-
-async function demoFolders(): Promise<string[]> {
-  return (await readdir(tmpdir())).filter((name) => name.startsWith("rookery-demo-"));
-}
 
 async function untilLine(
   running: { line(): Promise<string | undefined> },

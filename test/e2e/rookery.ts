@@ -14,7 +14,15 @@ export interface Ended {
 
 /** Runs to its end. */
 export function rookery(...args: readonly string[]): Promise<Ended> {
-  const child = start(args);
+  return rookeryWith({}, ...args);
+}
+
+/** The same with environment variables beside our own. */
+export function rookeryWith(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<Ended> {
+  const child = start(args, env);
   let out = "";
   let err = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (out += text));
@@ -67,8 +75,9 @@ export async function serve(path: string, name: string): Promise<Running> {
   return running;
 }
 
-function start(args: readonly string[]): ChildProcess {
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
   return spawn(process.execPath, ["--conditions=rookery-source", ENTRY, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
 }
