@@ -2,6 +2,7 @@ import { chmod, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openPeer } from "../../src/peer/index.ts";
 import { spawnChild, tempFolder } from "../../src/testkit/index.ts";
 import { rookery, rookeryWith, runRookery, serve } from "./rookery.ts";
 
@@ -200,6 +201,36 @@ async function untilLine(
     if (isIt(line)) return;
   throw new Error("The command ended before it said so");
 }
+
+test("[CL11] a watch without a running peer goes on until it is ended", async () => {
+  await using temp = await tempFolder();
+  await using watching = runRookery("--path", temp.path, "--json", "watch", "notes/todos");
+  expect(await watching.line()).toContain('"caughtUp":true');
+  // Long enough for a process that nothing keeps alive to end by itself.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(watching.child.exitCode).toBeNull();
+  watching.child.kill("SIGTERM");
+  expect(await watching.ended).toBe(0);
+});
+
+test("[CL12] what others have named cannot steer the terminal, and a reader that goes away is no failure", async () => {
+  await using temp = await tempFolder();
+  {
+    await using peer = await openPeer({ path: temp.path });
+    const database = await peer.openDatabase("notes");
+    const todos = database.collection<string>("todos");
+    await todos.put("a\u001b[31m\nforged", "\u001b[0m");
+    await database.batch((batch) => {
+      for (let i = 0; i < 5000; i++) batch.put(todos, `z ${i}`, "x".repeat(100));
+    });
+  }
+  const { out } = await rookery("--path", temp.path, "scan", "notes/todos", "--limit", "1");
+  expect(out).toBe('a\\u001b[31m\\u000aforged\t"\\u001b[0m"\n');
+  await using scanning = runRookery("--path", temp.path, "scan", "notes/todos");
+  await scanning.line();
+  scanning.child.stdout?.destroy();
+  expect(await scanning.ended).toBe(0);
+});
 
 test("[CL10] a peer started by a process that is killed ends too", async () => {
   await using temp = await tempFolder();
