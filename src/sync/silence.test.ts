@@ -27,6 +27,7 @@ import {
   PART_TIMEOUT_MS,
   RETRY_MAX_MS,
   RETRY_MIN_MS,
+  STRANGER_MS_MAX,
 } from "./limits.ts";
 
 function statusOf(peer: SyncPeer, of: SyncPeer): ReturnType<SyncPeer["sync"]["peers"]>[number] {
@@ -273,4 +274,18 @@ test("[SY16] frames that bring nothing are not held against others", async () =>
   await (await todosOf(friend, shared)).put("row", 1);
   await eventually(async () => (await todosOf(victim, shared)).has("row"));
   expect(statusOf(victim, member).faults).toBe(0);
+});
+
+test("[SY36] who connects and shares nothing does not keep a place", async () => {
+  await using flock = new SyncFlock();
+  const clock = new FakeClock(Date.now());
+  const victim = await flock.open("victim", { clock });
+  const member = await flock.open("member");
+  await shareTodos(victim);
+  const addresses = victim.transport.addresses();
+  const connection = await member.transport.connect(victim.device, addresses);
+  await clock.advance(STRANGER_MS_MAX - 1);
+  expect(connection.closed.aborted).toBe(false);
+  await clock.advance(1);
+  await eventually(() => connection.closed.aborted);
 });
