@@ -348,3 +348,15 @@ describe("pending", () => {
     await eventually(() => a.sync.members(shared.group).length === 1);
   });
 });
+
+test("[SY27] a certificate whose end has passed joins nowhere", async () => {
+  await using flock = new SyncFlock();
+  const identity = await makeIdentity("late", undefined, 1_700_000_000_001);
+  const [a, late] = [await flock.open("a"), await flock.open("late", { identity })];
+  const { group } = await shareTodos(a);
+  const ticket = await a.sync.invite(group);
+  await expect(late.sync.join(FLOCK_DATABASE, ticket)).rejects.toMatchObject({
+    code: "SYNC_NO_ACCESS",
+  });
+  expect(a.sync.members(group)).toHaveLength(1);
+});

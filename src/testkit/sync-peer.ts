@@ -38,6 +38,7 @@ export interface SyncPeerOptions {
 export async function makeIdentity(
   name: string,
   userSeed: Uint8Array = nodeRandom().bytes(32),
+  notAfter?: number,
 ): Promise<Identity & { readonly userSeed: Uint8Array }> {
   const crypto = nodeCrypto();
   const deviceSeed = nodeRandom().bytes(32);
@@ -46,6 +47,7 @@ export async function makeIdentity(
     device,
     name,
     issued: 1_700_000_000_000,
+    ...(notAfter !== undefined && { notAfter }),
   });
   const certified = await verifyCertificate({ crypto }, bytes);
   if (certified.user !== userIdOf(await crypto.publicKey(userSeed)))
