@@ -30,7 +30,7 @@ const whole = (name: string): readonly string[] => [name, `${name}/**`];
 export const NODE_BUILTINS: readonly string[] = ["node:*", "node:*/**"];
 
 const BELOW_SYNC = ["base", "wire", "store", "net", "access", "history", "db", "chunks", "blobs"];
-const BELOW_PEER = [...BELOW_SYNC, "sync", "pullsync", "swarm"];
+const BELOW_PEER = [...BELOW_SYNC, "sync", "exchange", "pullsync", "swarm"];
 
 /** Bottom up. Folders that do not exist yet are here already: the drawing is one. */
 export const LAYERS: readonly Layer[] = [
@@ -75,6 +75,12 @@ export const LAYERS: readonly Layer[] = [
     platform: "neutral",
   },
   { folder: "sync", imports: BELOW_SYNC, packages: [], platform: "neutral" },
+  {
+    folder: "exchange",
+    imports: [...BELOW_SYNC, "sync"],
+    packages: [],
+    platform: "neutral",
+  },
   {
     folder: "pullsync",
     imports: ["base", "wire", "store", "net", "chunks"],

@@ -71,4 +71,4 @@ export { decodeValue } from "./value-decode.ts";
 export { encodeValue, equalValues } from "./value-encode.ts";
 export { fromJson, type Json, toJson } from "./value-json.ts";
 export { varintSize, writeVarint } from "./varint.ts";
-export { type CheckedValue, checkValue } from "./value-walk.ts";
+export { blobRefsIn, type CheckedValue, checkValue } from "./value-walk.ts";

@@ -35,6 +35,8 @@ export interface SignatureCheck {
 export interface Crypto {
   /** SHA-256 of `bytes`: 32 bytes. */
   sha256(bytes: Uint8Array): Uint8Array;
+  /** CRC-32 of `bytes`, as `crc32` of base: by the platform where it is faster, for what is large. */
+  crc32(bytes: Uint8Array): number;
   /** The Ed25519 public key (32 bytes) of a 32-byte seed. */
   publicKey(seed: Uint8Array): Promise<Uint8Array>;
   /** An Ed25519 signature, 64 bytes, by the key of a 32-byte seed. */

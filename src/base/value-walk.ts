@@ -46,6 +46,22 @@ export function checkValue(bytes: Uint8Array): CheckedValue {
   return { blobRefs: walk.blobRefs ?? NO_REFS };
 }
 
+/**
+ * The BlobRefs in bytes that `encodeValue` has made. Most values hold none: that costs one search for a byte that few
+ * hold. [VA6]
+ */
+export function blobRefsIn(bytes: Uint8Array): readonly BlobRef[] {
+  for (let at = bytes.indexOf(BLOB_REF_HEAD); at >= 0; at = bytes.indexOf(BLOB_REF_HEAD, at + 1)) {
+    const tag = ((bytes[at + 1] ?? 0) << 24) | ((bytes[at + 2] ?? 0) << 16);
+    if ((tag | ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0)) === TAG.blobRef)
+      return checkValue(bytes).blobRefs;
+  }
+  return NO_REFS;
+}
+
+/** First byte of a tag of four bytes, as a BlobRef's. */
+const BLOB_REF_HEAD = 0xda;
+
 /** The least head of major type 7: simple values and floats. */
 const SIMPLE = 0xe0;
 

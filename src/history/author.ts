@@ -13,6 +13,7 @@ import {
 import {
   BATCH_BYTES_MAX,
   BATCH_OPS_MAX,
+  blobRefsIn,
   CONTEXT_ENTRIES_MAX,
   type DeviceId,
   type Random,
@@ -33,7 +34,7 @@ import { mayWriteRow } from "./authority.ts";
 import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
-import { HINT_BYTES_MAX, PART_LOGS_MAX } from "./limits.ts";
+import { HINT_BYTES_MAX, PART_LOGS_MAX, PART_REFS_MAX } from "./limits.ts";
 import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
 import { SALT_SIZE } from "./records.ts";
 import { ownLogKey } from "./state.ts";
@@ -101,6 +102,7 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     );
   }
   refuseHint(draft.hint);
+  refuseRefs(turn, rows);
   refuseUnauthorised(deps.identity, scope, rows);
   const introduction = introductionOf(deps.identity, scope);
   // A commit of its own: a batch may be as large as it is allowed to be.
@@ -120,6 +122,19 @@ function refuseHint(hint: string | undefined): void {
     "HISTORY_TOO_LARGE",
     `Cannot commit: a hint has at most ${HINT_BYTES_MAX} bytes of UTF-8`,
   );
+}
+
+/** @throws {HistoryError} `HISTORY_TOO_LARGE`: the part or its turn would name too many blobs. [HI34] */
+function refuseRefs(turn: Turn, rows: readonly RowWrite[]): void {
+  let refs = 0;
+  for (const { value } of rows) if (value !== undefined) refs += blobRefsIn(value).length;
+  if (refs > PART_REFS_MAX) {
+    throw new HistoryError(
+      "HISTORY_TOO_LARGE",
+      `Cannot commit: more than ${PART_REFS_MAX} BlobRefs in one batch`,
+    );
+  }
+  turn.refuseRefs(refs);
 }
 
 function refuseUnauthorised(

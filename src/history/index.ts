@@ -17,6 +17,6 @@ export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
 export type { PartName } from "./records.ts";
 export type { ServedPart } from "./serve.ts";
 export type { ScopeState } from "./state.ts";
-export type { RowName } from "./turn.ts";
+export type { RowName, SeenRef } from "./turn.ts";
 export type { Context, LogNumber, Row, Version } from "./version.ts";
 export type { RowRead, WriteOutcome, WriteRequest, Written } from "./writer.ts";

@@ -16,3 +16,7 @@ export const HINT_BYTES_MAX = 256;
 export const DEVICE_LOGS_MAX = 64;
 /** Logs in a scope: as many as a vector may name in a request. */
 export const SCOPE_LOGS_MAX = 4096;
+/** BlobRefs in one part of a commit: each is one more key in the write that brings it. */
+export const PART_REFS_MAX = 10_000;
+/** BlobRefs in one turn: with its rows they stay below what one store write may have. */
+export const TURN_REFS_MAX = 50_000;

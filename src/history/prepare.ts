@@ -28,6 +28,7 @@ import {
 import { hasSpace } from "./authority.ts";
 import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
+import { PART_REFS_MAX } from "./limits.ts";
 import type { CommitPart } from "./part.ts";
 import type { RowName } from "./turn.ts";
 
@@ -68,6 +69,8 @@ export interface PreparedPart {
   /** For each of `logs` the greatest generation that a context names; 0: none does. */
   readonly seen: readonly number[];
   readonly rows: readonly PreparedRow[];
+  /** BlobRefs in their values, each as often as it stands there. */
+  readonly refs: number;
   readonly controls: readonly PreparedControl[];
 }
 
@@ -110,7 +113,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
 
   const ops = new OpReader(crypto, scope, digest, logs, log, generation);
   ops.readAll(raw);
-  const { rows, controls } = ops;
+  const { rows, controls, refs } = ops;
   const { timestamp } = header;
   return {
     raw,
@@ -126,6 +129,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     logs,
     seen: ops.seen,
     rows,
+    refs,
     controls,
   };
 }
@@ -134,6 +138,7 @@ class OpReader {
   readonly seen: number[];
   readonly rows: PreparedRow[] = [];
   readonly controls: PreparedControl[] = [];
+  refs = 0;
   readonly #crypto: Crypto;
   readonly #scope: ScopeId;
   readonly #part: Uint8Array;
@@ -183,7 +188,8 @@ class OpReader {
     const name = `${space}${text}`;
     refuse(this.#names.has(name), "it writes a row twice");
     this.#names.add(name);
-    if (value !== undefined) checkValue(value);
+    if (value !== undefined) this.refs += checkValue(value).blobRefs.length;
+    refuse(this.refs > PART_REFS_MAX, "it names too many blobs");
     this.#checkContext(context);
     this.rows.push({ name: { space, key, text: text as string }, salt, value, context });
   }

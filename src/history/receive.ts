@@ -172,6 +172,7 @@ class Receiver {
       this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
       return;
     }
+    this.#turn.refuseRefs(part.refs);
     this.#observe(part);
     this.#beginAgainIfRolledBack(part);
     this.#addControls(part, scope, log);

@@ -1,17 +1,21 @@
 import type { AccessState, ControlEntry, ControlLog, Rejection } from "../access/index.ts";
 import {
   assert,
+  type BlobRef,
+  blobRefsIn,
   type Crypto,
   type LogKey,
   type ScopeId,
   scopeKeyOf,
   type Sum256,
 } from "../base/index.ts";
+import { rowEdge } from "../chunks/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
 import type { Interner } from "./interner.ts";
+import type { ScopeNumber } from "./keys.ts";
 import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
 import { HistoryError } from "./errors.ts";
-import { READ_ROWS_MAX } from "./limits.ts";
+import { READ_ROWS_MAX, TURN_REFS_MAX } from "./limits.ts";
 import {
   type ControlRecord,
   decodeRow,
@@ -40,6 +44,12 @@ export interface TurnDeps {
   readonly store: Store;
   readonly crypto: Crypto;
   readonly interner: Interner;
+}
+
+/** A blob that a row version names, and where. */
+export interface SeenRef {
+  readonly scope: ScopeNumber;
+  readonly ref: BlobRef;
 }
 
 interface StagedRow {
@@ -102,6 +112,7 @@ export class Turn {
   readonly #scopes = new Map<string, StagedScope>();
   readonly #writes: WriteOp[] = [];
   readonly #parts: PartName[] = [];
+  readonly #refs: SeenRef[] = [];
   readonly #readBytesMax: number;
   #bytesRead = 0;
   #touched = false;
@@ -117,6 +128,11 @@ export class Turn {
   /** The parts added so far. */
   get parts(): readonly PartName[] {
     return this.#parts;
+  }
+
+  /** The blobs that the versions merged so far name. */
+  get refs(): readonly SeenRef[] {
+    return this.#refs;
   }
 
   scope(id: ScopeId): StagedScope {
@@ -161,7 +177,7 @@ export class Turn {
     return staged(scope, name).row;
   }
 
-  /** Merges a version into its row, and keeps what it superseded. */
+  /** Merges a version into its row, and keeps what it superseded and which blobs it names. */
   merge(scope: StagedScope, name: RowName, version: Version): void {
     const entry = staged(scope, name);
     const before = entry.row;
@@ -171,6 +187,7 @@ export class Turn {
     if (row === before) return;
     entry.row = row;
     entry.changed = true;
+    if (version.value !== undefined) this.#refer(scope, name, version, version.value);
     for (const head of before.heads)
       if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
     if (row.heads.includes(version)) this.#count(scope, name, version, 1);
@@ -178,6 +195,25 @@ export class Turn {
       const key = oldKey(scope.state.number, old.log, old.generation, name.space, name.key);
       this.#writes.push({ type: "put", key, value: encodeVersion(old) });
     }
+  }
+
+  /** Blobs are kept while a version that is held names them, superseded ones too. [HI33] */
+  #refer(scope: StagedScope, { space, key }: RowName, version: Version, value: Uint8Array): void {
+    const { log, generation } = version;
+    for (const ref of blobRefsIn(value)) {
+      const cause = { scope: scope.state.number, log, generation, space, key };
+      this.#writes.push(rowEdge(ref, cause));
+      this.#refs.push({ scope: scope.state.number, ref });
+    }
+  }
+
+  /** @throws {HistoryError} `HISTORY_TOO_LARGE` unless there is room for `count` more BlobRefs. [HI34] */
+  refuseRefs(count: number): void {
+    if (this.#refs.length + count <= TURN_REFS_MAX) return;
+    throw new HistoryError(
+      "HISTORY_TOO_LARGE",
+      `Cannot commit: its rows name over ${TURN_REFS_MAX} blobs together`,
+    );
   }
 
   /** Adds one scope's part of a commit. */

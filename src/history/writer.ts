@@ -14,7 +14,7 @@ import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "
 import { reloadDatabase } from "./open.ts";
 import { decodeChange, type PartName, readRecord } from "./records.ts";
 import type { DatabaseState } from "./state.ts";
-import { type RowName, Turn } from "./turn.ts";
+import { type RowName, type SeenRef, Turn } from "./turn.ts";
 import type { Row } from "./version.ts";
 
 /** A row as a batch has read it: its heads then. */
@@ -41,6 +41,11 @@ export interface Written {
   readonly sequence: number;
   readonly fromSync: boolean;
   readonly parts: readonly PartName[];
+  /**
+   * The blobs that its rows name; `undefined` when that is not known, because the write was found only after the store was
+   * opened again.
+   */
+  readonly refs: readonly SeenRef[] | undefined;
 }
 
 /** What is answered to whoever writes after closing. */
@@ -174,7 +179,7 @@ export class Writer {
     const changes: Written[] = [];
     for await (const { key, value } of this.#deps.store.scan(changeRange(number, sequence))) {
       const change = readRecord("change", value, decodeChange);
-      changes.push({ database: name, sequence: sequenceOf(key), ...change });
+      changes.push({ database: name, sequence: sequenceOf(key), ...change, refs: undefined });
     }
     return changes;
   }
@@ -281,7 +286,7 @@ export class Writer {
   }
 
   async #commit(turn: Turn, fromSync: boolean): Promise<void> {
-    const { sequence, parts } = turn;
+    const { sequence, parts, refs } = turn;
     try {
       if (!(await turn.write(fromSync))) return;
     } catch (error) {
@@ -289,7 +294,7 @@ export class Writer {
       throw error;
     }
     if (parts.length === 0) return;
-    this.#written({ database: this.#database.name, sequence, fromSync, parts });
+    this.#written({ database: this.#database.name, sequence, fromSync, parts, refs });
   }
 }
 

@@ -9,6 +9,7 @@ import {
   verify,
 } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { crc32 } from "node:zlib";
 import {
   assert,
   type Clock,
@@ -62,6 +63,7 @@ export function nodeCrypto(): Crypto {
 
   return {
     sha256: (bytes) => plain(hash("sha256", bytes, "buffer")),
+    crc32: (bytes) => crc32(bytes),
 
     async publicKey(seed) {
       const spki = createPublicKey(privateKey(seed)).export({ format: "der", type: "spki" });

@@ -386,6 +386,8 @@ export class SyncService implements AsyncDisposable {
             addresses: [],
           }),
         };
+      // Answered by `exchange`, where there is one.
+      case "haveBlob":
       case undefined:
         throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
     }

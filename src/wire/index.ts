@@ -73,6 +73,24 @@ export {
   TicketSchema,
 } from "./generated/rookery/access_pb.ts";
 export {
+  type BlobAnswer,
+  BlobAnswerSchema,
+  type BlobName,
+  BlobNameSchema,
+  type BlobNode,
+  BlobNodeSchema,
+  type BlobRequest,
+  BlobRequestSchema,
+  type ChunkData,
+  ChunkDataSchema,
+  type ChunksRequest,
+  ChunksRequestSchema,
+  type RecipeRequest,
+  RecipeRequestSchema,
+} from "./generated/rookery/blobs_pb.ts";
+export {
+  type BlobHeld,
+  BlobHeldSchema,
   type CallRequest,
   CallRequestSchema,
   type CallResponse,
@@ -80,6 +98,8 @@ export {
   DeviceType,
   type GetTime,
   GetTimeSchema,
+  type HaveBlob,
+  HaveBlobSchema,
   type InviteProof,
   InviteProofSchema,
   type Join,
@@ -142,3 +162,21 @@ export {
   VectorEntrySchema,
 } from "./generated/rookery/ids_pb.ts";
 export { type JoinedGroup, JoinedGroupSchema } from "./generated/rookery/local_pb.ts";
+export {
+  type Hello,
+  HelloSchema,
+  type PullAck,
+  PullAckSchema,
+  type PullDelivery,
+  PullDeliverySchema,
+  type PullGet,
+  PullGetSchema,
+  type PullOffer,
+  type PullOffered,
+  PullOfferedSchema,
+  PullOfferSchema,
+  type PullSyn,
+  PullSynSchema,
+  type PullWant,
+  PullWantSchema,
+} from "./generated/rookery/pullsync_pb.ts";

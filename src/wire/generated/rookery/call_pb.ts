@@ -13,6 +13,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Spec } from "./access_pb.ts";
 import { file_rookery_access } from "./access_pb.ts";
+import type { BlobName } from "./blobs_pb.ts";
+import { file_rookery_blobs } from "./blobs_pb.ts";
 import type { Refused, ScopeVector } from "./deltas_pb.ts";
 import { file_rookery_deltas } from "./deltas_pb.ts";
 import type { ScopeId } from "./ids_pb.ts";
@@ -24,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/call.proto.
  */
 export const file_rookery_call: GenFile = /*@__PURE__*/
-  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASKBAQoLQ2FsbFJlcXVlc3QSFAoGbnVtYmVyGAEgASgNQgSotRgBEiQKCGdldF90aW1lGAIgASgLMhAucm9va2VyeS5HZXRUaW1lSAASHQoEam9pbhgDIAEoCzINLnJvb2tlcnkuSm9pbkgAOgaItRiAgARCCQoHcmVxdWVzdEoECAQQByLEAQoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAOgaItRiAgERCCgoIcmVzcG9uc2VKBAgGEAkqbwoKRGV2aWNlVHlwZRIbChdERVZJQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkRFVklDRV9UWVBFX05PUk1BTBABEhYKEkRFVklDRV9UWVBFX1NFUlZFUhACEhQKEERFVklDRV9UWVBFX0xFQUYQA2IGcHJvdG8z", [file_rookery_access, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSKvAQoLQ2FsbFJlcXVlc3QSFAoGbnVtYmVyGAEgASgNQgSotRgBEiQKCGdldF90aW1lGAIgASgLMhAucm9va2VyeS5HZXRUaW1lSAASHQoEam9pbhgDIAEoCzINLnJvb2tlcnkuSm9pbkgAEiYKCWhhdmVfYmxvYhgFIAEoCzIRLnJvb2tlcnkuSGF2ZUJsb2JIADoGiLUYgIAEQgkKB3JlcXVlc3RKBAgEEAVKBAgGEAci8gEKDENhbGxSZXNwb25zZRIOCgZudW1iZXIYASABKA0SIwoHd2VsY29tZRgCIAEoCzIQLnJvb2tlcnkuV2VsY29tZUgAEiMKB3JlZnVzZWQYAyABKAsyEC5yb29rZXJ5LlJlZnVzZWRIABIdCgR0aW1lGAQgASgLMg0ucm9va2VyeS5UaW1lSAASIQoGam9pbmVkGAUgASgLMg8ucm9va2VyeS5Kb2luZWRIABImCglibG9iX2hlbGQYByABKAsyES5yb29rZXJ5LkJsb2JIZWxkSAA6Boi1GICAREIKCghyZXNwb25zZUoECAYQB0oECAgQCSpvCgpEZXZpY2VUeXBlEhsKF0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSREVWSUNFX1RZUEVfTk9STUFMEAESFgoSREVWSUNFX1RZUEVfU0VSVkVSEAISFAoQREVWSUNFX1RZUEVfTEVBRhADYgZwcm90bzM", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * Fresh for each stream: what a joiner signs to prove an invite.
@@ -241,6 +243,51 @@ export const JoinedSchema: GenMessage<Joined> = /*@__PURE__*/
   messageDesc(file_rookery_call, 6);
 
 /**
+ * Whether a blob is here, all of it.
+ *
+ * @generated from message rookery.HaveBlob
+ */
+export type HaveBlob = Message<"rookery.HaveBlob"> & {
+  /**
+   * @generated from field: rookery.BlobName blob = 1;
+   */
+  blob?: BlobName | undefined;
+};
+
+/**
+ * Describes the message rookery.HaveBlob.
+ * Use `create(HaveBlobSchema)` to create a new message.
+ */
+export const HaveBlobSchema: GenMessage<HaveBlob> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 7);
+
+/**
+ * The size only when every node and chunk is durable at the callee, and the caller may fetch it.
+ *
+ * @generated from message rookery.BlobHeld
+ */
+export type BlobHeld = Message<"rookery.BlobHeld"> & {
+  /**
+   * @generated from field: optional uint64 size = 1;
+   */
+  size?: bigint | undefined;
+
+  /**
+   * Devices that may hold it: hearsay, and none that the caller may not know of.
+   *
+   * @generated from field: repeated bytes holders = 2;
+   */
+  holders: Uint8Array[];
+};
+
+/**
+ * Describes the message rookery.BlobHeld.
+ * Use `create(BlobHeldSchema)` to create a new message.
+ */
+export const BlobHeldSchema: GenMessage<BlobHeld> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 8);
+
+/**
  * @generated from message rookery.CallRequest
  */
 export type CallRequest = Message<"rookery.CallRequest"> & {
@@ -262,12 +309,18 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
     case: "getTime";
   } | {
     /**
-     * 4 publish, 5 have_blob, 6 keep_blob
-     *
      * @generated from field: rookery.Join join = 3;
      */
     value: Join;
     case: "join";
+  } | {
+    /**
+     * 4 publish, 6 keep_blob
+     *
+     * @generated from field: rookery.HaveBlob have_blob = 5;
+     */
+    value: HaveBlob;
+    case: "haveBlob";
   } | { case: undefined; value?: undefined };
 };
 
@@ -276,7 +329,7 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
  * Use `create(CallRequestSchema)` to create a new message.
  */
 export const CallRequestSchema: GenMessage<CallRequest> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 7);
+  messageDesc(file_rookery_call, 9);
 
 /**
  * @generated from message rookery.CallResponse
@@ -312,12 +365,18 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
     case: "time";
   } | {
     /**
-     * 6 published, 7 have_blob, 8 keep_blob
-     *
      * @generated from field: rookery.Joined joined = 5;
      */
     value: Joined;
     case: "joined";
+  } | {
+    /**
+     * 6 published, 8 keep_blob
+     *
+     * @generated from field: rookery.BlobHeld blob_held = 7;
+     */
+    value: BlobHeld;
+    case: "blobHeld";
   } | { case: undefined; value?: undefined };
 };
 
@@ -326,7 +385,7 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
  * Use `create(CallResponseSchema)` to create a new message.
  */
 export const CallResponseSchema: GenMessage<CallResponse> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 8);
+  messageDesc(file_rookery_call, 10);
 
 /**
  * @generated from enum rookery.DeviceType

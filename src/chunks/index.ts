@@ -1,0 +1,38 @@
+/**
+ * Chunks: pieces of bytes by the address that their content gives them. What blobs are made of and what pull-sync replicates.
+ *
+ * Start at `ChunkStore`. Rules: docs/spec/chunks.md.
+ *
+ * @module
+ */
+
+export type { ChunkFiles } from "./chunk-files.ts";
+export type {
+  ChunkEntry,
+  ChunkPlace,
+  ChunkStatus,
+  ChunkStore,
+  ChunkWrite,
+  PutOptions,
+  PutOutcome,
+} from "./chunk-store.ts";
+export {
+  nodeEdges,
+  parentsOf,
+  referencedBlobs,
+  type RowEdge,
+  rowEdge,
+  rowEdgesOf,
+} from "./edges.ts";
+export { ChunkError, type ChunkErrorCode } from "./errors.ts";
+export type { RowCause } from "./keys.ts";
+export {
+  type ChunkKind,
+  type ChunkName,
+  CONTENT,
+  contentChunk,
+  type SecondPut,
+  VerifiedChunk,
+  verifyChunk,
+} from "./kind.ts";
+export { CHUNK_BYTES_MAX } from "./limits.ts";
