@@ -29,9 +29,11 @@ export function treeOf(root: string): Tree {
 
 function walk(folder: string, found: (path: string) => void): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    // In a worktree, .git is a file.
+    if (NOT_OURS.has(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (!NOT_OURS.has(entry.name)) walk(path, found);
+      walk(path, found);
     } else if (entry.isFile() && !BINARY.test(entry.name)) {
       found(path);
     }
