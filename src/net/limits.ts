@@ -6,8 +6,8 @@ export const STREAM_WRITE_BUFFER_BYTES = 256 * 1024;
 export const STREAM_WINDOW_BYTES = 1024 * 1024;
 /** Bytes read ahead of a stream's reader; above it the peer is held back. Together with the window less than two windows. */
 export const STREAM_READ_AHEAD_BYTES = 128 * 1024;
-/** Streams of one protocol that one side may have opened on a connection: one a database, with room. */
-export const STREAMS_PER_PROTOCOL_MAX = 64;
+/** Streams of one protocol that one side may have opened on a connection: one a database, or pull-sync's 36 for each of two networks, with room. */
+export const STREAMS_PER_PROTOCOL_MAX = 80;
 /** Milliseconds that a peer has to read the rest and to finish once a handler has returned; then the stream is reset. */
 export const STREAM_LINGER_MS = 10_000;
 /** Milliseconds from a frame's first byte to its last: 1 MiB at 10 kB/s. A peer that drips bytes holds a stream no longer. */
