@@ -7,6 +7,7 @@
  */
 
 export type { ChunkFiles } from "./chunk-files.ts";
+export { Chunker, CHUNKER_VERSION } from "./chunker.ts";
 export type {
   ChunkEntry,
   ChunkPlace,
@@ -35,4 +36,4 @@ export {
   VerifiedChunk,
   verifyChunk,
 } from "./kind.ts";
-export { CHUNK_BYTES_MAX } from "./limits.ts";
+export { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "./limits.ts";
