@@ -26,7 +26,9 @@ const NONCE_SIZE = 32;
 
 export type Request = CallRequest["request"];
 export type Response = CallResponse["response"];
-type RequestInit = Exclude<MessageInitShape<typeof CallRequestSchema>["request"], undefined>;
+/** What the peer answered, when it did not refuse. */
+export type Answer = Exclude<Response, { case: "refused" }>;
+export type RequestInit = Exclude<MessageInitShape<typeof CallRequestSchema>["request"], undefined>;
 export type ResponseInit = Exclude<
   MessageInitShape<typeof CallResponseSchema>["response"],
   undefined
@@ -85,10 +87,7 @@ export class CallClient {
    * @throws {SyncError} its refusal, `SYNC_TIMEOUT`, or `SYNC_OFFLINE` when the stream ended; what the peer broke when it
    *   answered no answer; the signal's reason.
    */
-  async call(
-    request: RequestInit,
-    signal?: AbortSignal,
-  ): Promise<Exclude<Response, { case: "refused" }>> {
+  async call(request: RequestInit, signal?: AbortSignal): Promise<Answer> {
     signal?.throwIfAborted();
     this.#number += 1;
     const number = this.#number;

@@ -7,6 +7,7 @@ const PEER_FAULTS: readonly string[] = [
   "ACCESS_CONTROL_MALFORMED",
   "ACCESS_INVITE_PROOF_INVALID",
   "DB_VALUE_",
+  "EXCHANGE_PROTOCOL",
   "HISTORY_FORK",
   "HISTORY_MALFORMED",
   "HISTORY_SIGNATURE_INVALID",
@@ -28,6 +29,7 @@ export function isPeerFault(error: unknown): boolean {
 const CALL_FAULTS: readonly string[] = [
   "ACCESS_CERTIFICATE_INVALID",
   "ACCESS_INVITE_PROOF_INVALID",
+  "EXCHANGE_PROTOCOL",
   "SYNC_PROTOCOL",
   "WIRE_",
 ];

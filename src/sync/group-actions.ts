@@ -54,6 +54,10 @@ export interface GroupOptions {
   /** At least one; fixed from then on. */
   readonly collections: readonly ScopeId[];
   readonly description?: string | undefined;
+  /** Its blobs are for members alone; else also for any connected device that presents the reference. Default false. */
+  readonly isPrivate?: boolean | undefined;
+  /** What this device is in it. Default `normal`. */
+  readonly type?: DeviceType | undefined;
 }
 
 export interface InviteOptions {
@@ -109,14 +113,13 @@ export class GroupActions {
         name: collection,
       })),
       rendezvous: [],
-      // What it withholds are blobs, which are not there yet.
-      isPrivate: false,
+      isPrivate: options.isPrivate ?? false,
     };
     const member: Member = {
       device,
       user,
       name: history.identity.certified.name,
-      type: "normal",
+      type: options.type ?? "normal",
       priority: 0,
       joined: clock.now(),
       hasLeft: false,

@@ -12,4 +12,5 @@ export type { PullProgress } from "./initiator.ts";
 export type { DeviceType, Member } from "./members.ts";
 export type { PeerTime } from "./peer-clock.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
-export { type PeerStatus, type SyncDeps, SyncService } from "./service.ts";
+export { type HaveBlobHandler, type PeerStatus, type SyncDeps, SyncService } from "./service.ts";
+export type { Sharing } from "./sharing.ts";

@@ -127,15 +127,17 @@ export class PeerLink {
     let wait = RETRY_MIN_MS;
     while (!signal.aborted) {
       const addresses = this.#needs.addresses().join();
+      const began = this.#deps.clock.monotonic();
       const connection = await this.#connect();
-      if (connection === undefined) {
-        // Nobody to reach, or not now: sleeps, and wakes early when the peer connects or is found elsewhere.
-        await this.#rest(wait, signal, () => this.#mayConnectNow(addresses));
-        wait = Math.min(2 * wait, RETRY_MAX_MS);
+      if (connection !== undefined) await this.#stay(connection);
+      // A connection that ends at once counts as none: a peer that does not talk to us is not dialled in a circle.
+      if (connection !== undefined && this.#deps.clock.monotonic() - began >= RETRY_MIN_MS) {
+        wait = RETRY_MIN_MS;
         continue;
       }
-      wait = RETRY_MIN_MS;
-      await this.#stay(connection);
+      // Nobody to reach, or not now: sleeps, and wakes early when the peer connects or is found elsewhere.
+      await this.#rest(wait, signal, () => this.#mayConnectNow(addresses));
+      wait = Math.min(2 * wait, RETRY_MAX_MS);
     }
   }
 
@@ -263,9 +265,12 @@ export class PeerLink {
     const on = connection ?? this.#connection;
     if (on === undefined)
       throw new SyncError("SYNC_OFFLINE", "Cannot call: the peer is not connected");
-    const open = await this.#calls?.catch(() => undefined);
+    const before = this.#calls;
+    const open = await before?.catch(() => undefined);
     if (open?.isOpen === true) return open;
-    this.#calls = CallClient.open(this.#deps.clock, on, this.#ending.signal);
+    // Somebody else who found the same may have opened one meanwhile.
+    if (this.#calls === before || this.#calls === undefined)
+      this.#calls = CallClient.open(this.#deps.clock, on, this.#ending.signal);
     return this.#calls;
   }
 

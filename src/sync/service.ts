@@ -5,7 +5,6 @@
 
 import {
   type Clock,
-  codeOf,
   type Crypto,
   type DeviceId,
   type Logger,
@@ -13,16 +12,22 @@ import {
   type ScopeId,
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
-import type { Connection, Stream, Transport } from "../net/index.ts";
+import type { Connection, Stream, StreamHandler, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
+import type { BlobHeldSchema, BlobName, MessageInitShape } from "../wire/index.ts";
 import { Admission } from "./admission.ts";
 import { BlockedPeers } from "./blocked.ts";
 import { PageBudget } from "./budget.ts";
-import { type Request, type ResponseInit, serveCalls } from "./calls.ts";
+import {
+  type Answer,
+  type Request,
+  type RequestInit,
+  type ResponseInit,
+  serveCalls,
+} from "./calls.ts";
 import { SyncError } from "./errors.ts";
 import { isPeerFault } from "./fault.ts";
 import {
-  addressesOf,
   GroupActions,
   type GroupOptions,
   type InviteOptions,
@@ -31,12 +36,14 @@ import {
 } from "./group-actions.ts";
 import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
 import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
-import { type Member, memberRow } from "./members.ts";
+import type { Member } from "./members.ts";
+import { OwnAddresses } from "./own-addresses.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import { PeerKnowledges } from "./peer-knowledge.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
 import { serveDeltas } from "./responder.ts";
+import { Serving } from "./serving.ts";
 import { Sharing } from "./sharing.ts";
 
 export interface SyncDeps {
@@ -58,10 +65,17 @@ export interface PeerStatus extends LinkStatus {
   readonly isBlocked: boolean;
 }
 
+/** What answers whether a blob is here, for a peer that may not be allowed to know. Never rejects for what the peer did. */
+export type HaveBlobHandler = (
+  blob: BlobName,
+  peer: DeviceId,
+) => Promise<MessageInitShape<typeof BlobHeldSchema>>;
+
 export class SyncService implements AsyncDisposable {
   readonly #deps: SyncDeps;
   readonly #groups: Groups;
-  readonly #sharing: Sharing;
+  /** Who shares what with us: a view for the layers above, asked anew each time. */
+  readonly sharing: Sharing;
   readonly #admission: Admission;
   readonly #actions: GroupActions;
   readonly #blocked: BlockedPeers;
@@ -71,18 +85,24 @@ export class SyncService implements AsyncDisposable {
   readonly #paused = new Set<string>();
   readonly #stops: (() => void)[] = [];
   readonly #ending = new AbortController();
-  /** Streams that peers have opened, with what serves them. */
-  readonly #serving = new Map<Stream, Promise<void>>();
-  #publishing: Promise<void> = Promise.resolve();
-  #isPublishDue = false;
+  readonly #serving: Serving;
+  readonly #ownAddresses: OwnAddresses;
+  #haveBlob: HaveBlobHandler | undefined;
 
   private constructor(deps: SyncDeps, groups: Groups) {
     this.#deps = deps;
     this.#groups = groups;
-    this.#sharing = new Sharing(deps.history, groups);
+    this.sharing = new Sharing(deps.history, groups);
     this.#admission = new Admission({ ...deps, groups });
     this.#actions = new GroupActions({ ...deps, groups, ending: this.#ending.signal });
     this.#blocked = new BlockedPeers(deps.clock);
+    this.#serving = new Serving({ ...deps, blocked: this.#blocked });
+    this.#ownAddresses = new OwnAddresses({
+      ...deps,
+      groups,
+      sharing: this.sharing,
+      ending: this.#ending.signal,
+    });
   }
 
   /** Begins to serve, and to connect to the members of the groups that are here. */
@@ -98,12 +118,8 @@ export class SyncService implements AsyncDisposable {
       history.onWritten((written) => this.#groups.noteWritten(written)),
       this.#groups.onChange(() => this.#onGroups()),
       transport.onConnection((connection) => this.#onConnection(connection)),
-      transport.handle(DELTAS_PROTOCOL, (stream, connection) =>
-        this.#serve(stream, connection, () => this.#serveDeltas(stream, connection)),
-      ),
-      transport.handle(CALL_PROTOCOL, (stream, connection) =>
-        this.#serve(stream, connection, () => this.#serveCalls(stream, connection)),
-      ),
+      this.serve(DELTAS_PROTOCOL, (stream, connection) => this.#serveDeltas(stream, connection)),
+      this.serve(CALL_PROTOCOL, (stream, connection) => this.#serveCalls(stream, connection)),
     );
     for (const connection of transport.connections()) this.#onConnection(connection);
     this.#onGroups();
@@ -181,7 +197,7 @@ export class SyncService implements AsyncDisposable {
 
   peers(): PeerStatus[] {
     const names = new Map<DeviceId, string>();
-    for (const group of this.#sharing.allGroups())
+    for (const group of this.sharing.allGroups())
       for (const { device, name } of this.#groups.members(group)) names.set(device, name);
     return Array.from(this.#links.values(), (link) => ({
       ...link.status,
@@ -207,16 +223,65 @@ export class SyncService implements AsyncDisposable {
     return this.#paused.has(database);
   }
 
+  /**
+   * Serves a protocol of a layer above as our own: a peer that `handler` finds to break the protocol (`isPeerFault`) is
+   * punished, one that is blocked gets nothing, and its streams end when sync closes. Answers a function that ends it.
+   */
+  serve(protocol: string, handler: StreamHandler): () => void {
+    return this.#deps.transport.handle(protocol, (stream, connection) =>
+      this.#serving.run(stream, connection, handler),
+    );
+  }
+
+  /** What answers HaveBlob; there is one at a time. Answers a function that ends it. */
+  handleHaveBlob(handler: HaveBlobHandler): () => void {
+    this.#haveBlob = handler;
+    return () => {
+      if (this.#haveBlob === handler) this.#haveBlob = undefined;
+    };
+  }
+
+  /**
+   * Asks a member that is connected. It is punished when its answer is none.
+   *
+   * @throws {SyncError} its refusal, `SYNC_OFFLINE` when it is not connected, `SYNC_TIMEOUT`; the signal's reason.
+   */
+  async call(peer: DeviceId, request: RequestInit, signal?: AbortSignal): Promise<Answer> {
+    const link = this.#links.get(peer);
+    if (link === undefined)
+      throw new SyncError("SYNC_OFFLINE", "Cannot call: the peer is not connected");
+    try {
+      return await (await link.calls()).call(request, signal);
+    } catch (error) {
+      if (isPeerFault(error)) this.punish(peer, error);
+      throw error;
+    }
+  }
+
+  /** Disconnects a peer that broke the protocol, counts it, and does not talk to it for a while. */
+  punish(peer: DeviceId, error: unknown): void {
+    this.#serving.punish(peer, error);
+  }
+
+  /** Whether a peer is not talked to now. */
+  isBlocked(peer: DeviceId): boolean {
+    return this.#blocked.has(peer);
+  }
+
+  /** Calls `listener` when groups, their members or who may read them may have changed. Answers a function that ends it. */
+  onGroups(listener: () => void): () => void {
+    return this.#groups.onChange(listener);
+  }
+
   /** Ends links and streams. The transport and the history stay open: they are not ours. */
   async close(): Promise<void> {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort(new SyncError("SYNC_CLOSED", "Sync is closed"));
     for (const stop of this.#stops) stop();
-    for (const stream of this.#serving.keys()) stream.reset();
     await Promise.all([
       ...Array.from(this.#links.values(), (link) => link.close()),
-      ...this.#serving.values(),
-      this.#publishing,
+      this.#serving.close(),
+      this.#ownAddresses.settled(),
     ]);
     await this.#groups.settled();
   }
@@ -228,23 +293,7 @@ export class SyncService implements AsyncDisposable {
   #onGroups(): void {
     this.#updateLinks();
     this.#refreshLinks();
-    this.#publishLater();
-  }
-
-  /** One at a time, or several would write the same. */
-  #publishLater(): void {
-    if (this.#isPublishDue) return;
-    this.#isPublishDue = true;
-    this.#publishing = this.#publishing.then(async () => {
-      this.#isPublishDue = false;
-      if (this.#ending.signal.aborted) return;
-      try {
-        await this.#publishAddresses();
-        await this.#groups.settled();
-      } catch (error) {
-        this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
-      }
-    });
+    this.#ownAddresses.publish();
   }
 
   #refreshLinks(): void {
@@ -258,7 +307,7 @@ export class SyncService implements AsyncDisposable {
     }
     this.#updateLinks();
     const { peer } = connection;
-    if (!this.#links.has(peer) && this.#sharing.groups(peer).length > 0)
+    if (!this.#links.has(peer) && this.sharing.groups(peer).length > 0)
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
     if (connection.direction === "inbound") void this.#closeStranger(connection);
@@ -272,14 +321,14 @@ export class SyncService implements AsyncDisposable {
     } catch {
       return;
     }
-    if (this.#sharing.groups(connection.peer).length > 0) return;
+    if (this.sharing.groups(connection.peer).length > 0) return;
     await connection.close("shares nothing");
   }
 
   /** A link for each device that shares a group with us, up to the limit. */
   #updateLinks(): void {
     if (this.#ending.signal.aborted) return;
-    for (const peer of this.#sharing.peers()) {
+    for (const peer of this.sharing.peers()) {
       if (this.#links.size >= PEERS_DIALLED_MAX) return;
       if (!this.#links.has(peer)) this.#links.set(peer, this.#link(peer));
     }
@@ -290,66 +339,15 @@ export class SyncService implements AsyncDisposable {
       ...this.#deps,
       budget: this.#budget,
       knowledge: this.#knowledge,
-      onFault: (device: DeviceId, error: unknown) => this.#punish(device, error),
+      onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
     };
-    const sharing = this.#sharing;
+    const sharing = this.sharing;
     return new PeerLink(deps, peer, {
       addresses: () => sharing.addressesOf(peer),
       databases: () => sharing.databases(peer).filter((name) => !this.#paused.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
       isBlocked: () => this.#blocked.has(peer),
     });
-  }
-
-  /** Our member records say where we are reached now. */
-  async #publishAddresses(): Promise<void> {
-    const { history } = this.#deps;
-    const addresses = addressesOf(this.#deps.transport);
-    if (addresses.length === 0) return;
-    for (const group of this.#sharing.allGroups()) {
-      const own = this.#groups
-        .members(group)
-        .find(({ device }) => device === history.identity.device);
-      if (own === undefined || own.hasLeft || this.#groups.status(group) === "pending") continue;
-      if (
-        own.addresses.length === addresses.length &&
-        own.addresses.every((address, i) => address === addresses[i])
-      )
-        continue;
-      await history.write({ scope: group, rows: [memberRow({ ...own, addresses })] });
-    }
-  }
-
-  /** Runs a handler; a peer that breaks the protocol is disconnected and counted. */
-  async #serve(
-    stream: Stream,
-    connection: Connection,
-    handler: () => Promise<void>,
-  ): Promise<void> {
-    // Also one whose streams were under way when it was blocked.
-    if (this.#ending.signal.aborted || this.#blocked.has(connection.peer)) return stream.reset();
-    const served = handler();
-    const settled = served.catch(() => {}).finally(() => this.#serving.delete(stream));
-    this.#serving.set(stream, settled);
-    try {
-      await served;
-    } catch (error) {
-      if (isPeerFault(error)) this.#punish(connection.peer, error);
-      throw error;
-    }
-  }
-
-  #punish(peer: DeviceId, error: unknown): void {
-    const { logger, transport } = this.#deps;
-    this.#blocked.add(peer);
-    logger("warn", "sync.peer.fault", {
-      peer,
-      code: codeOf(error),
-      faults: this.#blocked.faults(peer),
-    });
-    for (const connection of transport.connections()) {
-      if (connection.peer === peer) void connection.close("broke the protocol");
-    }
   }
 
   #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
@@ -386,10 +384,16 @@ export class SyncService implements AsyncDisposable {
             addresses: [],
           }),
         };
-      // Answered by `exchange`, where there is one.
       case "haveBlob":
+        if (this.#haveBlob !== undefined && request.value.blob !== undefined)
+          return {
+            case: "blobHeld",
+            value: await this.#haveBlob(request.value.blob, connection.peer),
+          };
+        break;
       case undefined:
-        throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
+        break;
     }
+    throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
   }
 }

@@ -1,8 +1,10 @@
+import { Tags } from "../access/index.ts";
 import { type DeviceId, type ScopeId, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import type { Groups } from "./groups.ts";
 import { ADDRESSES_MAX } from "./limits.ts";
+import type { Member } from "./members.ts";
 
 /** Who shares what with us, by the syncgroups that are here: a view, asked anew each time. */
 export class Sharing {
@@ -17,6 +19,35 @@ export class Sharing {
   /** Syncgroups of all databases. */
   allGroups(): ScopeId[] {
     return this.#history.databases().flatMap((database) => this.#groups.all(database));
+  }
+
+  /** The devices in a group, by their records; also those that have left. */
+  members(group: ScopeId): readonly Member[] {
+    return this.#groups.members(group);
+  }
+
+  /** Whether a device is in a group now, by its record and by a certificate of a user who may read the group. */
+  isReader(device: DeviceId, group: ScopeId): boolean {
+    const access = this.#history.scope(group)?.access;
+    const isMember = (member: Member): boolean => member.device === device && !member.hasLeft;
+    return access?.may(device, Tags.READ) === true && this.members(group).some(isMember);
+  }
+
+  /** Whether the group's blobs are for its members alone: also while it is not known. */
+  isPrivate(group: ScopeId): boolean {
+    return this.#history.scope(group)?.access.spec?.value.isPrivate ?? true;
+  }
+
+  /** Groups that share a collection. */
+  groupsOf(collection: ScopeId): ScopeId[] {
+    const key = scopeKeyOf(collection);
+    return this.#groups
+      .all(collection.database)
+      .filter((group) => this.collections(group).some((scope) => scopeKeyOf(scope) === key));
+  }
+
+  collections(group: ScopeId): ScopeId[] {
+    return this.#groups.collections(group);
   }
 
   /** Devices that share a group with us: members, and the admin that admitted us before its record is here. */
