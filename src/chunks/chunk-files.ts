@@ -4,7 +4,7 @@
  * testkit checks them for every implementation.
  */
 export interface ChunkFiles extends AsyncDisposable {
-  /** Numbers of the files that are there, ascending. */
+  /** Numbers of the files that are there, ascending. @throws {ChunkError} `CHUNKS_READ_FAILED`. */
   list(): Promise<readonly number[]>;
 
   /** Bytes in a file; 0 when it is not there. */
@@ -24,7 +24,7 @@ export interface ChunkFiles extends AsyncDisposable {
   /** What was appended to the file, and that it is there, is durable when it resolves. @throws as `append`. */
   sync(file: number): Promise<void>;
 
-  /** Cuts a file to its first `length` bytes, durably. @throws as `append`. */
+  /** Cuts a file to its first `length` bytes, durably; a shorter one, or none, stays as it is. @throws as `append`. */
   truncate(file: number, length: number): Promise<void>;
 
   /** Removes a file. One that is not there is removed. */

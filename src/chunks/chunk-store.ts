@@ -81,7 +81,7 @@ export interface ChunkStore extends AsyncDisposable {
   entries(kind: ChunkKind, addresses: readonly Uint8Array[]): Promise<(ChunkEntry | undefined)[]>;
 
   /**
-   * The bytes of a chunk, or of a range of it; `undefined` when it is not here. One whose bytes are damaged is taken out of
+   * The bytes of a chunk, or of a range of it as far as it goes; `undefined` when it is not here. One whose bytes are damaged is taken out of
    * the index, told to `onLost`, and is not here. [CH8]
    *
    * @throws {ChunkError} `CHUNKS_READ_FAILED`; {StoreError}.

@@ -36,4 +36,6 @@ export {
   VerifiedChunk,
   verifyChunk,
 } from "./kind.ts";
-export { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from "./limits.ts";
+export { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, PUT_BYTES_MAX, PUT_CHUNKS_MAX } from "./limits.ts";
+export { type MemoryChunkFiles, memoryChunkFiles } from "./memory-files.ts";
+export { type ChunkStoreDeps, openChunkStore } from "./pack-chunk-store.ts";

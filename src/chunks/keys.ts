@@ -25,6 +25,11 @@ export function chunkKey({ kind, address }: ChunkName): Uint8Array {
   return out.finish();
 }
 
+/** The address of an index entry's key. */
+export function addressOf(key: Uint8Array): Uint8Array {
+  return key.slice(CHUNK_KEY_PREFIX);
+}
+
 /** All index entries. */
 export const CHUNK_RANGE: KeyRange = spaceRange(SPACE_OF.chunk);
 

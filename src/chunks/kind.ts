@@ -22,8 +22,11 @@ export interface ChunkKind {
   readonly bytesMax: number;
   /** Whether `address` (32 bytes) is that of `bytes`, whose length is 1 to `bytesMax`. */
   verify(crypto: Crypto, address: Uint8Array, bytes: Uint8Array): boolean;
-  /** The rule for a second `put` of an address; the one that is here was verified. */
-  secondPut(here: Uint8Array, offered: Uint8Array): SecondPut;
+  /**
+   * The rule for a second `put` of an address: always a duplicate, without a look at what is here, or what the function says
+   * of both; each was verified.
+   */
+  readonly secondPut: "duplicate" | ((here: Uint8Array, offered: Uint8Array) => SecondPut);
 }
 
 /** What our blobs are made of: the address is the SHA-256 of the bytes, so a second one has nothing new. [CH1] */
@@ -32,7 +35,7 @@ export const CONTENT: ChunkKind = {
   name: "content",
   bytesMax: CHUNK_BYTES_MAX,
   verify: (crypto, address, bytes) => equalBytes(crypto.sha256(bytes), address),
-  secondPut: () => "duplicate",
+  secondPut: "duplicate",
 };
 
 /** A chunk by its key. */

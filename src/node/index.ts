@@ -4,6 +4,7 @@
  * @module
  */
 
+export { openNodeChunkFiles } from "./chunk-files.ts";
 export { type DiskStoreDeps, openDiskStore } from "./disk-store.ts";
 export { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
 export { nodeClock, nodeCrypto, nodeRandom } from "./ports.ts";

@@ -16,3 +16,5 @@ export const ROOM_PROBE_BYTES = 256 * 1024;
 export const SET_ASIDE_MAX = 100;
 /** Bytes in a secret file: seeds of 32 bytes, with room. */
 export const SECRET_BYTES_MAX = 4 * 1024;
+/** Pack files kept open: those that are read now and then, in a quarter of what LevelDB may have. */
+export const PACK_FILES_OPEN_MAX = 64;
