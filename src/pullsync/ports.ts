@@ -1,0 +1,134 @@
+/**
+ * What pull-sync needs from the world: streams to peers, and a reserve. Each is small, so that a program can bring its own; memory
+ * ones are beside them. `pullStorageRules` and `syncerRules` of the testkit check every implementation.
+ */
+
+import type { ChunkKind, VerifiedChunk } from "../chunks/index.ts";
+import type { WriteOp } from "../store/index.ts";
+
+/** A peer as its streamer names it: the text of a device id in the rookery profile. */
+export type PeerName = string;
+
+/** Whole messages both ways. `FramedStream` of `net` is one. */
+export interface PullStream {
+  /** Sends one frame, given whole or in parts. Resolves when there is room again. The bytes are not changed afterwards. */
+  send(payload: Uint8Array | readonly Uint8Array[]): Promise<void>;
+  /** The next frame; `undefined` when the peer has ended its side. Rejects when the stream was reset or lost. */
+  receive(): Promise<Uint8Array | undefined>;
+  /** Ends our side. */
+  closeWrite(): Promise<void>;
+  /** Ends both sides at once. */
+  reset(): void;
+  /** Aborted when the stream has ended both ways, been reset or lost its connection. */
+  readonly ended: AbortSignal;
+}
+
+/** Serves one stream; when it throws the stream is reset, when it returns our side is closed. */
+export type PullStreamHandler = (stream: PullStream, peer: PeerName) => Promise<void>;
+
+/** Streams to peers. What goes before the first message of a stream, and who may open one, is its business. */
+export interface Streamer {
+  /** @throws an error with a code; `NET_PROTOCOL_UNSUPPORTED` when the peer does not speak the protocol. */
+  open(
+    peer: PeerName,
+    protocol: string,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<PullStream>;
+  /** Serves a protocol. Answers a function that ends it. */
+  handle(protocol: string, handler: PullStreamHandler): () => void;
+}
+
+/** What a reserve holds and an offer names. Batch and stamp hash are of Swarm's postage: empty in the rookery profile. */
+export interface PullEntry {
+  /** 32 bytes. */
+  readonly address: Uint8Array;
+  readonly batch: Uint8Array;
+  readonly stampHash: Uint8Array;
+}
+
+/** An entry with its number in its bin. */
+export interface BinEntry {
+  /** From 1, ascending within a bin, never given twice. */
+  readonly binId: bigint;
+  readonly entry: PullEntry;
+  /** Bytes of the chunk. */
+  readonly size: number;
+}
+
+/** What a delivery carries. */
+export interface StampedBytes {
+  readonly bytes: Uint8Array;
+  /** Empty in the rookery profile. */
+  readonly stamp: Uint8Array;
+}
+
+/** A chunk that was held against its address, as it comes from a peer. */
+export interface PullChunk {
+  readonly entry: PullEntry;
+  readonly chunk: VerifiedChunk;
+  readonly stamp: Uint8Array;
+}
+
+/**
+ * `stored`: it is in the reserve now and was not. `duplicate`: it was there. `stale`: the reserve has a later one in its place.
+ * `invalid`: the reserve does not take it.
+ */
+export type PullOutcome = "stored" | "duplicate" | "stale" | "invalid";
+
+/** The store write that ends a page, in the making: alone among all writes of the storage. */
+export interface SealWrite {
+  /** Whether each is in the reserve as this write will leave it. */
+  has(entries: readonly PullEntry[]): Promise<boolean[]>;
+  /** Written together with the chunks, or not at all. */
+  add(...ops: readonly WriteOp[]): void;
+}
+
+export interface PullPutOptions {
+  /** Called once with the write that the chunks are stored by, or, without chunks, with one of its own. */
+  readonly seal?: ((write: SealWrite, outcomes: readonly PullOutcome[]) => Promise<void>) | undefined;
+}
+
+export interface SubscribeOptions {
+  /** The last BinID of interest. The subscription ends once every number up to it has been given; default: never. */
+  readonly to?: bigint | undefined;
+  /** Ends the subscription, without an error. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A reserve: chunks by bin, numbered in the order of their arrival. */
+export interface PullStorage {
+  /** For each of the 32 bins the greatest BinID that is durable; 0: none was given. */
+  cursors(): Promise<readonly bigint[]>;
+
+  /** Another number whenever the reserve was made anew, never 0. */
+  epoch(): Promise<bigint>;
+
+  /**
+   * Entries of a bin in the order of their BinIDs, from the first that is not below `start` on; those that left the reserve are
+   * passed over. Behind the last one it waits for the next, without polling. Nothing is shown before it is durable.
+   */
+  subscribe(bin: number, start: bigint, options?: SubscribeOptions): AsyncIterable<BinEntry>;
+
+  /** Whether each entry is in the reserve. */
+  has(entries: readonly PullEntry[]): Promise<boolean[]>;
+
+  /** The bytes of each entry; `undefined` for one that is not, or no longer, in the reserve. */
+  get(entries: readonly PullEntry[]): Promise<(StampedBytes | undefined)[]>;
+
+  /** Stores chunks; durable when it resolves. One outcome each, in order. */
+  put(chunks: readonly PullChunk[], options?: PullPutOptions): Promise<PullOutcome[]>;
+
+  /** Whether an address lies in the area that this reserve is responsible for. */
+  within(address: Uint8Array): boolean;
+}
+
+/**
+ * Who is fetching what, for the whole process: what one source was asked for is not asked of another meanwhile. A claim ends with
+ * its release, or when the table finds it late.
+ */
+export interface PullWants {
+  /** Claims each chunk for `source`; false: another source has it. */
+  claim(kind: ChunkKind, addresses: readonly Uint8Array[], source: string): boolean[];
+  /** Ends claims of `source`: stored, failed or not wanted any more. Others' claims stay. */
+  release(kind: ChunkKind, addresses: readonly Uint8Array[], source: string): void;
+}
