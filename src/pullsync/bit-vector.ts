@@ -12,5 +12,8 @@ export function encodeBits(wanted: readonly boolean[]): Uint8Array {
 /** The first `count` bits; `undefined` when there are fewer. Bits beyond them do not count. */
 export function decodeBits(bytes: Uint8Array, count: number): boolean[] | undefined {
   if (8 * bytes.length < count) return undefined;
-  return Array.from({ length: count }, (_, i) => (((bytes[i >> 3] as number) >> (i & 7)) & 1) === 1);
+  return Array.from(
+    { length: count },
+    (_, i) => (((bytes[i >> 3] as number) >> (i & 7)) & 1) === 1,
+  );
 }

@@ -35,17 +35,17 @@ export interface PullCodec {
   readonly version: string;
   /** Whether Get carries `to`, which the server then keeps to. */
   readonly hasTo: boolean;
-  encodeSyn(): Uint8Array;
-  decodeSyn(bytes: Uint8Array): void;
-  encodeAck(message: PullCursors): Uint8Array;
-  decodeAck(bytes: Uint8Array): PullCursors;
-  encodeGet(message: GetMessage): Uint8Array;
-  decodeGet(bytes: Uint8Array): GetMessage;
-  encodeOffer(message: OfferMessage): Uint8Array;
-  decodeOffer(bytes: Uint8Array): OfferMessage;
-  encodeWant(bits: Uint8Array): Uint8Array;
-  decodeWant(bytes: Uint8Array): Uint8Array;
+  readonly encodeSyn: () => Uint8Array;
+  readonly decodeSyn: (bytes: Uint8Array) => void;
+  readonly encodeAck: (message: PullCursors) => Uint8Array;
+  readonly decodeAck: (bytes: Uint8Array) => PullCursors;
+  readonly encodeGet: (message: GetMessage) => Uint8Array;
+  readonly decodeGet: (bytes: Uint8Array) => GetMessage;
+  readonly encodeOffer: (message: OfferMessage) => Uint8Array;
+  readonly decodeOffer: (bytes: Uint8Array) => OfferMessage;
+  readonly encodeWant: (bits: Uint8Array) => Uint8Array;
+  readonly decodeWant: (bytes: Uint8Array) => Uint8Array;
   /** In parts, so that a chunk is not copied. */
-  encodeDelivery(message: DeliveryMessage): readonly Uint8Array[];
-  decodeDelivery(bytes: Uint8Array): DeliveryMessage;
+  readonly encodeDelivery: (message: DeliveryMessage) => readonly Uint8Array[];
+  readonly decodeDelivery: (bytes: Uint8Array) => DeliveryMessage;
 }

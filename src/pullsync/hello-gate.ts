@@ -1,5 +1,11 @@
 import { type Clock, type DeviceId, toHex } from "../base/index.ts";
-import { type Connection, FramedStream, NetError, type Stream, type Transport } from "../net/index.ts";
+import {
+  type Connection,
+  FramedStream,
+  NetError,
+  type Stream,
+  type Transport,
+} from "../net/index.ts";
 import { create, decode, encode, HelloSchema } from "../wire/index.ts";
 import { PullSyncError } from "./errors.ts";
 import { Exchange } from "./exchange.ts";

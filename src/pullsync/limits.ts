@@ -2,8 +2,8 @@
 
 /** Bins of a reserve: proximity 0 to 31, by the first 32 bits of an address. */
 export const BINS = 32;
-/** The greatest BinID and epoch: what a number of the language holds exactly, and no counter of ours reaches. */
-export const BIN_ID_MAX = 2n ** 53n - 1n;
+/** Bits of a BinID and of an epoch: what a number of the language holds exactly, and no counter of ours reaches. */
+export const BIN_ID_BITS = 53;
 /** Bytes of a frame of the rookery profile: a delivery of the largest chunk, with room. */
 export const PULLSYNC_FRAME_BYTES_MAX = 256 * 1024;
 /** Entries of an offer: Swarm's, so that want and offer stay small. */

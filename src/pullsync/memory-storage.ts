@@ -2,7 +2,7 @@ import type { Random } from "../base/index.ts";
 import { Wakeup } from "../net/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
 import { entryKeyOf } from "./entry.ts";
-import { newEpoch } from "./epoch.ts";
+import { newEpoch } from "./numbers.ts";
 import { BINS } from "./limits.ts";
 import { proximity } from "./proximity.ts";
 import type {

@@ -85,7 +85,9 @@ export interface SealWrite {
 
 export interface PullPutOptions {
   /** Called once with the write that the chunks are stored by, or, without chunks, with one of its own. */
-  readonly seal?: ((write: SealWrite, outcomes: readonly PullOutcome[]) => Promise<void>) | undefined;
+  readonly seal?:
+    | ((write: SealWrite, outcomes: readonly PullOutcome[]) => Promise<void>)
+    | undefined;
 }
 
 export interface SubscribeOptions {

@@ -4,12 +4,12 @@ import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import type { PullCodec } from "./codec.ts";
 import { entryOf } from "./entry.ts";
 import {
-  BIN_ID_MAX,
   LIVE_LINGER_MS,
   PAGE_BYTES_MAX,
   PAGE_ENTRIES_MAX,
   PULLSYNC_FRAME_BYTES_MAX,
 } from "./limits.ts";
+import { BIN_ID_MAX } from "./numbers.ts";
 import type { PeerName, PullEntry } from "./ports.ts";
 
 /** What differs between networks that replicate by pull-sync. The engine knows none of them. */

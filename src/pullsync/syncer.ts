@@ -105,12 +105,7 @@ export class Syncer implements AsyncDisposable {
    * @throws {PullSyncError} when no offer came that can be one; {WireError} likewise; the signal's reason; what the streamer throws.
    *   Later failures are in the result, with topmost 0.
    */
-  sync(
-    peer: PeerName,
-    bin: number,
-    start: bigint,
-    options: SyncOptions = {},
-  ): Promise<SyncResult> {
+  sync(peer: PeerName, bin: number, start: bigint, options: SyncOptions = {}): Promise<SyncResult> {
     if (!Number.isInteger(bin) || bin < 0 || bin >= BINS)
       throw new RangeError(`A bin is 0 to ${BINS - 1}, not ${bin}`);
     const { to } = options;
