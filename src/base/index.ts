@@ -13,6 +13,7 @@ export {
   BlobRef,
   type BlobRefFields,
   formatBlobRef,
+  isMediaType,
   parseBlobRef,
 } from "./blob-ref.ts";
 export { ByteReader, ByteWriter } from "./byte-io.ts";

@@ -6,8 +6,15 @@
  * @module
  */
 
+export { Blobs, type BlobsDeps, type BlobStatus, type RecipeStep } from "./blobs.ts";
 export { BlobError, type BlobErrorCode } from "./errors.ts";
+export { ADDRESS_PAGE_MAX, BLOB_BYTES_AT_ONCE_MAX, MISSING_NODES_PAGE_MAX } from "./limits.ts";
+export type { MissingChunks } from "./missing.ts";
+export type { StoredNode } from "./nodes.ts";
+export type { BlobSource } from "./pieces.ts";
 export type { PreOrderOptions } from "./pre-order.ts";
+export type { BlobPut, BlobPutOptions, PutProgress } from "./put.ts";
+export type { BlobRange } from "./read.ts";
 export {
   checkChunk,
   checkNode,

@@ -3,7 +3,14 @@ import { toHex } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { entries, recipeOf } from "../testkit/blobs/recipes.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs, twoWays } from "../testkit/golden.ts";
-import { checkNode, makeNode, type RecipeEntry, type VerifiedNode } from "./recipe.ts";
+import { noteOf, readNote } from "./notes.ts";
+import {
+  checkNode,
+  makeNode,
+  type NodeName,
+  type RecipeEntry,
+  type VerifiedNode,
+} from "./recipe.ts";
 
 const crypto = nodeCrypto();
 
@@ -32,6 +39,19 @@ function recipeCase(count: number): GoldenCase {
 
 const largest = (size: number): RecipeEntry[] => [{ address: new Uint8Array(32).fill(0xff), size }];
 
+/** The key and value by which a node is known to be whole. */
+function noteCases(name: string, node: NodeName): GoldenCase[] {
+  const op = noteOf(node);
+  const value = op.type === "put" ? op.value : new Uint8Array();
+  const { level, size } = node;
+  return [
+    { record: "note key", name, value: node.address, output: op.key },
+    twoWays("note", name, { level, size }, () => value, readNote),
+  ];
+}
+
+const SEVENS = new Uint8Array(32).fill(7);
+
 const PAIRS = goldenPairs("blobs", [
   nodeCase("one chunk of one byte", 1, entries(1)),
   nodeCase("three chunks", 1, entries(3)),
@@ -39,6 +59,9 @@ const PAIRS = goldenPairs("blobs", [
   nodeCase("the largest chunk", 1, largest(128 * 1024)),
   nodeCase("the largest blob", 7, largest(2 ** 53 - 1)),
   ...[0, 1, 2, 63, 64, 65, 256, 257, 20_000].map(recipeCase),
+  ...noteCases("least", { address: new Uint8Array(32), level: 1, size: 1 }),
+  ...noteCases("usual", { address: SEVENS, level: 2, size: 5_000_000 }),
+  ...noteCases("greatest", { address: new Uint8Array(32).fill(0xff), level: 7, size: 2 ** 53 - 1 }),
 ]);
 
 describe("what blobs are made of", () => {
