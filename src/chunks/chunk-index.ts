@@ -10,7 +10,9 @@ import { decodeIndexEntry, encodeIndexEntry, type IndexEntry } from "./records.t
 
 /** A chunk's name as a key of a map. */
 export function nameText({ kind, address }: ChunkName): string {
-  return String.fromCharCode(kind.code, ...address);
+  // Spread goes through an iterator, which costs five times as much.
+  const units = address as unknown as number[];
+  return String.fromCharCode(kind.code) + Reflect.apply(String.fromCharCode, undefined, units);
 }
 
 /** What the ordered store holds of each chunk, in order. */

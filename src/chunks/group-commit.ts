@@ -14,8 +14,7 @@ import type { CallResult, GroupWork, Waiting } from "./commit-queue.ts";
 import { ChunkError } from "./errors.ts";
 import type { ChunkName, SecondPut, VerifiedChunk } from "./kind.ts";
 import { INDEX_WRITE_BYTES_MAX, INDEX_WRITE_OPS_MAX } from "./limits.ts";
-import { PACK_HEADER_SIZE } from "./pack-format.ts";
-import { type PackCount, Packs } from "./packs.ts";
+import type { PackCount, Packs } from "./packs.ts";
 import type { IndexEntry, Location } from "./records.ts";
 
 /** A group whose bytes are durable. */
@@ -127,8 +126,9 @@ export class GroupCommit implements GroupWork<PreparedGroup> {
   #accept(call: Waiting, plan: Plan, decided: ReadonlyMap<VerifiedChunk, SecondPut>): boolean {
     const { capacityBytes, packs } = this.#deps;
     const lacking = plan.lackingOf(call.chunks, decided);
-    const room = Packs.room(plan.lacking) + Packs.room(lacking) + PACK_HEADER_SIZE;
-    if (lacking.length > 0 && capacityBytes !== undefined && packs.bytes + room > capacityBytes) {
+    const all = capacityBytes === undefined ? [] : [...plan.lacking, ...lacking];
+    const isTooMuch = packs.bytes + packs.room(all) > (capacityBytes ?? Number.POSITIVE_INFINITY);
+    if (lacking.length > 0 && isTooMuch) {
       call.reject(
         new ChunkError(
           "CHUNKS_FULL",

@@ -39,3 +39,4 @@ export {
 export { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, PUT_BYTES_MAX, PUT_CHUNKS_MAX } from "./limits.ts";
 export { type MemoryChunkFiles, memoryChunkFiles } from "./memory-files.ts";
 export { type ChunkStoreDeps, openChunkStore } from "./pack-chunk-store.ts";
+export { Wants, type WantSource } from "./wants.ts";

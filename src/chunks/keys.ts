@@ -25,11 +25,6 @@ export function chunkKey({ kind, address }: ChunkName): Uint8Array {
   return out.finish();
 }
 
-/** The address of an index entry's key. */
-export function addressOf(key: Uint8Array): Uint8Array {
-  return key.slice(CHUNK_KEY_PREFIX);
-}
-
 /** All index entries. */
 export const CHUNK_RANGE: KeyRange = spaceRange(SPACE_OF.chunk);
 
@@ -109,7 +104,9 @@ export function rowEdgeRange(root?: Uint8Array): KeyRange {
 
 /** Row edges of the blobs after `root`. */
 export function rowEdgesAfter(root: Uint8Array): KeyRange {
-  return rootsFrom(rootAfter(root) ?? GREATEST, undefined);
+  const next = rootAfter(root);
+  const { lt } = rowEdgeRange();
+  return next === undefined ? { gte: lt, lt } : rootsFrom(next, undefined);
 }
 
 function rootsFrom(first: Uint8Array, last: Uint8Array | undefined): KeyRange {

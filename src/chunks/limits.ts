@@ -26,3 +26,5 @@ export const PACK_READ_BYTES_MAX = 2 * 1024 * 1024;
 export const PACK_READ_GAP_BYTES_MAX = 16 * 1024;
 /** Times that a read looks its chunk up anew when what it read was replaced meanwhile. */
 export const READ_ATTEMPTS_MAX = 4;
+/** Chunks asked for at the same time in the whole process: as many as 4 GiB in chunks of 64 KiB, in about 20 MB of memory. */
+export const WANTS_MAX = 65_536;

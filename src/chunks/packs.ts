@@ -87,11 +87,10 @@ export class Packs {
     return this.#packs.get(pack)?.end ?? 0;
   }
 
-  /** Bytes that these chunks would take. */
-  static room(chunks: Iterable<VerifiedChunk>): number {
-    let bytes = 0;
-    for (const chunk of chunks) bytes += RECORD_HEADER_SIZE + chunk.bytes.length;
-    return bytes;
+  /** Bytes that the packs grow by when these chunks are appended. */
+  room(chunks: readonly VerifiedChunk[]): number {
+    const records = recordBytes(chunks);
+    return this.#hasRoom(records) ? records : PACK_HEADER_SIZE + records;
   }
 
   status(): Omit<ChunkStatus, "capacityBytes"> {
@@ -155,7 +154,7 @@ export class Packs {
    */
   async append(chunks: readonly VerifiedChunk[]): Promise<Location[]> {
     const { files, crypto, store, logger } = this.#deps;
-    const [number, pack] = this.#packFor(Packs.room(chunks));
+    const [number, pack] = this.#packFor(recordBytes(chunks));
     const pieces: Uint8Array[] = [];
     const at = pack.end;
     if (at === 0) pieces.push(packHeader(crypto, store.id, number));
@@ -184,10 +183,18 @@ export class Packs {
     return locations;
   }
 
-  #packFor(room: number): [number, Pack] {
+  /** Whether the current pack is there and takes as many bytes more. */
+  #hasRoom(bytes: number): boolean {
+    const pack = this.#packs.get(this.#current);
+    if (pack === undefined || pack.isSealed || pack.end === 0) return false;
+    return pack.end + bytes <= PACK_BYTES_MAX;
+  }
+
+  #packFor(bytes: number): [number, Pack] {
     const current = this.#packs.get(this.#current);
-    const hasRoom = current !== undefined && current.end + room <= PACK_BYTES_MAX;
-    if (hasRoom && !current.isSealed) return [this.#current, current];
+    // One that is empty was begun and could not be written.
+    const isEmpty = current?.end === 0 && !current.isSealed;
+    if (current !== undefined && (isEmpty || this.#hasRoom(bytes))) return [this.#current, current];
     if (current !== undefined) current.isSealed = true;
     this.#current += 1;
     const next: Pack = { record: NO_RECORD, end: 0, isSealed: false };
@@ -228,4 +235,10 @@ export class Packs {
       else pack.record = record;
     }
   }
+}
+
+function recordBytes(chunks: readonly VerifiedChunk[]): number {
+  let bytes = 0;
+  for (const chunk of chunks) bytes += RECORD_HEADER_SIZE + chunk.bytes.length;
+  return bytes;
 }

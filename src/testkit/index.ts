@@ -64,3 +64,14 @@ export {
   spawnChild,
 } from "./child.ts";
 export { batchesIn, batchOf } from "./store/store-batches.ts";
+export { FaultyChunkFiles, type FilesAction, type FilesFault } from "./chunks/chunk-faults.ts";
+export { chunkFilesRules, type ChunkFilesWorld } from "./chunks/chunk-files-rules.ts";
+export { chunkStoreRules } from "./chunks/chunk-rules.ts";
+export {
+  chunkWorld,
+  type ChunkWorld,
+  memoryChunkWorld,
+  type OpenChunks,
+  sampleChunk,
+  sampleChunks,
+} from "./chunks/chunk-world.ts";
