@@ -1,4 +1,3 @@
-import type { Crypto } from "../base/index.ts";
 import { type ChunkName, type ChunkStore, CONTENT, nodeEdges } from "../chunks/index.ts";
 import type { WriteOp } from "../store/index.ts";
 import { BlobError, invalid } from "./errors.ts";
@@ -7,11 +6,6 @@ import { type NodeName, parseNode, type RecipeEntry, type RecipeNode } from "./r
 /** A node that is here. */
 export interface StoredNode extends RecipeNode {
   readonly bytes: Uint8Array;
-}
-
-export interface NodesDeps {
-  readonly chunks: ChunkStore;
-  readonly crypto: Crypto;
 }
 
 export const contentName = (address: Uint8Array): ChunkName => ({ kind: CONTENT, address });
