@@ -169,7 +169,7 @@ export class Libp2pStream implements Stream {
     if (this.#failure !== undefined) return;
     const { data } = event;
     for (const piece of data instanceof Uint8Array ? [data] : data) {
-      this.#pieces.push(piece);
+      this.#pieces.push(plain(piece));
       this.#pieceBytes += piece.length;
     }
     // Within `resume` it must not be paused: yamux opens the window once more after this event.
@@ -247,4 +247,10 @@ export class Libp2pStream implements Stream {
 function closedBy(error: unknown): NetError {
   if (error instanceof NetError) return error;
   return new NetError("NET_CLOSED", "Stream ended: connection lost", { cause: error });
+}
+
+/** The same memory as a plain `Uint8Array`: what comes is a Buffer, whose `slice` shares memory. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -112,6 +112,7 @@ export async function readPattern(
   while (count < length) {
     const piece = await stream.read();
     if (piece === undefined) break;
+    equal(piece.constructor === Uint8Array, true, "a piece is a plain Uint8Array");
     isPattern(piece, from + count);
     count += piece.length;
   }
