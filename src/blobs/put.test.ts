@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concatBytes, equalBytes, formatBlobRef, toHex } from "../base/index.ts";
-import { CONTENT, parentsOf } from "../chunks/index.ts";
+import { CONTENT, memoryChunkFiles, openChunkStore, parentsOf } from "../chunks/index.ts";
+import { nodeCrypto } from "../node/index.ts";
 import {
   type BlobsWorld,
   chunksIn,
@@ -10,7 +11,14 @@ import {
   type OpenBlobs,
 } from "../testkit/blobs/blobs-world.ts";
 import { blocks } from "../testkit/chunker-inputs.ts";
-import { rejects, rejectsNamed } from "../testkit/index.ts";
+import {
+  fullDiskError,
+  memoryStoreWorld,
+  recovered,
+  rejects,
+  rejectsNamed,
+} from "../testkit/index.ts";
+import { Blobs } from "./blobs.ts";
 import { PUT_BATCH_BYTES, PUT_BATCHES_WRITTEN_MAX } from "./limits.ts";
 import { contentName } from "./nodes.ts";
 import type { PutProgress } from "./put.ts";
@@ -152,7 +160,7 @@ describe.each(WORLDS)("put %s", (_, makeWorld) => {
 });
 
 /** Every node that is noted as whole has all that it names here, down to the chunks. */
-async function expectOnlyWholeNodes(opened: OpenBlobs): Promise<void> {
+async function expectOnlyWholeNodes(opened: Pick<OpenBlobs, "store" | "chunks">): Promise<void> {
   const range = { gte: Uint8Array.of(0x31), lt: Uint8Array.of(0x32) };
   for await (const { key } of opened.store.scan(range)) {
     const child = key.slice(2, 34);
@@ -268,6 +276,21 @@ describe("put", () => {
     expect(isTold).toBe(true);
     await expect(opened.blobs.put([LARGE], { signal: ending.signal })).rejects.toThrow("no more");
     expect((await chunksIn(opened)).size).toBe(0);
+  });
+
+  test("[BL15] when the index cannot be written it fails with a code, and goes on when it can", async () => {
+    await using world = memoryStoreWorld();
+    await using store = await world.open();
+    const crypto = nodeCrypto();
+    await using chunks = await openChunkStore({ store, files: memoryChunkFiles(), crypto });
+    await using blobs = new Blobs({ store, chunks, crypto });
+    world.medium.failWrite({ error: fullDiskError() }, 2);
+    await rejects(blobs.put([LARGE]), "STORE_FULL");
+    await expectOnlyWholeNodes({ store, chunks });
+    await recovered(store, world.clock);
+    const { ref } = await blobs.put([LARGE]);
+    expect(equalBytes(await blobs.bytes(ref), LARGE)).toBe(true);
+    expect(await blobs.isWhole(ref)).toBe(true);
   });
 
   test("[BL15] what the source throws comes through, and nothing goes on", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BlobRef, concatBytes, equalBytes } from "../base/index.ts";
 import { CONTENT, contentChunk } from "../chunks/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { memoryBlobsWorld, watched } from "../testkit/blobs/blobs-world.ts";
+import { diskBlobsWorld, memoryBlobsWorld, watched } from "../testkit/blobs/blobs-world.ts";
 import { blocks } from "../testkit/chunker-inputs.ts";
 import { rejects, rejectsNamed } from "../testkit/index.ts";
 import { makeNode } from "./recipe.ts";
@@ -19,8 +19,11 @@ async function all(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
 }
 
 describe("read", () => {
-  test("[BL9] any range is that of the bytes", async () => {
-    await using world = memoryBlobsWorld();
+  test.for([
+    ["in memory", async () => memoryBlobsWorld()],
+    ["on disk", diskBlobsWorld],
+  ] as const)("[BL9] any range is that of the bytes, %s", async ([, makeWorld]) => {
+    await using world = await makeWorld();
     await using opened = await world.open();
     for (const size of [0, 1, 5_000, 300_000, LARGE.length]) {
       const bytes = LARGE.subarray(0, size);

@@ -1,8 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BlobRef, concatBytes, toHex } from "../base/index.ts";
+import { BlobRef, concatBytes, equalBytes, toHex } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { entries, preOrderOf, recipeOf, rootName } from "../testkit/blobs/recipes.ts";
+import {
+  entries,
+  preOrderOf,
+  recipeOf,
+  rootName,
+  type WholeRecipe,
+} from "../testkit/blobs/recipes.ts";
 import { block } from "../testkit/chunker-inputs.ts";
 import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/index.ts";
 import {
@@ -11,7 +17,9 @@ import {
   makeNode,
   type NodeName,
   type RecipeEntry,
+  type RecipeNode,
   rootOf,
+  type VerifiedNode,
 } from "./recipe.ts";
 import { RecipeVerifier } from "./recipe-verifier.ts";
 
@@ -37,6 +45,42 @@ const nameOf = (bytes: Uint8Array, level: number, size: number): NodeName => ({
   level,
   size,
 });
+
+/** A node with its first entry changed. */
+function changed(node: RecipeNode, change: (entry: RecipeEntry) => RecipeEntry): RecipeNode {
+  return { ...node, entries: node.entries.map((entry, i) => (i === 0 ? change(entry) : entry)) };
+}
+
+/** A recipe from a node down in pre-order, with one node changed and the addresses above it true again. */
+function retold(
+  recipe: WholeRecipe,
+  from: Uint8Array,
+  chosen: Uint8Array,
+  change: (node: RecipeNode) => RecipeNode,
+): { address: Uint8Array; pieces: Uint8Array[] } {
+  const known = recipe.nodes.get(toHex(from));
+  if (known === undefined) return { address: from, pieces: [] };
+  const below: Uint8Array[] = [];
+  const list = known.entries.map(({ address, size }) => {
+    const child = retold(recipe, address, chosen, change);
+    below.push(...child.pieces);
+    return { address: child.address, size };
+  });
+  const isOther =
+    equalBytes(from, chosen) ||
+    list.some(({ address }, i) => address !== known.entries[i]?.address);
+  if (!isOther) return { address: from, pieces: [known.chunk.bytes, ...below] };
+  const { level, size } = known;
+  const node = { address: from, level, size, entries: list };
+  const told = equalBytes(from, chosen) ? change(node) : node;
+  const sizes = told.entries.map((entry) => entry.size);
+  const bytes = lie(
+    told.level,
+    told.entries.map(({ address }) => address),
+    sizes,
+  );
+  return { address: crypto.sha256(bytes), pieces: [bytes, ...below] };
+}
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
 
@@ -273,7 +317,7 @@ describe("pre-order", () => {
             refused,
           );
       }),
-      { seed: 6, numRuns: 60 },
+      { seed: 6, numRuns: 25 },
     );
     expect(() => verify([...inOrder, other])).toThrow(refused);
   });
@@ -307,6 +351,39 @@ describe("pre-order", () => {
       expect(pieces.length).toBe(levels === 1 ? starts.length : recipe.nodes.size - 1);
     }
     expect(() => new RecipeVerifier(crypto, []).take(inOrder[0] as Uint8Array)).toThrow(refused);
+  });
+
+  test("[BL4] [BL6] a tree that lies anywhere is refused, though every hash in it is true", () => {
+    // Every node above the one that lies names it by its true address, and by the size that it should have.
+    const lies: Record<string, (node: RecipeNode) => RecipeNode> = {
+      "a level up": (node) => ({ ...node, level: node.level + 1 }),
+      "a level down": (node) => ({ ...node, level: node.level === 1 ? 3 : node.level - 1 }),
+      "a byte more": (node) => changed(node, (entry) => ({ ...entry, size: entry.size + 1 })),
+      "an entry less": (node) => ({ ...node, entries: node.entries.slice(1) }),
+      "an entry twice": (node) => ({
+        ...node,
+        entries: [...node.entries, ...node.entries.slice(-1)].slice(-256),
+      }),
+      "another level's node": (node) =>
+        changed(node, (entry) => ({ ...entry, address: recipe.root })),
+    };
+    const all = [...recipe.nodes.values()];
+    const kinds = fc.constantFrom(...Object.keys(lies));
+    fc.assert(
+      fc.property(kinds, fc.nat(all.length - 1), (kind, i) => {
+        const chosen = all[i] as VerifiedNode;
+        // Below level 1 there are chunks, whose bytes are not in the recipe.
+        if (kind === "another level's node" && chosen.level === 1) return;
+        const lie = lies[kind] as (node: RecipeNode) => RecipeNode;
+        const { address, pieces } = retold(recipe, recipe.root, chosen.address, lie);
+        const name = { ...rootName(recipe), address };
+        expect(() => verify(pieces, name)).toThrow(refused);
+      }),
+      { seed: 46, numRuns: 100 },
+    );
+    const { address, pieces } = retold(recipe, recipe.root, recipe.root, (node) => node);
+    expect(address).toEqual(recipe.root);
+    expect(verify(pieces)).toBe(inOrder.length);
   });
 
   test("[BL6] a tree whose lower node lies under true hashes is refused where it lies", () => {

@@ -61,7 +61,7 @@ describe("the chunker", () => {
   });
 
   test("[CU3] cuts where the rule says, and within the limits", () => {
-    const bytes = blocks(3_000_000, 100_000);
+    const bytes = blocks(1_000_000, 100_000);
     const found = lengths(cut(bytes));
     expect(found).toEqual(expectedLengths(bytes));
     for (const length of found.slice(0, -1)) {
@@ -100,9 +100,9 @@ describe("the chunker", () => {
   });
 
   test("[CU5] cuts alike however the bytes come, and loses none", () => {
-    const bytes = blocks(600_000, 7);
+    const bytes = blocks(300_000, 7);
     const whole = cut(bytes);
-    expect(whole.length).toBeGreaterThan(5);
+    expect(whole.length).toBeGreaterThan(4);
     const places = fc.array(fc.integer({ min: 0, max: bytes.length }), { maxLength: 60 });
     fc.assert(
       fc.property(places, (chosen) => {
@@ -112,7 +112,7 @@ describe("the chunker", () => {
         expect(lengths(chunks)).toEqual(lengths(whole));
         expect(Buffer.compare(concatBytes(...chunks), bytes)).toBe(0);
       }),
-      { seed: 5, numRuns: 200 },
+      { seed: 5, numRuns: 60 },
     );
     const chunker = new Chunker();
     const slowly: Uint8Array[] = [];
@@ -130,19 +130,19 @@ describe("the chunker", () => {
         const begin = before.reduce((sum, length) => sum + length, 0);
         expect(lengths(cut(bytes.subarray(begin)))).toEqual(after.slice(before.length));
       }),
-      { seed: 6, numRuns: 40 },
+      { seed: 6, numRuns: 20 },
     );
   });
 
   test("[CU6] after a splice the cuts of what follows are found again", () => {
-    const bytes = blocks(4_000_000, 11);
+    const bytes = blocks(3_000_000, 11);
     const ends = (chunks: readonly Uint8Array[], shift: number): Set<number> => {
       let end = 0;
       return new Set(chunks.map(({ length }) => (end += length) - shift));
     };
     const before = ends(cut(bytes), 0);
     const edit = fc.record({
-      at: fc.integer({ min: 0, max: 1_000_000 }),
+      at: fc.integer({ min: 0, max: 500_000 }),
       removed: fc.integer({ min: 0, max: 200_000 }),
       added: fc.uint8Array({ maxLength: 3_000 }),
     });
@@ -158,7 +158,7 @@ describe("the chunker", () => {
           [...all].filter((end) => end >= Number(first));
         expect(beyond(after)).toEqual(beyond(before));
       }),
-      { seed: 60, numRuns: 30 },
+      { seed: 60, numRuns: 15 },
     );
   });
 
@@ -182,9 +182,9 @@ describe("the chunker", () => {
   });
 
   test("the mean of random bytes is near 39 KiB", () => {
-    const bytes = blocks(24_000_000, 1_000_000);
+    const bytes = blocks(12_000_000, 1_000_000);
     const mean = bytes.length / cut(bytes).length / 1024;
-    expect(mean).toBeGreaterThan(36.5);
-    expect(mean).toBeLessThan(41.5);
+    expect(mean).toBeGreaterThan(36);
+    expect(mean).toBeLessThan(42);
   });
 });

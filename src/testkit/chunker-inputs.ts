@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** SHA-256 of `number` as four bytes, big-endian. */
 export function block(number: number): Uint8Array {
   const input = new Uint8Array(4);
   new DataView(input.buffer).setUint32(0, number);
-  return createHash("sha256").update(input).digest();
+  return hash("sha256", input, "buffer");
 }
 
 /** `length` bytes that look random and are easily made elsewhere: the blocks from number `first` on, one after another. */
