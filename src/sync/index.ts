@@ -7,6 +7,7 @@
  */
 
 export { SyncError, type SyncErrorCode } from "./errors.ts";
+export { isPeerFault } from "./fault.ts";
 export { type GroupStatus, hasGroups, type PendingProgress } from "./groups.ts";
 export type { PullProgress } from "./initiator.ts";
 export type { DeviceType, Member } from "./members.ts";

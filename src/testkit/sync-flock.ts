@@ -36,6 +36,11 @@ export class SyncFlock implements AsyncDisposable {
     return peer;
   }
 
+  /** The peer is closed by whoever asks for this. */
+  forget(peer: SyncPeer): void {
+    this.#peers.delete(peer);
+  }
+
   async close(peer: SyncPeer): Promise<void> {
     this.#peers.delete(peer);
     await peer[Symbol.asyncDispose]();

@@ -1,0 +1,121 @@
+import { type DeviceId, equalBytes, logIdOf, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import { rowEdgesOf } from "../chunks/index.ts";
+import type { History, SeenRef } from "../history/index.ts";
+import type { Store } from "../store/index.ts";
+import type { SyncService } from "../sync/index.ts";
+
+/** A blob without what is only for people: what requests name. */
+export interface BlobId {
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+  readonly size: number;
+  readonly depth: number;
+}
+
+export interface BlobAccessDeps {
+  readonly store: Store;
+  readonly history: History;
+  readonly sync: Pick<SyncService, "sharing" | "isPaused" | "onGroups">;
+}
+
+/** Where a blob appears: the groups whose rows name it, and the devices that wrote those rows. */
+export interface Appearance {
+  readonly groups: readonly ScopeId[];
+  readonly authors: ReadonlySet<DeviceId>;
+}
+
+/** Who may fetch which blob, by the rows and groups that are here. [EX1] */
+export class BlobAccess implements Disposable {
+  readonly #deps: BlobAccessDeps;
+  readonly #stops: (() => void)[];
+  readonly #scopes = new Map<number, ScopeId>();
+  #version = 0;
+
+  constructor(deps: BlobAccessDeps) {
+    this.#deps = deps;
+    const { history, sync } = deps;
+    this.#stops = [
+      sync.onGroups(() => (this.#version += 1)),
+      history.onWritten(({ database, parts, refs }) => {
+        const isOfGroup = (number: number): boolean =>
+          this.scopeOf(number, database)?.kind !== "collection";
+        if (refs === undefined || refs.length > 0 || parts.some((part) => isOfGroup(part.scope)))
+          this.#version += 1;
+      }),
+    ];
+  }
+
+  /** Changes whenever an answer may have changed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether a peer may fetch a blob: a member that may read a group in which it appears, or anyone where a group is not private. [EX1] */
+  async mayFetch(peer: DeviceId, blob: BlobId): Promise<boolean> {
+    const asked = new Set<number>();
+    for await (const { cause, ref } of rowEdgesOf(this.#deps.store, blob.root)) {
+      if (ref.size !== blob.size || ref.depth !== blob.depth || asked.has(cause.scope)) continue;
+      asked.add(cause.scope);
+      if (this.groupsOf(cause.scope).some((group) => this.#mayFetchOf(peer, group))) return true;
+    }
+    return false;
+  }
+
+  #mayFetchOf(peer: DeviceId, group: ScopeId): boolean {
+    const { sharing } = this.#deps.sync;
+    if (this.#deps.sync.isPaused(group.database)) return false;
+    return sharing.isReader(peer, group) || !sharing.isPrivate(group);
+  }
+
+  /** Where a blob appears, by all rows that name it. */
+  async appearance(root: Uint8Array): Promise<Appearance> {
+    const scopes = new Set<number>();
+    const logs = new Set<number>();
+    for await (const { cause } of rowEdgesOf(this.#deps.store, root)) {
+      scopes.add(cause.scope);
+      logs.add(cause.log);
+    }
+    const groups = new Map(
+      [...scopes]
+        .flatMap((scope) => this.groupsOf(scope))
+        .map((group) => [scopeKeyOf(group), group] as const),
+    );
+    const authors = new Set(
+      Array.from(logs, (log) => logIdOf(this.#deps.history.logOf(log)).device),
+    );
+    return { groups: [...groups.values()], authors };
+  }
+
+  /** The rows' scopes in which a blob is named, each once, with the BlobRef as one of its rows has it. */
+  async seen(root: Uint8Array): Promise<SeenRef[]> {
+    const scopes = new Map<number, SeenRef>();
+    for await (const { cause, ref } of rowEdgesOf(this.#deps.store, root))
+      scopes.set(cause.scope, { scope: cause.scope, ref });
+    return [...scopes.values()];
+  }
+
+  /** Groups that share the collection with this number here. */
+  groupsOf(scope: number): ScopeId[] {
+    const id = this.scopeOf(scope);
+    return id?.kind === "collection" ? this.#deps.sync.sharing.groupsOf(id) : [];
+  }
+
+  /** The scope with a number, looked for in one database or in all. */
+  scopeOf(number: number, database?: string): ScopeId | undefined {
+    const known = this.#scopes.get(number);
+    if (known !== undefined) return known;
+    const { history } = this.#deps;
+    for (const name of database === undefined ? history.databases() : [database])
+      for (const scope of history.scopes(name)) this.#scopes.set(scope.number, scope.id);
+    return this.#scopes.get(number);
+  }
+
+  [Symbol.dispose](): void {
+    for (const stop of this.#stops) stop();
+  }
+}
+
+/** Whether both name the same blob and say the same of it. */
+export function isSameBlob(a: BlobId, b: BlobId): boolean {
+  return a.size === b.size && a.depth === b.depth && equalBytes(a.root, b.root);
+}
