@@ -1,5 +1,6 @@
 import { toHex } from "../../base/index.ts";
 import {
+  makeNode,
   type NodeName,
   type RecipeEntry,
   RecipeBuilder,
@@ -28,6 +29,23 @@ export function recipeOf(chunks: readonly RecipeEntry[]): WholeRecipe {
   const { root, size, depth, nodes: last } = builder.end();
   const all = [...nodes, ...last].map((node) => [toHex(node.address), node] as const);
   return { root, size, depth, nodes: new Map(all) };
+}
+
+/** A recipe of three levels, three entries in each node: as another writer may cut it. */
+export function smallRecipe(): WholeRecipe {
+  const nodes = new Map<string, VerifiedNode>();
+  let row: RecipeEntry[] = entries(27);
+  for (let level = 1; level <= 3; level++) {
+    const next: RecipeEntry[] = [];
+    for (let at = 0; at < row.length; at += 3) {
+      const node = makeNode(nodeCrypto(), level, row.slice(at, at + 3));
+      nodes.set(toHex(node.address), node);
+      next.push(node);
+    }
+    row = next;
+  }
+  const [root] = row as [RecipeEntry];
+  return { root: root.address, size: root.size, depth: 3, nodes };
 }
 
 /** The nodes from the one with this address down, in pre-order. */
