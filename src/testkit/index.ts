@@ -70,8 +70,10 @@ export { chunkStoreRules } from "./chunks/chunk-rules.ts";
 export {
   chunkWorld,
   type ChunkWorld,
+  holdsAll,
   memoryChunkWorld,
   type OpenChunks,
   sampleChunk,
   sampleChunks,
 } from "./chunks/chunk-world.ts";
+export { chunksOfPut, FILL_BYTES, putsIn, readAll } from "./chunks/chunk-puts.ts";
