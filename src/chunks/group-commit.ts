@@ -72,7 +72,7 @@ export class GroupCommit implements GroupWork<PreparedGroup> {
   ): Promise<PreparedGroup> {
     const { store, packs } = this.#deps;
     if (store.state === "readOnly") throw readOnlyError();
-    await packs.restore();
+    await packs.recall();
     const removed = new Set(
       calls.flatMap(({ removals }) => removals.map(({ name }) => nameText(name))),
     );

@@ -57,6 +57,7 @@ class PackChunkStore implements ChunkStore {
   readonly #queue: CommitQueue<PreparedGroup>;
   readonly #listeners = new Set<LostListener>();
   readonly #reads = new Set<Promise<unknown>>();
+  readonly #endListening: () => void;
   #closed: Promise<void> | undefined;
 
   constructor(deps: ChunkStoreDeps, packs: Packs) {
@@ -66,6 +67,10 @@ class PackChunkStore implements ChunkStore {
     const reader = new ChunkReader(deps.files, deps.crypto);
     this.#reader = reader;
     this.#queue = new CommitQueue(new GroupCommit({ store, packs, reader, capacityBytes }));
+    this.#endListening = store.onState((state) => {
+      // A call that changes nothing: what a failed write has left there is taken up now, not at the next put.
+      if (state === "open") this.#queue.push({ chunks: [], removals: [] }).catch(() => {});
+    });
   }
 
   async put(chunks: readonly VerifiedChunk[], options: PutOptions = {}): Promise<PutOutcome[]> {
@@ -146,6 +151,7 @@ class PackChunkStore implements ChunkStore {
   }
 
   async #close(): Promise<void> {
+    this.#endListening();
     // A read may find a chunk damaged, and take it out.
     while (this.#reads.size > 0) await Promise.allSettled(this.#reads);
     await this.#queue.idle();

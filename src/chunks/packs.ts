@@ -61,7 +61,7 @@ export interface PackCount {
 export class Packs {
   readonly #deps: PacksDeps;
   readonly #packs: Map<number, Pack>;
-  /** Files that may hold more than their `end`: cut before anything is appended anywhere. */
+  /** Files that may hold more than their `end`: to be cut before anything is appended anywhere. */
   readonly #uncut = new Set<number>();
   /** The file that is appended to, unless it is sealed. */
   #current: number;
@@ -96,13 +96,14 @@ export class Packs {
   status(): Omit<ChunkStatus, "capacityBytes"> {
     const sum = { chunks: 0, bytes: 0, packs: 0, packBytes: 0, deadBytes: 0 };
     for (const { record, end } of this.#packs.values()) {
-      if (end === 0 && record.length === 0) continue;
+      if (record.length === 0) continue;
+      const counted = Math.min(record.length, end);
       const live = PACK_HEADER_SIZE + record.chunks * RECORD_HEADER_SIZE + record.bytes;
       sum.chunks += record.chunks;
       sum.bytes += record.bytes;
       sum.packs += 1;
-      sum.packBytes += end;
-      sum.deadBytes += Math.max(0, Math.min(record.length, end) - live);
+      sum.packBytes += counted;
+      sum.deadBytes += Math.max(0, counted - live);
     }
     return sum;
   }
@@ -112,13 +113,22 @@ export class Packs {
     this.#isForgotten = true;
   }
 
-  /**
-   * Makes the files hold what counts and nothing else. To be called before `append`.
-   *
-   * @throws {ChunkError} `CHUNKS_READ_ONLY`; {StoreError}.
-   */
-  async restore(): Promise<void> {
-    if (this.#isForgotten) await this.#recall();
+  /** Makes memory count what the ordered store does, where a failed write of it has left that open. @throws {StoreError}. */
+  async recall(): Promise<void> {
+    if (!this.#isForgotten) return;
+    const records = await readPackRecords(this.#deps.store);
+    for (const [number, pack] of this.#packs) {
+      pack.record = records.get(number) ?? NO_RECORD;
+      // A damaged file may hold less than its record says.
+      const end = Math.min(pack.end, pack.record.length);
+      if (end < pack.end) this.#uncut.add(number);
+      pack.end = end;
+    }
+    this.#isForgotten = false;
+  }
+
+  /** Cuts files to what counts in them. @throws {ChunkError} `CHUNKS_READ_ONLY`. */
+  async #cut(): Promise<void> {
     for (const pack of this.#uncut) {
       try {
         await this.#deps.files.truncate(pack, this.#packs.get(pack)?.end ?? 0);
@@ -134,25 +144,15 @@ export class Packs {
     }
   }
 
-  async #recall(): Promise<void> {
-    const records = await readPackRecords(this.#deps.store);
-    for (const [number, pack] of this.#packs) {
-      pack.record = records.get(number) ?? NO_RECORD;
-      // A damaged file may hold less than its record says.
-      const end = Math.min(pack.end, pack.record.length);
-      if (end < pack.end) this.#uncut.add(number);
-      pack.end = end;
-    }
-    this.#isForgotten = false;
-  }
-
   /**
    * Appends chunks to one pack and syncs it; answers where each lies, in order. They do not count before an index write
-   * does. One call at a time.
+   * does. One call at a time, after `recall`.
    *
-   * @throws {ChunkError} `CHUNKS_FULL`, `CHUNKS_WRITE_FAILED`: what the file holds of them is cut by the next `restore`.
+   * @throws {ChunkError} `CHUNKS_FULL`, `CHUNKS_WRITE_FAILED`: what the file holds of them is cut by the next call;
+   *   `CHUNKS_READ_ONLY` when that fails.
    */
   async append(chunks: readonly VerifiedChunk[]): Promise<Location[]> {
+    await this.#cut();
     const { files, crypto, store, logger } = this.#deps;
     const [number, pack] = this.#packFor(recordBytes(chunks));
     const pieces: Uint8Array[] = [];

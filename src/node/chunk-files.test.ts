@@ -13,6 +13,7 @@ import {
   seededRandom,
   tempFolder,
 } from "../testkit/index.ts";
+import { writeAll } from "./chunk-files.ts";
 import { openClassicLevel } from "./disk-store.ts";
 import { openDiskStore, openNodeChunkFiles } from "./index.ts";
 
@@ -92,6 +93,26 @@ describe("folder", () => {
       "chunks.foreign-2",
     ]);
     expect(await readdir(folder.at("chunks.foreign-2"))).toEqual(["00000001.pack"]);
+  });
+
+  test("[CH27] a system that takes a few bytes at a time gets them all, each once", async () => {
+    for (const most of [1, 2, 3, 7, 100]) {
+      const file: number[] = [];
+      const pieces = [3, 0, 5, 1, 1, 4].map((size, i) => new Uint8Array(size).fill(i));
+      await writeAll(
+        {
+          async writev(buffers, position) {
+            expect(position).toBe(10 + file.length);
+            const offered = (buffers as unknown as Uint8Array[]).flatMap((piece) => [...piece]);
+            file.push(...offered.slice(0, most));
+            return { bytesWritten: Math.min(most, offered.length), buffers };
+          },
+        },
+        10,
+        pieces,
+      );
+      expect(file).toEqual(pieces.flatMap((piece) => [...piece]));
+    }
   });
 
   test("[CH27] a refusal of the system has a code", async () => {

@@ -197,9 +197,9 @@ class FolderChunkFiles implements ChunkFiles {
   }
 }
 
-/** Writes `pieces` at `at`: a system may take fewer than it is given. */
-async function writeAll(
-  handle: FileHandle,
+/** Writes `pieces` at `at`: a system may take fewer bytes than it is given. */
+export async function writeAll(
+  handle: Pick<FileHandle, "writev">,
   at: number,
   pieces: readonly Uint8Array[],
 ): Promise<true> {

@@ -68,12 +68,16 @@ export { FaultyChunkFiles, type FilesAction, type FilesFault } from "./chunks/ch
 export { chunkFilesRules, type ChunkFilesWorld } from "./chunks/chunk-files-rules.ts";
 export { chunkStoreRules } from "./chunks/chunk-rules.ts";
 export {
+  brokenFilesError,
   chunkWorld,
   type ChunkWorld,
+  fullFilesError,
   holdsAll,
   memoryChunkWorld,
   type OpenChunks,
   sampleChunk,
   sampleChunks,
+  VERSIONED,
+  versioned,
 } from "./chunks/chunk-world.ts";
 export { chunksOfPut, FILL_BYTES, putsIn, readAll } from "./chunks/chunk-puts.ts";

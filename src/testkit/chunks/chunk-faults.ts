@@ -33,6 +33,12 @@ export class FaultyChunkFiles implements ChunkFiles {
     this.#faults.set(action, [...planned, fault]);
   }
 
+  /** Takes back what is to fail. */
+  forgetFaults(): void {
+    this.#faults.clear();
+    this.outages.clear();
+  }
+
   /** How often something was done. */
   count(action: string): number {
     return this.done.filter((one) => one.startsWith(`${action} `)).length;

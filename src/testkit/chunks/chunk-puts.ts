@@ -1,25 +1,32 @@
 /** Numbered puts that tell by themselves whether they are there whole: made before a kill and looked up after it. */
 
-import { type ChunkStore, CONTENT, type VerifiedChunk } from "../../chunks/index.ts";
+import { type ChunkStore, CONTENT, contentChunk, type VerifiedChunk } from "../../chunks/index.ts";
 import type { Store } from "../../store/index.ts";
 import { equal } from "../expect.ts";
 import { key } from "../stores.ts";
-import { holdsAll, sampleChunk } from "./chunk-world.ts";
+import { holdsAll, testCrypto } from "./chunk-world.ts";
 
 /** Bytes of a chunk that fills a disk: a few dozen fill a file of some megabytes. */
 export const FILL_BYTES = 64 * 1024;
 /** Chunks of the largest put. */
 const CHUNKS_MAX = 6;
 /** Bytes of the largest chunk but one. */
-const BYTES_MAX = 40_000;
+const BYTES_MAX = 120_000;
 
 /** The chunks of put `number`: some of its own, and one that the puts around it have too. */
 export function chunksOfPut(number: number): VerifiedChunk[] {
   const own = Array.from({ length: 1 + (number % CHUNKS_MAX) }, (_, i) => {
     const seed = 10 * number + i;
-    return sampleChunk(seed, 1 + ((seed * 7_919) % BYTES_MAX));
+    return patterned(seed, 8 + ((seed * 7_919) % BYTES_MAX));
   });
-  return [...own, sampleChunk(2 ** 40 + Math.floor(number / 8), 1_000)];
+  return [...own, patterned(2 ** 40 + Math.floor(number / 8), 1_000)];
+}
+
+/** Made at once, so that a process that is killed is writing and not making. */
+function patterned(seed: number, size: number): VerifiedChunk {
+  const bytes = new Uint8Array(size).fill(seed);
+  new DataView(bytes.buffer).setFloat64(0, seed);
+  return contentChunk(testCrypto, bytes);
 }
 
 export const rowOfPut = (number: number): string => `put/${String(number).padStart(8, "0")}`;
