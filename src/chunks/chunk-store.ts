@@ -39,6 +39,7 @@ export interface PutOptions {
   /**
    * Called once, when the chunks' bytes are durable and the index is about to be written: alone among all writes of the
    * store, in the order of the calls. When it throws nothing of this call is written, and `put` rejects with what it threw.
+   * It must not wait for another change of this store, which waits for it. Of `delete`: `outcomes` is empty. [CH7]
    */
   readonly with?: (write: ChunkWrite, outcomes: readonly PutOutcome[]) => Promise<void> | void;
 }
