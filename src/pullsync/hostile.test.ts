@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { concatBytes, fromHex } from "../base/index.ts";
 import type { VerifiedChunk } from "../chunks/index.ts";
 import { rejects } from "../testkit/index.ts";
-import { type MemoryPullWorld, memoryPullWorld } from "../testkit/pullsync/pull-memory-world.ts";
+import { memoryPullWorld } from "../testkit/pullsync/pull-worlds.ts";
 import {
   chunksInBin,
   contentOfReserve,
@@ -21,17 +21,16 @@ import {
   serveRawCursors,
 } from "../testkit/pullsync/raw-peer.ts";
 import { codeOfFailure, untilSo } from "../testkit/pullsync/syncer-rules.ts";
-import type { SyncResult } from "./client.ts";
+import type { SyncResult } from "./deliveries.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
-import { entryOf } from "./entry.ts";
+import { BIN_ID_MAX, entryOf } from "./entry.ts";
 import { EXCHANGES_PER_PEER_MAX, PEER_STALL_MS } from "./limits.ts";
-import { BIN_ID_MAX } from "./numbers.ts";
 
 const NOTHING = new Uint8Array();
 
 /** A peer that offers five chunks of bin 0 and then does as `page` says, and a client that pulls from it. */
 async function pullFrom(
-  world: MemoryPullWorld,
+  world: ReturnType<typeof memoryPullWorld>,
   page: (...args: [...Parameters<RawPage>, readonly VerifiedChunk[]]) => Promise<void>,
 ): Promise<{
   raw: RawSide;

@@ -6,29 +6,24 @@
  * @module
  */
 
-export { decodeBits, encodeBits } from "./bit-vector.ts";
-export { Budget } from "./budget.ts";
-export type { LackingCause, LackingEntry, PulledPage, SyncOptions, SyncResult } from "./client.ts";
-export type { DeliveryMessage, GetMessage, OfferMessage, PullCodec, PullCursors } from "./codec.ts";
-export { CODEC_1_4_0 } from "./codec-1-4-0.ts";
-export type { PullCounters } from "./counters.ts";
-export { entryKeyOf, entryOf, equalEntries } from "./entry.ts";
-export { PullSyncError, type PullSyncErrorCode, UnsolicitedChunkError } from "./errors.ts";
-export { HelloGate, type HelloGateDeps, type IsMember, NetworkStreamer } from "./hello-gate.ts";
-export {
-  BINS,
-  DELIVERIES_HELD_BYTES_MAX,
-  EXCHANGES_PER_PEER_MAX,
-  PAGE_BYTES_MAX,
-  PAGE_ENTRIES_MAX,
-  PEER_STALL_MS,
-} from "./limits.ts";
-export { BIN_ID_MAX } from "./numbers.ts";
-export { MemoryPullStorage, type MemoryStorageDeps } from "./memory-storage.ts";
+export { CODEC_1_4_0, decodeBits, encodeBits } from "./codec-1-4-0.ts";
+export { Budget } from "./intake.ts";
+export type {
+  LackingCause,
+  LackingEntry,
+  PulledPage,
+  SyncOptions,
+  SyncResult,
+} from "./deliveries.ts";
 export type {
   BinEntry,
+  DeliveryMessage,
+  GetMessage,
+  OfferMessage,
   PeerName,
   PullChunk,
+  PullCodec,
+  PullCursors,
   PullEntry,
   PullOutcome,
   PullPutOptions,
@@ -41,6 +36,22 @@ export type {
   Streamer,
   SubscribeOptions,
 } from "./ports.ts";
+export type { PullCounters } from "./exchange.ts";
+export { BIN_ID_MAX, entryKeyOf, entryOf, equalEntries, proximity } from "./entry.ts";
+export { PullSyncError, type PullSyncErrorCode, UnsolicitedChunkError } from "./errors.ts";
+export { HelloGate, type HelloGateDeps, type IsMember, NetworkStreamer } from "./hello-gate.ts";
+export { type Gap, type Interval, Intervals } from "./intervals.ts";
+export {
+  BINS,
+  DELIVERIES_HELD_BYTES_MAX,
+  EXCHANGES_PER_PEER_MAX,
+  PAGE_BYTES_MAX,
+  PAGE_ENTRIES_MAX,
+  PEER_STALL_MS,
+} from "./limits.ts";
+export { MemoryPullStorage, type MemoryStorageDeps } from "./memory-storage.ts";
+export type { BinProgress, PeerProgress, PeerPullState, PullFailure } from "./peer-puller.ts";
 export { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
-export { proximity } from "./proximity.ts";
+export { Puller, type PullerDeps, type PullerOptions, type PullProgress } from "./puller.ts";
+export { type Placing, Reserve, type ReserveDeps, type ReserveOptions } from "./reserve.ts";
 export { type PullProtocol, Syncer, type SyncerDeps, type SyncerOptions } from "./syncer.ts";

@@ -21,6 +21,9 @@ export const PULL_OPEN_TIMEOUT_MS = 15_000;
  */
 export const PEER_STALL_MS = 30_000;
 
+/** Milliseconds after which a chunk that one peer was asked for may be asked of another: when that one would be given up. */
+export const WANT_LATE_MS = 30_000;
+
 /** Exchanges of one peer served at the same time: a live one for each bin, the historical ones, cursors, with room. */
 export const EXCHANGES_PER_PEER_MAX = 80;
 /** Pages of one peer whose chunks are being sent at the same time; others wait for their turn. */
@@ -34,3 +37,24 @@ export const DELIVERIES_HELD_BYTES_MAX = 16 * 1024 * 1024;
 export const STORE_BATCH_BYTES = 2 * 1024 * 1024;
 /** Errors of a page that are kept one by one; the others are only counted. */
 export const PAGE_ERRORS_KEPT_MAX = 8;
+
+/** Intervals of a peer's bin that are kept: one goes on while it lasts, another begins at most with each connection. */
+export const INTERVALS_MAX = 1000;
+/** Peers noted for a missing chunk: all storage peers of a large group. */
+export const MISSING_SOURCES_MAX = 256;
+/** Missing chunks noted of one peer's offers; above it none of its pages is sealed that would need more. */
+export const MISSING_PER_PEER_MAX = 10_000;
+/** Historical workers of a peer at the same time: enough that one waits for the disk while others wait for the line. */
+export const HISTORICAL_WORKERS_PER_PEER = 4;
+/** Milliseconds until a failed page is tried again, at first; twice as long each time. */
+export const PULL_RETRY_MIN_MS = 250;
+/** Milliseconds until a failed page is tried again, at most. */
+export const PULL_RETRY_MAX_MS = 60_000;
+/** Milliseconds until missing chunks are asked for again, at first: what another source was asked for comes meanwhile. */
+export const MISSING_RETRY_MIN_MS = 1_000;
+/** Milliseconds until missing chunks are asked for again, at most. */
+export const MISSING_RETRY_MAX_MS = 300_000;
+/** Milliseconds of each of the two windows that rates are taken over. */
+export const RATE_WINDOW_MS = 5_000;
+/** Keys deleted by one write where a reserve was made anew. */
+export const SWEEP_OPS_MAX = 1000;

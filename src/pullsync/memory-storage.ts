@@ -1,10 +1,8 @@
 import type { Random } from "../base/index.ts";
 import { Wakeup } from "../net/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
-import { entryKeyOf } from "./entry.ts";
-import { newEpoch } from "./numbers.ts";
+import { entryKeyOf, newEpoch, proximity } from "./entry.ts";
 import { BINS } from "./limits.ts";
-import { proximity } from "./proximity.ts";
 import type {
   BinEntry,
   PullChunk,
@@ -12,7 +10,9 @@ import type {
   PullOutcome,
   PullPutOptions,
   PullStorage,
+  SealWrite,
   StampedBytes,
+  StorageWatcher,
   SubscribeOptions,
 } from "./ports.ts";
 
@@ -38,6 +38,7 @@ export class MemoryPullStorage implements PullStorage {
   readonly #chunks = new Map<string, StampedBytes>();
   #epoch: bigint;
   #writing: Promise<unknown> = Promise.resolve();
+  readonly #watchers = new Set<StorageWatcher>();
 
   constructor(deps: MemoryStorageDeps) {
     this.#deps = deps;
@@ -96,11 +97,22 @@ export class MemoryPullStorage implements PullStorage {
     return putting;
   }
 
+  watch(watcher: StorageWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   within(): boolean {
     return true;
   }
 
-  /** Takes entries out, as when they are lost: their numbers are not given again. */
+  /** Takes entries out, as when they were found damaged: their numbers are not given again. */
+  lose(entries: readonly PullEntry[]): void {
+    this.remove(entries);
+    for (const watcher of this.#watchers) watcher.lost(entries);
+  }
+
+  /** Takes entries out and tells nobody. */
   remove(entries: readonly PullEntry[]): void {
     for (const entry of entries) {
       const key = entryKeyOf(entry);
@@ -144,9 +156,13 @@ export class MemoryPullStorage implements PullStorage {
       Promise.resolve(
         entries.map((entry) => this.#chunks.has(entryKeyOf(entry)) || added.has(entryKeyOf(entry))),
       );
-    await seal?.({ has, add: (...more) => void ops.push(...more) }, outcomes);
+    const write: SealWrite = { has, add: (...more) => void ops.push(...more) };
+    const entries = Array.from(added.values(), ({ entry }) => copyOf(entry));
+    if (entries.length > 0) for (const watcher of this.#watchers) watcher.storing(write, entries);
+    await seal?.(write, outcomes);
     if (ops.length > 0) await this.#deps.store?.write(ops);
     for (const [key, pulled] of added) this.#add(key, pulled);
+    if (entries.length > 0) for (const watcher of this.#watchers) watcher.stored(entries);
     return outcomes;
   }
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { FakeClock, seededRandom, settle } from "../testkit/index.ts";
 import { chunksInBin, chunksOf, fill } from "../testkit/pullsync/pull-world.ts";
-import { Budget } from "./budget.ts";
+import { Budget } from "./intake.ts";
 import { LIVE_LINGER_MS } from "./limits.ts";
 import { MemoryPullStorage } from "./memory-storage.ts";
 import { collectPage, type Page, SharedPages } from "./page.ts";
 import { ROOKERY_PROFILE } from "./profile.ts";
-import { proximity } from "./proximity.ts";
+import { proximity } from "./entry.ts";
 
 function world() {
   const overlay = new Uint8Array(32);

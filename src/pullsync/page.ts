@@ -1,8 +1,7 @@
 import type { Clock } from "../base/index.ts";
-import type { GetMessage } from "./codec.ts";
+import type { BinEntry, GetMessage, PullStorage } from "./ports.ts";
 import { PullSyncError } from "./errors.ts";
 import type { PullProfile } from "./profile.ts";
-import type { BinEntry, PullStorage } from "./ports.ts";
 
 /** What one offer is made of. */
 export interface Page {

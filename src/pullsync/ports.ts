@@ -3,7 +3,7 @@
  * ones are beside them. `pullStorageRules` and `syncerRules` of the testkit check every implementation.
  */
 
-import type { ChunkKind, VerifiedChunk } from "../chunks/index.ts";
+import type { ChunkName, VerifiedChunk } from "../chunks/index.ts";
 import type { WriteOp } from "../store/index.ts";
 
 /** A peer as its streamer names it: the text of a device id in the rookery profile. */
@@ -97,6 +97,12 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface StorageWatcher {
+  storing(write: SealWrite, entries: readonly PullEntry[]): void;
+  stored(entries: readonly PullEntry[]): void;
+  lost(entries: readonly PullEntry[]): void;
+}
+
 /** A reserve: chunks by bin, numbered in the order of their arrival. */
 export interface PullStorage {
   /** For each of the 32 bins the greatest BinID that is durable; 0: none was given. */
@@ -120,17 +126,76 @@ export interface PullStorage {
   /** Stores chunks; durable when it resolves. One outcome each, in order. */
   put(chunks: readonly PullChunk[], options?: PullPutOptions): Promise<PullOutcome[]>;
 
+  /**
+   * Tells of entries that come into the reserve, by whichever way: `storing` within the write that brings them, what it adds is
+   * written with them; `stored` when that is durable. And `lost`, when ones that were there were found damaged and have left it.
+   * Answers a function that ends it.
+   */
+  watch(watcher: StorageWatcher): () => void;
+
   /** Whether an address lies in the area that this reserve is responsible for. */
   within(address: Uint8Array): boolean;
 }
 
 /**
- * Who is fetching what, for the whole process: what one source was asked for is not asked of another meanwhile. A claim ends with
- * its release, or when the table finds it late.
+ * Who is asking for which chunk, for the whole process: what one source has asked for, another does not. `Wants` of `chunks` is one.
+ * Sources are told apart by identity.
  */
 export interface PullWants {
-  /** Claims each chunk for `source`; false: another source has it. */
-  claim(kind: ChunkKind, addresses: readonly Uint8Array[], source: string): boolean[];
-  /** Ends claims of `source`: stored, failed or not wanted any more. Others' claims stay. */
-  release(kind: ChunkKind, addresses: readonly Uint8Array[], source: string): void;
+  /** Whether `source` is to ask for the chunk; after `lateMs` milliseconds another may. */
+  claim(chunk: ChunkName, source: object, lateMs: number): boolean;
+  /** Gives up all claims of `source`. */
+  release(source: object): void;
+  /** The chunk is here: whoever claims it need not ask any more. */
+  stored(chunk: ChunkName): void;
+}
+
+/** The answer to the cursors stream. */
+export interface PullCursors {
+  /** 32 of them. */
+  readonly cursors: readonly bigint[];
+  readonly epoch: bigint;
+}
+
+export interface GetMessage {
+  readonly bin: number;
+  readonly start: bigint;
+  /** The last BinID asked for; `undefined`: whatever comes. */
+  readonly to: bigint | undefined;
+}
+
+export interface OfferMessage {
+  readonly topmost: bigint;
+  readonly entries: readonly PullEntry[];
+}
+
+/** All empty: what was wanted is not there any more. */
+export interface DeliveryMessage {
+  readonly address: Uint8Array;
+  readonly data: Uint8Array;
+  readonly stamp: Uint8Array;
+}
+
+/**
+ * How the messages of one version of the protocol are written. Reading throws an error with a code when the bytes are none, or
+ * break a limit; bytes fields are views of the frame.
+ */
+export interface PullCodec {
+  /** As in protocol ids. */
+  readonly version: string;
+  /** Whether Get carries `to`, which the server then keeps to. */
+  readonly hasTo: boolean;
+  readonly encodeSyn: () => Uint8Array;
+  readonly decodeSyn: (bytes: Uint8Array) => void;
+  readonly encodeAck: (message: PullCursors) => Uint8Array;
+  readonly decodeAck: (bytes: Uint8Array) => PullCursors;
+  readonly encodeGet: (message: GetMessage) => Uint8Array;
+  readonly decodeGet: (bytes: Uint8Array) => GetMessage;
+  readonly encodeOffer: (message: OfferMessage) => Uint8Array;
+  readonly decodeOffer: (bytes: Uint8Array) => OfferMessage;
+  readonly encodeWant: (bits: Uint8Array) => Uint8Array;
+  readonly decodeWant: (bytes: Uint8Array) => Uint8Array;
+  /** In parts, so that a chunk is not copied. */
+  readonly encodeDelivery: (message: DeliveryMessage) => readonly Uint8Array[];
+  readonly decodeDelivery: (bytes: Uint8Array) => DeliveryMessage;
 }

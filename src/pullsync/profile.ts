@@ -1,16 +1,14 @@
 import { type Crypto, type DeviceId, deviceKeyOf } from "../base/index.ts";
 import { type ChunkKind, CONTENT } from "../chunks/index.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
-import type { PullCodec } from "./codec.ts";
-import { entryOf } from "./entry.ts";
+import type { PeerName, PullCodec, PullEntry } from "./ports.ts";
+import { BIN_ID_MAX, entryOf } from "./entry.ts";
 import {
   LIVE_LINGER_MS,
   PAGE_BYTES_MAX,
   PAGE_ENTRIES_MAX,
   PULLSYNC_FRAME_BYTES_MAX,
 } from "./limits.ts";
-import { BIN_ID_MAX } from "./numbers.ts";
-import type { PeerName, PullEntry } from "./ports.ts";
 
 /** What differs between networks that replicate by pull-sync. The engine knows none of them. */
 export interface PullProfile {

@@ -1,14 +1,12 @@
 import type { Clock } from "../base/index.ts";
-import { decodeBits } from "./bit-vector.ts";
-import { Budget } from "./budget.ts";
-import type { GetMessage } from "./codec.ts";
-import type { PullCounters } from "./counters.ts";
+import { decodeBits } from "./codec-1-4-0.ts";
+import { Budget } from "./intake.ts";
+import type { BinEntry, GetMessage, PeerName, PullStorage, PullStream } from "./ports.ts";
 import { PullSyncError } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, type PullCounters } from "./exchange.ts";
 import { BINS, EXCHANGES_PER_PEER_MAX, SEND_BATCH_BYTES, SENDING_PER_PEER_MAX } from "./limits.ts";
 import { type Page, SharedPages } from "./page.ts";
 import type { PullProfile } from "./profile.ts";
-import type { BinEntry, PeerName, PullStorage, PullStream } from "./ports.ts";
 
 export interface ServerDeps {
   readonly storage: PullStorage;

@@ -1,13 +1,20 @@
 import type { Clock, Crypto, Logger } from "../base/index.ts";
-import { Budget } from "./budget.ts";
-import { type ClientDeps, PullClient, type SyncOptions, type SyncResult } from "./client.ts";
-import type { PullCursors } from "./codec.ts";
-import { newCounters, type PullCounters } from "./counters.ts";
+import { Budget } from "./intake.ts";
+import { PullClient } from "./client.ts";
+import type { DeliveriesDeps, SyncOptions, SyncResult } from "./deliveries.ts";
+import type {
+  PeerName,
+  PullCursors,
+  PullStorage,
+  PullStream,
+  PullWants,
+  Streamer,
+} from "./ports.ts";
 import { PullSyncError } from "./errors.ts";
 import { BINS, DELIVERIES_HELD_BYTES_MAX } from "./limits.ts";
 import { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
-import type { PeerName, PullStorage, PullStream, PullWants, Streamer } from "./ports.ts";
 import { PullServer } from "./server.ts";
+import { newCounters, type PullCounters } from "./exchange.ts";
 
 export interface SyncerDeps {
   readonly streamer: Streamer;
@@ -18,9 +25,9 @@ export interface SyncerDeps {
   /** Default: chunks are claimed from nobody, and two peers may be asked for one at the same time. */
   readonly wants?: PullWants | undefined;
   /** Told of each chunk that came, is valid, and is stored now. */
-  readonly unwrap?: ClientDeps["unwrap"];
+  readonly unwrap?: DeliveriesDeps["unwrap"];
   /** Whether a stamp is one for that chunk; default: what the profile accepts. */
-  readonly validStamp?: ClientDeps["validStamp"];
+  readonly validStamp?: DeliveriesDeps["validStamp"];
   /** Bytes that may be held unstored, shared by all syncers of a process. Default: one of its own. */
   readonly budget?: Budget | undefined;
 }

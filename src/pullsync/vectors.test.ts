@@ -1,10 +1,8 @@
 import { expect, test } from "vitest";
-import { encodeFrame, fromHex, toHex } from "../base/index.ts";
+import { concatBytes, encodeFrame, fromHex, toHex } from "../base/index.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs, twoWays } from "../testkit/golden.ts";
 import { create, encode, PullDeliverySchema } from "../wire/index.ts";
-import { decodeBits, encodeBits } from "./bit-vector.ts";
-import { CODEC_1_4_0 as codec } from "./codec-1-4-0.ts";
-import { concatBytes } from "../base/index.ts";
+import { CODEC_1_4_0 as codec, decodeBits, encodeBits } from "./codec-1-4-0.ts";
 
 const NOTHING = new Uint8Array();
 const bytesOf = (value: number, length = 32): Uint8Array => new Uint8Array(length).fill(value);

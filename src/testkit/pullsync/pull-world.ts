@@ -7,6 +7,7 @@ import {
   utf8,
 } from "../../base/index.ts";
 import { contentChunk, type VerifiedChunk } from "../../chunks/index.ts";
+import type { Store } from "../../store/index.ts";
 import { nodeCrypto } from "../../node/index.ts";
 import {
   type BinEntry,
@@ -14,6 +15,7 @@ import {
   type NetworkStreamer,
   proximity,
   type PullChunk,
+  type Puller,
   type PullStorage,
   type Syncer,
   type SyncerDeps,
@@ -27,7 +29,11 @@ export interface PullSide {
   readonly storage: PullStorage;
   readonly syncer: Syncer;
   readonly streamer: NetworkStreamer;
-  /** Takes chunks out of the reserve, as when they are lost. */
+  /** Where its seals are written. */
+  readonly store: Store;
+  /** Chunks that are found damaged: taken out, and told. */
+  lose(chunks: readonly VerifiedChunk[]): Promise<void>;
+  /** Takes chunks out of the reserve without a word. */
   remove(chunks: readonly VerifiedChunk[]): Promise<void>;
 }
 
@@ -43,6 +49,8 @@ export interface PullWorld extends AsyncDisposable {
   readonly clock: Clock;
   open(options?: Partial<SyncerDeps>): Promise<PullSide>;
   openRaw(): Promise<RawSide>;
+  /** Pulls from all others, until the world ends. */
+  pull(side: PullSide): Promise<Puller>;
   /** Devices that are no members any more. */
   expel(device: DeviceId): void;
   /** Lets what is under way arrive. */

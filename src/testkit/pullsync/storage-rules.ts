@@ -67,7 +67,8 @@ export const pullStorageRules: readonly Rule<PullWorld>[] = [
         chunks.slice(0, 3).map(({ address }) => address),
       );
       equal(entries[0]?.size, chunks[0]?.bytes.length, "size");
-      await side.remove(chunks.slice(1, 3));
+      await side.lose(chunks.slice(1, 3));
+      await world.breathe();
       await fill(side.storage, [chunks[3], chunks[2]] as typeof chunks);
       equal((await side.storage.cursors())[1], 5n, "cursor");
       equal(await idsOf(side, 1, 1n, 5n), "1,4,5");

@@ -96,7 +96,8 @@ export const syncerRules: readonly Rule<PullWorld>[] = [
     says: "an interval that is empty is answered at once, with its end",
     async check(world) {
       const { server, client, chunks, bin } = await pair(world, 5);
-      await server.remove(chunks.slice(2));
+      await server.lose(chunks.slice(2));
+      await world.breathe();
       const result = await client.syncer.sync(server.device, bin, 3n, { to: 5n });
       deepEqual([result.topmost, result.offered], [5n, 0]);
       const rest = await client.syncer.sync(server.device, bin, 1n, { to: 5n });
@@ -281,11 +282,17 @@ export const syncerRules: readonly Rule<PullWorld>[] = [
       const server = await world.open();
       const chunks = chunksInBin(server.overlay, 1, 4);
       await fill(server.storage, chunks);
-      const released: number[] = [];
+      const sources = new Set<object>();
+      let [asked, stored] = [0, 0];
       const client = await world.open({
         wants: {
-          claim: (_kind, addresses) => addresses.map((_, i) => i % 2 === 0),
-          release: (_kind, addresses) => void released.push(addresses.length),
+          claim: (_chunk, source) => {
+            sources.add(source);
+            asked += 1;
+            return asked % 2 === 0;
+          },
+          release: (source) => void sources.delete(source),
+          stored: () => void (stored += 1),
         },
       });
       const result = await client.syncer.sync(server.device, 1, 1n, { to: 4n });
@@ -294,7 +301,7 @@ export const syncerRules: readonly Rule<PullWorld>[] = [
         result.missing.map(({ cause }) => cause),
         ["awaited", "awaited"],
       );
-      deepEqual(released, [2]);
+      deepEqual([asked, stored, sources.size], [4, 2, 0]);
     },
   },
   {

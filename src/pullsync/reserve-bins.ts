@@ -1,0 +1,164 @@
+/** The numbers of a reserve: given within a write, shown when it is settled. */
+
+import { toHex } from "../base/index.ts";
+import { type ChunkWrite, CONTENT } from "../chunks/index.ts";
+import { Wakeup } from "../net/index.ts";
+import type { Store } from "../store/index.ts";
+import { entryOf, proximity } from "./entry.ts";
+import { BINS } from "./limits.ts";
+import type { PullEntry, PullOutcome } from "./ports.ts";
+import { binKey, decodeNumber, encodeEntry, encodeNumber, entryKey } from "./records.ts";
+
+/** Numbers that one write gives in one bin. */
+export interface Given {
+  readonly bin: ReserveBin;
+  last: bigint;
+  state: "writing" | "durable" | "failed";
+}
+
+export interface ReserveBin {
+  readonly number: number;
+  readonly news: Wakeup;
+  /** The greatest number that was given, to whatever write. */
+  given: bigint;
+  /** The greatest number that others may see: it and all before it are durable, or belong to nothing. */
+  cursor: bigint;
+  /** In the order of their numbers. */
+  readonly writing: Given[];
+}
+
+/** The 32 bins of a network's reserve. */
+export class ReserveBins {
+  readonly #store: Store;
+  readonly network: number;
+  readonly overlay: Uint8Array;
+  readonly all: readonly ReserveBin[];
+  /** Reads what the store holds after a failed write. */
+  #reloading: Promise<void> | undefined;
+  #isUnsure = false;
+
+  private constructor(store: Store, network: number, overlay: Uint8Array, last: bigint[]) {
+    this.#store = store;
+    this.network = network;
+    this.overlay = overlay;
+    this.all = last.map((given, number) => ({
+      number,
+      news: new Wakeup(),
+      given,
+      cursor: given,
+      writing: [],
+    }));
+  }
+
+  /** As they were left. */
+  static async open(store: Store, network: number, overlay: Uint8Array): Promise<ReserveBins> {
+    return new ReserveBins(store, network, overlay, await readLast(store, network));
+  }
+
+  /** The bin of an address. */
+  binOf(address: Uint8Array): ReserveBin {
+    return this.all[proximity(this.overlay, address)] as ReserveBin;
+  }
+
+  /** Wakes all who wait for news. */
+  wake(): void {
+    for (const { news } of this.all) news.wake();
+  }
+
+  /** What became of the write that gave these: they are shown once all before them are settled too. [PS41] */
+  settle(given: readonly Given[], state: "durable" | "failed"): void {
+    if (state === "failed") this.#isUnsure = true;
+    for (const each of given) {
+      each.state = state;
+      const { bin } = each;
+      while (bin.writing[0] !== undefined && bin.writing[0].state !== "writing") {
+        const settled = bin.writing.shift() as Given;
+        if (settled.state === "durable" && settled.last > bin.cursor) bin.cursor = settled.last;
+      }
+      bin.news.wake();
+    }
+  }
+
+  /** After a failed write: takes up what the store turned out to hold, once that can be known. */
+  async sure(): Promise<void> {
+    if (!this.#isUnsure || this.#store.state !== "open") return;
+    this.#reloading ??= this.#reload();
+    await this.#reloading;
+  }
+
+  async #reload(): Promise<void> {
+    this.#isUnsure = false;
+    try {
+      const stored = await readLast(this.#store, this.network);
+      for (const bin of this.all) {
+        const last = stored[bin.number] as bigint;
+        if (last > bin.given) bin.given = last;
+        if (bin.writing.length === 0 && last > bin.cursor) bin.cursor = last;
+        bin.news.wake();
+      }
+    } catch (error) {
+      this.#isUnsure = true;
+      throw error;
+    } finally {
+      this.#reloading = undefined;
+    }
+  }
+}
+
+/** The numbers that one write gives. */
+export class Numbering {
+  readonly #bins: ReserveBins;
+  readonly #given = new Map<ReserveBin, Given>();
+  readonly #seen = new Set<string>();
+  /** Entries that got one. */
+  readonly fresh: PullEntry[] = [];
+
+  constructor(bins: ReserveBins) {
+    this.#bins = bins;
+  }
+
+  /** What was given, bin by bin. */
+  get given(): Given[] {
+    return [...this.#given.values()];
+  }
+
+  /** Gives a chunk of the write its number, unless it has one. */
+  async add(
+    write: ChunkWrite,
+    address: Uint8Array,
+    isHere: boolean,
+    size: number | undefined,
+  ): Promise<PullOutcome> {
+    const name = toHex(address);
+    if (isHere || size === undefined || this.#seen.has(name)) return "duplicate";
+    this.#seen.add(name);
+    const bin = this.#bins.binOf(address);
+    bin.given += 1n;
+    let given = this.#given.get(bin);
+    if (given === undefined) {
+      given = { bin, last: bin.given, state: "writing" };
+      this.#given.set(bin, given);
+      bin.writing.push(given);
+    }
+    given.last = bin.given;
+    const place = { network: this.#bins.network, binId: Number(bin.given) };
+    await write.place({ kind: CONTENT, address }, place);
+    const key = entryKey(this.#bins.network, bin.number, bin.given);
+    write.add({ type: "put", key, value: encodeEntry(address, size) });
+    this.fresh.push(entryOf(address.slice()));
+    return "stored";
+  }
+
+  /** Adds the last number of each bin. */
+  end(write: ChunkWrite): void {
+    for (const { bin, last } of this.given) {
+      const key = binKey(this.#bins.network, bin.number);
+      write.add({ type: "put", key, value: encodeNumber(last) });
+    }
+  }
+}
+
+async function readLast(store: Store, network: number): Promise<bigint[]> {
+  const keys = Array.from({ length: BINS }, (_, bin) => binKey(network, bin));
+  return (await store.getMany(keys)).map((value) => (value ? decodeNumber(value) : 0n));
+}
