@@ -1,4 +1,5 @@
 import type { ApiConnection } from "../peer/index.ts";
+import type { Terminal } from "./progress.ts";
 
 /** What a command works with: handed in, so that a test calls it with arrays. */
 export interface CommandContext {
@@ -6,6 +7,12 @@ export interface CommandContext {
   print(line: string): void;
   /** Talk: standard error. */
   say(line: string): void;
+  /** Data as it is: standard output. Resolves when more is welcome. */
+  output(piece: Uint8Array): Promise<void>;
+  /** Standard input, as it comes. */
+  input(): AsyncIterable<Uint8Array>;
+  /** The terminal behind standard error, where there is one: for bars. */
+  readonly terminal: Terminal | undefined;
   /** Whether data is to be JSON. */
   readonly json: boolean;
   /** Aborted by Ctrl-C, SIGTERM, or the end of standard input where that was asked for. */
@@ -26,18 +33,37 @@ export class ApiFailure extends Error {
   }
 }
 
+export interface AskOptions {
+  readonly method?: string | undefined;
+  /** Sent as JSON, or bytes as they come. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** One request with a JSON answer; `undefined` for an empty one. @throws {ApiFailure} */
 export async function ask(
   api: ApiConnection,
   target: string,
-  options: {
-    readonly method?: string;
-    readonly body?: unknown;
-    readonly signal?: AbortSignal;
-  } = {},
+  options: AskOptions = {},
 ): Promise<unknown> {
   const response = await send(api, target, options);
   return response.status === 204 ? undefined : response.json();
+}
+
+/** One request with bytes for an answer, read as they come. @throws {ApiFailure} also when they are cut off. */
+export async function* askBytes(
+  api: ApiConnection,
+  target: string,
+  options: AskOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { body } = await send(api, target, options);
+  if (body === null) return;
+  try {
+    yield* body as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw cutOff(error, options.signal);
+  }
 }
 
 /** The JSON values of an answer, one a line, as they come. @throws {ApiFailure} */
@@ -45,8 +71,9 @@ export async function* askLines(
   api: ApiConnection,
   target: string,
   signal?: AbortSignal,
+  method?: string,
 ): AsyncGenerator<unknown, void, undefined> {
-  const response = await send(api, target, signal === undefined ? {} : { signal });
+  const response = await send(api, target, { method, signal });
   if (response.body === null) return;
   let rest = "";
   const decoder = new TextDecoder();
@@ -60,9 +87,15 @@ export async function* askLines(
   } catch (error) {
     // Ending a watch is no failure.
     if (signal?.aborted === true) return;
-    if (error instanceof ApiFailure || error instanceof SyntaxError) throw error;
-    throw new ApiFailure("LOCAL_API_UNREACHABLE", "The peer that answered has ended", 503);
+    throw error instanceof SyntaxError ? error : cutOff(error, signal);
   }
+}
+
+/** What an answer that stopped in the middle is told as. */
+function cutOff(error: unknown, signal: AbortSignal | undefined): Error {
+  if (error instanceof ApiFailure) return error;
+  if (signal?.aborted === true) return signal.reason as Error;
+  return new ApiFailure("LOCAL_API_UNREACHABLE", "The peer that answered has ended", 503);
 }
 
 function valueOf(line: string, status: number): unknown {
@@ -75,15 +108,15 @@ function valueOf(line: string, status: number): unknown {
 async function send(
   api: ApiConnection,
   target: string,
-  {
-    method,
-    body,
-    signal,
-  }: { readonly method?: string; readonly body?: unknown; readonly signal?: AbortSignal },
+  { method, body, headers, signal }: AskOptions,
 ): Promise<Response> {
+  const isBytes = typeof body === "object" && body !== null && Symbol.asyncIterator in body;
   const response = await api.request(target, {
     method,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    headers,
+    ...(body !== undefined && {
+      body: isBytes ? (body as AsyncIterable<Uint8Array>) : JSON.stringify(body),
+    }),
     signal,
   });
   if (response.ok) return response;

@@ -14,6 +14,7 @@ interface GroupLine {
     readonly device: string;
     readonly user: string;
     readonly name: string;
+    readonly type: string;
     readonly hasLeft: boolean;
   }[];
 }
@@ -73,11 +74,14 @@ export async function joinGroup(
   context: CommandContext,
   database: string,
   ticket: string,
+  { type }: { readonly type?: string | undefined } = {},
 ): Promise<number> {
+  if (type !== undefined && !/^(normal|server|leaf)$/.test(type))
+    throw new UsageError("--type is normal, server or leaf");
   await using api = await context.connect();
   const joined = (await ask(api, `/v1/databases/${encodeURIComponent(database)}/join`, {
     method: "POST",
-    body: { ticket },
+    body: { ticket, type },
   })) as GroupLine;
   printGroup(context, joined);
   if (!api.isServed)
@@ -120,7 +124,9 @@ function printGroup(context: CommandContext, group: GroupLine): void {
   context.print(`owner\t${owner}`);
   for (const one of collections) context.print(`collection\t${one.name}@${one.owner}`);
   for (const member of members)
-    context.print(`member\t${member.device}\t${member.name}${member.hasLeft ? "\t(left)" : ""}`);
+    context.print(
+      `member\t${member.device}\t${member.name}${member.type === "normal" ? "" : `\t(${member.type})`}${member.hasLeft ? "\t(left)" : ""}`,
+    );
 }
 
 function countOf(flag: string, text: string | undefined): number | undefined {

@@ -1,9 +1,11 @@
 /** The command line's entry: reads arguments, hands out the context, ends with the command's exit code. */
 
+import { once } from "node:events";
 import { CommanderError } from "@commander-js/extra-typings";
 import { codeOf, connectToApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
 import { createProgram, type GlobalFlags } from "./program.ts";
+import type { Terminal } from "./progress.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
 const ending = new AbortController();
@@ -20,9 +22,31 @@ function context({ path, json, stdin }: GlobalFlags): CommandContext {
   return {
     print: (line) => void process.stdout.write(`${shown(line)}\n`),
     say: (line) => void process.stderr.write(`${shown(line)}\n`),
+    output: async (piece) => {
+      if (!process.stdout.write(piece)) await once(process.stdout, "drain");
+    },
+    input: () => {
+      if (stdin === true)
+        throw new UsageError("--stdin ends the command: it cannot be read for data too");
+      return process.stdin;
+    },
+    terminal: terminalOf(process.stderr),
     json: json === true,
     signal: ending.signal,
     connect: () => connectToApi(path),
+  };
+}
+
+/** A terminal that can draw over a line; pipes and files get no bars. */
+function terminalOf(stream: NodeJS.WriteStream): Terminal | undefined {
+  if (!stream.isTTY || process.env["TERM"] === "dumb") return undefined;
+  return {
+    // A terminal that does not know has none.
+    columns: stream.columns > 0 ? stream.columns : 80,
+    // https://no-color.org: any text but an empty one.
+    hasColour: (process.env["NO_COLOR"] ?? "") === "",
+    write: (text) => void stream.write(text),
+    now: () => performance.now(),
   };
 }
 
@@ -44,6 +68,10 @@ function report(error: unknown): number {
   if (error instanceof UsageError) {
     process.stderr.write(`${message}\n`);
     return EXIT.usage;
+  }
+  if (ending.signal.aborted) {
+    process.stderr.write("Ended before it was done\n");
+    return EXIT.failed;
   }
   const code = codeOf(error);
   process.stderr.write(`${code === undefined ? "" : `${code}: `}${message}\n`);
@@ -74,4 +102,4 @@ try {
 // Not exit(): what was printed must get out first. Standard input may still be open.
 clearInterval(alive);
 process.exitCode = exitCode;
-process.stdin.pause();
+process.stdin.destroy();

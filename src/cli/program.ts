@@ -1,6 +1,7 @@
 /** The commands: their names, arguments and flags. What they do is in functions of a context. */
 
 import { Command } from "@commander-js/extra-typings";
+import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { demo } from "./demo.ts";
@@ -48,6 +49,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .description("run a peer until Ctrl-C; the other commands then talk to it")
     .option("--name <name>", "the device's name, taken when it is first opened")
     .option("--listen <multiaddr...>", "where to listen, like /ip4/0.0.0.0/tcp/4001")
+    .option("--no-fetch", "as a storage peer, keep what neighbours bring and fetch nothing")
     .action((flags) => run((context) => serve(context, { ...flags, path: program.opts().path })));
   program
     .command("status")
@@ -58,6 +60,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .description("whom it shares with, and how far each is")
     .action(() => run(peers));
   addDataCommands(program, run);
+  addBlobCommands(program, run);
   addGroupCommands(program, run);
   return program;
 }
@@ -103,6 +106,35 @@ function addDataCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .action((path) => run((context) => conflicts(context, path)));
 }
 
+function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {
+  const blob = program.command("blob").description("files as blobs, named by their content");
+  blob
+    .command("put")
+    .description("store a file and print its reference")
+    .argument("<file>", "a file, or - for standard input")
+    .option("--type <media type>", "what it is (default: by the file's name)")
+    .option("--row <path>", "also put a row that names it: database/collection/key")
+    .action((file, flags) => run((context) => putBlob(context, file, flags)));
+  blob
+    .command("get")
+    .description("print a blob's bytes")
+    .argument("<ref>", "blob:…")
+    .option("--output <file>", "into a file, there whole or not at all")
+    .option("--start <byte>", "first byte")
+    .option("--end <byte>", "byte before which it ends")
+    .action((ref, flags) => run((context) => getBlob(context, ref, flags)));
+  blob
+    .command("fetch")
+    .description("get what is not here from whoever has it")
+    .argument("<ref>", "blob:…")
+    .action((ref) => run((context) => fetchBlob(context, ref)));
+  blob
+    .command("status")
+    .description("print how much of a blob is here")
+    .argument("<ref>", "blob:…")
+    .action((ref) => run((context) => blobStatus(context, ref)));
+}
+
 function addGroupCommands(program: Command<[], GlobalFlags>, run: Run): void {
   const group = program.command("group").description("syncgroups: sharing collections");
   group
@@ -127,7 +159,13 @@ function addGroupCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("join by a ticket")
     .argument("<database>")
     .argument("<ticket>")
-    .action((database, ticket) => run((context) => joinGroup(context, database, ticket)));
+    .option(
+      "--type <type>",
+      "normal, leaf, or server: a storage peer, which keeps all of its blobs",
+    )
+    .action((database, ticket, flags) =>
+      run((context) => joinGroup(context, database, ticket, flags)),
+    );
   group
     .command("list")
     .description("print the groups of a database")

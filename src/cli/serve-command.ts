@@ -6,12 +6,14 @@ export interface ServeFlags {
   readonly path: string;
   readonly name?: string | undefined;
   readonly listen?: readonly string[] | undefined;
+  /** `false`: see `PeerOptions.fetchesBlobs`. */
+  readonly fetch?: boolean | undefined;
 }
 
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
 export async function serve(
   context: CommandContext,
-  { path, name, listen }: ServeFlags,
+  { path, name, listen, fetch = true }: ServeFlags,
 ): Promise<number> {
   const logger = (level: string, event: string, fields: object = {}): void => {
     if (level === "warn" || level === "error")
@@ -20,6 +22,7 @@ export async function serve(
   await using peer = await openPeer({
     path,
     logger,
+    fetchesBlobs: fetch,
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),
   });

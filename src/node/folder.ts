@@ -10,6 +10,8 @@ export class FolderError extends CodedError<"PEER_PATH_INVALID"> {}
 export interface Folder {
   readonly path: string;
   readonly storePath: string;
+  /** Pack files of chunks. */
+  readonly chunksPath: string;
   readonly socketPath: string;
   /** Whether a store has been made in it. */
   hasStore(): Promise<boolean>;
@@ -37,9 +39,16 @@ async function writePort(path: string, port: number): Promise<void> {
 }
 
 /** Paths in a peer's folder, whether it is there or not. */
-export function folderPaths(path: string): Pick<Folder, "path" | "storePath" | "socketPath"> {
+export function folderPaths(
+  path: string,
+): Pick<Folder, "path" | "storePath" | "chunksPath" | "socketPath"> {
   const folder = resolve(path);
-  return { path: folder, storePath: join(folder, "store"), socketPath: join(folder, "api.sock") };
+  return {
+    path: folder,
+    storePath: join(folder, "store"),
+    chunksPath: join(folder, "chunks"),
+    socketPath: join(folder, "api.sock"),
+  };
 }
 
 /** Opens a folder, made unless it is there, for this user only. @throws {FolderError} `PEER_PATH_INVALID`. */

@@ -20,8 +20,16 @@ export {
   isServedLocally,
   LocalApiError,
   type LocalApiErrorCode,
+  type LocalRequest,
   type LocalServer,
   requestLocal,
   serveLocal,
 } from "./local-api.ts";
 export { type Folder, FolderError, folderPaths, openFolder } from "./folder.ts";
+export {
+  FileError,
+  type FileErrorCode,
+  readUserFile,
+  sizeOfUserFile,
+  writeUserFile,
+} from "./user-files.ts";

@@ -6,3 +6,5 @@ export const VERIFY_CONCURRENT_MAX = 4;
 export const TIMER_MS_MAX = 0x7fff_ffff;
 /** Bytes of a Unix socket's path that every system takes: macOS has the least. */
 export const LOCAL_SOCKET_PATH_BYTES_MAX = 103;
+/** Bytes that are read from a file at once: few calls for a large one, little memory for many. */
+export const FILE_READ_BYTES = 256 * 1024;

@@ -2,8 +2,9 @@
  * HTTP over a Unix socket (a named pipe on Windows): how other processes of the same user reach a peer.
  */
 
+import { once } from "node:events";
 import { chmod, unlink } from "node:fs/promises";
-import { request, type Server } from "node:http";
+import { type ClientRequest, type IncomingMessage, request, type Server } from "node:http";
 import { connect } from "node:net";
 import { platform } from "node:process";
 import { Readable } from "node:stream";
@@ -58,36 +59,82 @@ export function isServedLocally(path: string): Promise<boolean> {
   return answers(socketAddress(path));
 }
 
-/** One request to the peer at the socket. @throws {LocalApiError} `LOCAL_API_UNREACHABLE`; the signal's reason. */
+/** What is asked of the peer at a socket. */
+export interface LocalRequest {
+  readonly method?: string | undefined;
+  /** A text is JSON, unless the headers say otherwise; bytes are sent as they come, no faster than they are taken. */
+  readonly body?: string | AsyncIterable<Uint8Array> | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * One request to the peer at the socket. The answer's body is read as it comes; one that is cut off fails its reader.
+ *
+ * @throws {LocalApiError} `LOCAL_API_UNREACHABLE`; the signal's reason; what the source of the body threw.
+ */
 export function requestLocal(
   path: string,
   target: string,
-  init: {
-    method?: string | undefined;
-    body?: string | undefined;
-    signal?: AbortSignal | undefined;
-  } = {},
+  init: LocalRequest = {},
 ): Promise<Response> {
   const { method = "GET", body, signal } = init;
   return new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { "content-type": "application/json" };
+    const headers = {
+      ...(typeof body === "string" && { "content-type": "application/json" }),
+      ...init.headers,
+    };
+    const answered = new AbortController();
     const call = request(
       { socketPath: socketAddress(path), path: target, method, headers, ...(signal && { signal }) },
       (answer) => {
-        const status = answer.statusCode ?? 500;
-        const content =
-          status === 204 ? null : (Readable.toWeb(answer) as ReadableStream<Uint8Array>);
-        if (content === null) answer.resume();
-        resolve(new Response(content, { status }));
+        answered.abort();
+        // What was not sent by then never will be.
+        answer.once("close", () => call.writableEnded || call.destroy());
+        resolve(responseOf(answer));
       },
     );
     call.on("error", (cause) => {
+      answered.abort();
       if (signal?.aborted === true) reject(signal.reason as Error);
       else
         reject(new LocalApiError("LOCAL_API_UNREACHABLE", `No peer answers at ${path}`, { cause }));
     });
-    call.end(body);
+    if (typeof body === "object") {
+      sendBody(call, body, answered.signal).catch((error: unknown) => {
+        reject(error);
+        call.destroy();
+      });
+    } else {
+      call.end(body);
+    }
   });
+}
+
+/** Sends a body until it ends or, as a refusal does, the answer comes first. @throws what the source threw. */
+async function sendBody(
+  call: ClientRequest,
+  body: AsyncIterable<Uint8Array>,
+  answered: AbortSignal,
+): Promise<void> {
+  for await (const piece of body) {
+    if (answered.aborted) return;
+    if (call.write(piece)) continue;
+    // An answer, or a failure, ends the wait too.
+    await once(call, "drain", { signal: answered }).catch(() => {});
+  }
+  if (!answered.aborted) call.end();
+}
+
+function responseOf(answer: IncomingMessage): Response {
+  const status = answer.statusCode ?? 500;
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(answer.headers))
+    if (typeof value === "string") headers.set(name, value);
+  if (status !== 204)
+    return new Response(Readable.toWeb(answer) as ReadableStream<Uint8Array>, { status, headers });
+  answer.resume();
+  return new Response(null, { status, headers });
 }
 
 function socketAddress(path: string): string {

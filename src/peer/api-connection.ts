@@ -1,6 +1,7 @@
 import {
   folderPaths,
   isServedLocally,
+  type LocalRequest,
   type LocalServer,
   requestLocal,
   serveLocal,
@@ -8,19 +9,14 @@ import {
 import { createApi } from "./api.ts";
 import { openPeer, type PeerOptions } from "./open-peer.ts";
 import type { Peer } from "./peer.ts";
+import { streamOf } from "./streams.ts";
 
 /** Requests to a peer's local API, in this process or another. */
 export interface ApiConnection extends AsyncDisposable {
   /** Whether a running peer answers, as against one opened for this connection. */
   readonly isServed: boolean;
-  request(
-    target: string,
-    init?: {
-      readonly method?: string | undefined;
-      readonly body?: string | undefined;
-      readonly signal?: AbortSignal | undefined;
-    },
-  ): Promise<Response>;
+  /** The body of an answer is read as it comes, and so is one that is given as a source of bytes. */
+  request(target: string, init?: LocalRequest): Promise<Response>;
 }
 
 /** Serves a peer's local API at the socket in its folder. @throws {LocalApiError} */
@@ -46,14 +42,21 @@ export async function connectToApi(
   const api = createApi(peer);
   return {
     isServed: false,
-    request: async (target, { method = "GET", body, signal } = {}) =>
-      api.fetch(
-        new Request(`http://rookery${target}`, {
-          method,
-          ...(body !== undefined && { body }),
-          ...(signal && { signal }),
-        }),
-      ),
+    request: async (target, init) => api.fetch(requestOf(target, init)),
     [Symbol.asyncDispose]: () => peer.close(),
   };
+}
+
+/** The request that a socket would have brought. */
+function requestOf(
+  target: string,
+  { method = "GET", body, headers, signal }: LocalRequest = {},
+): Request {
+  return new Request(`http://rookery${target}`, {
+    method,
+    ...(headers && { headers }),
+    ...(body !== undefined && { body: typeof body === "string" ? body : streamOf(body) }),
+    ...(typeof body === "object" && { duplex: "half" }),
+    ...(signal && { signal }),
+  });
 }

@@ -9,7 +9,8 @@ export type ApiErrorCode =
   | "API_INPUT_INVALID"
   | "API_NO_DATABASE"
   | "API_NO_ROW"
-  | "API_NOT_FOUND";
+  | "API_NOT_FOUND"
+  | "API_RANGE_INVALID";
 
 /** A request that cannot be answered, with its HTTP status. */
 export class ApiError extends CodedError<ApiErrorCode> {
@@ -49,6 +50,32 @@ export function countOf(json: Json): number {
 export function roleOf(json: Json): "reader" | "writer" | "admin" {
   if (json === "reader" || json === "writer" || json === "admin") return json;
   throw invalid("A role is reader, writer or admin");
+}
+
+export function deviceTypeOf(json: Json): "normal" | "server" | "leaf" {
+  if (json === "normal" || json === "server" || json === "leaf") return json;
+  throw invalid("A device is normal, server or leaf");
+}
+
+/**
+ * The bytes that a Range header asks for, `end` not included; `undefined` when it asks for all: it is not there, or is none
+ * that we know (RFC 9110, 14.2), several ranges among them.
+ */
+export function rangeOf(
+  header: string | undefined,
+  size: number,
+): { readonly start: number; readonly end: number } | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
+  const [, first = "", last = ""] = match ?? [];
+  if (first === "" && last === "") return undefined;
+  const [start, end] =
+    first === ""
+      ? [Math.max(0, size - Number(last)), size]
+      : [Number(first), last === "" ? size : Math.min(size, Number(last) + 1)];
+  // A last byte before the first makes it no range at all.
+  if (last !== "" && first !== "" && Number(last) < start) return undefined;
+  if (start < end) return { start, end };
+  throw new ApiError("API_RANGE_INVALID", `No such range: it has ${size} bytes`, 416);
 }
 
 function invalid(message: string): ApiError {

@@ -5,13 +5,14 @@
 
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { stream } from "hono/streaming";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
-import { ApiError, countOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
+import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
+import { ApiError, countOf, deviceTypeOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
+import { errorBody, lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
 import type { Syncgroup } from "./syncgroup.ts";
@@ -22,18 +23,19 @@ const GROUPS = "/v1/databases/:database/groups";
 /** The routes over a peer. */
 export function createApi(peer: Peer): Hono {
   const api = new Hono();
-  api.use(
-    bodyLimit({
-      maxSize: API_BODY_BYTES_MAX,
-      onError: (c) => c.json(errorBody("API_BODY_TOO_LARGE", "The request is too large"), 413),
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: API_BODY_BYTES_MAX,
+    onError: (c) => c.json(errorBody("API_BODY_TOO_LARGE", "The request is too large"), 413),
+  });
+  // What is put as a blob goes to the disk as it comes: it has no limit, and must not be read whole here.
+  api.use((c, next) => (c.req.path === UPLOADS ? next() : limited(c, next)));
   api.onError((error, c) =>
     c.json(errorBody(codeOf(error) ?? "API_INTERNAL", error.message), statusOf(error)),
   );
   api.notFound((c) => c.json(errorBody("API_NOT_FOUND", "No such path"), 404));
   addPeerRoutes(api, peer);
   addRowRoutes(api, peer);
+  addBlobRoutes(api, peer);
   addGroupRoutes(api, peer);
   return api;
 }
@@ -139,11 +141,10 @@ function addGroupRoutes(api: Hono, peer: Peer): void {
     return c.json({ ticket }, 201);
   });
   api.post("/v1/databases/:database/join", async (c) => {
-    const { ticket } = await bodyOf(c);
-    return c.json(
-      groupJson(await (await databaseOf(c, peer)).joinSyncgroup(textOf("ticket", ticket))),
-      201,
-    );
+    const { ticket, type } = await bodyOf(c);
+    const options = type === undefined ? {} : { type: deviceTypeOf(type) };
+    const database = await databaseOf(c, peer);
+    return c.json(groupJson(await database.joinSyncgroup(textOf("ticket", ticket), options)), 201);
   });
 }
 
@@ -219,32 +220,6 @@ async function bodyOf(c: Context): Promise<Readonly<Record<string, Json>>> {
   }
 }
 
-/** One JSON value a line, as they come; the reader's going away ends the source. */
-function lines<T>(c: Context, source: AsyncIterable<T>, toLine: (one: T) => object): Response {
-  return stream(c, async (out) => {
-    const items = source[Symbol.asyncIterator]();
-    out.onAbort(() => void items.return?.());
-    try {
-      for (let next = await items.next(); next.done !== true; next = await items.next()) {
-        await out.writeln(JSON.stringify(toLine(next.value)));
-        if (out.aborted) break;
-      }
-    } catch (error) {
-      await out.writeln(
-        JSON.stringify(
-          errorBody(codeOf(error) ?? "API_INTERNAL", error instanceof Error ? error.message : ""),
-        ),
-      );
-    } finally {
-      await items.return?.();
-    }
-  });
-}
-
-function errorBody(code: string, message: string): { error: { code: string; message: string } } {
-  return { error: { code, message } };
-}
-
 function statusOf(error: Error): ContentfulStatusCode {
   if (error instanceof ApiError) return error.status;
   const code = codeOf(error) ?? "";
@@ -257,7 +232,7 @@ function statusOf(error: Error): ContentfulStatusCode {
     return 400;
   if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
     return code === "STORE_READ_ONLY" ? 503 : 403;
-  if (/_(NO_GROUP|NO_ROW)$/.test(code)) return 404;
+  if (/_(NO_GROUP|NO_ROW|NOT_HERE)$/.test(code)) return 404;
   if (/_(EXISTS|CONCURRENT_BATCH|PENDING)$/.test(code)) return 409;
   return code === "" ? 500 : 503;
 }

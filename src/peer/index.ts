@@ -6,6 +6,7 @@
  * @module
  */
 
+export { readUserFile, sizeOfUserFile, writeUserFile } from "#platform";
 export { createApi } from "./api.ts";
 export { type ApiConnection, connectToApi, serveApi } from "./api-connection.ts";
 export {
@@ -16,6 +17,14 @@ export {
   type UserId,
   type Value,
 } from "../base/index.ts";
+export type {
+  BlobPut,
+  BlobPutOptions,
+  BlobRange,
+  BlobStatus,
+  PutProgress,
+} from "../blobs/index.ts";
+export type { FetchProgress } from "../exchange/index.ts";
 export type {
   Batch,
   Change,
@@ -36,5 +45,6 @@ export type {
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";
 export { Peer, type PeerOverview } from "./peer.ts";
+export { type BlobReadOptions, type BlobSource, PeerBlob, PeerBlobs } from "./peer-blobs.ts";
 export { PeerDatabase, type SyncgroupOptions } from "./peer-database.ts";
 export { Syncgroup } from "./syncgroup.ts";

@@ -1,4 +1,7 @@
 import { codeOf } from "../base/index.ts";
+import type { Blobs } from "../blobs/index.ts";
+import { type ChunkStore, Wants } from "../chunks/index.ts";
+import { Exchange } from "../exchange/index.ts";
 import type { Transport } from "../net/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
 
@@ -6,9 +9,13 @@ import { type SyncDeps, SyncService } from "../sync/index.ts";
 export type OpenTransport = (listen: readonly string[]) => Promise<Transport>;
 
 export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
+  readonly chunks: ChunkStore;
+  readonly blobs: Blobs;
   readonly openTransport: OpenTransport;
   /** Where to listen; `undefined`: at the port used last, or any that is free. */
   readonly listen: readonly string[] | undefined;
+  /** See `PeerOptions`. */
+  readonly fetchesBlobs: boolean;
   /** The port used last, kept so that addresses given to others stay good. */
   readonly port: {
     readPort(): Promise<number | undefined>;
@@ -16,11 +23,20 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
   };
 }
 
+/** What runs while the network does, from the bottom up. */
+interface Running {
+  readonly transport: Transport;
+  readonly sync: SyncService;
+  readonly exchange: Exchange;
+  /** Ends all of it, from the top down. */
+  readonly ending: AsyncDisposableStack;
+}
+
 /** The network of a peer, opened when it is first needed: loading it takes longer than everything else. */
 export class Network {
   readonly #deps: NetworkDeps;
-  #opening: Promise<{ readonly transport: Transport; readonly sync: SyncService }> | undefined;
-  #sync: SyncService | undefined;
+  #opening: Promise<Running> | undefined;
+  #running: Running | undefined;
 
   constructor(deps: NetworkDeps) {
     this.#deps = deps;
@@ -28,19 +44,17 @@ export class Network {
 
   /** The Sync service if it runs. */
   get current(): SyncService | undefined {
-    return this.#sync;
+    return this.#running?.sync;
   }
 
-  /** The Sync service, started unless it runs. @throws {NetError} when the addresses cannot be listened at. */
+  /** The Sync service, started with everything else unless it runs. @throws {NetError} when the addresses cannot be listened at. */
   async open(): Promise<SyncService> {
-    this.#opening ??= this.#open();
-    try {
-      return (await this.#opening).sync;
-    } catch (error) {
-      // A later call may find the port free.
-      this.#opening = undefined;
-      throw error;
-    }
+    return (await this.#run()).sync;
+  }
+
+  /** What fetches blobs, started with everything else unless it runs. @throws as `open`. */
+  async exchange(): Promise<Exchange> {
+    return (await this.#run()).exchange;
   }
 
   async addresses(): Promise<readonly string[]> {
@@ -48,21 +62,31 @@ export class Network {
   }
 
   async close(): Promise<void> {
-    const open = await this.#opening?.catch(() => undefined);
-    await open?.sync.close();
-    await open?.transport.close();
+    const running = await this.#opening?.catch(() => undefined);
+    await running?.ending.disposeAsync();
   }
 
-  async #open(): Promise<{ readonly transport: Transport; readonly sync: SyncService }> {
-    const transport = await this.#listen();
+  async #run(): Promise<Running> {
+    this.#opening ??= this.#open();
     try {
-      await this.#keepPort(transport);
-      this.#sync = await SyncService.open({ ...this.#deps, transport });
-      return { transport, sync: this.#sync };
+      return await this.#opening;
     } catch (error) {
-      await transport.close();
+      // A later call may find the port free.
+      this.#opening = undefined;
       throw error;
     }
+  }
+
+  async #open(): Promise<Running> {
+    await using opened = new AsyncDisposableStack();
+    const transport = opened.use(await this.#listen());
+    await this.#keepPort(transport);
+    const sync = opened.use(await SyncService.open({ ...this.#deps, transport }));
+    const shared = { ...this.#deps, transport, sync, wants: new Wants(this.#deps) };
+    const { fetchesBlobs } = this.#deps;
+    const exchange = opened.use(await Exchange.open(shared, { fetchesByItself: fetchesBlobs }));
+    this.#running = { transport, sync, exchange, ending: opened.move() };
+    return this.#running;
   }
 
   /** Notes where it listens now, unless that was said from outside. */

@@ -5,8 +5,11 @@ import {
   openDiskStore,
   openFolder,
   openLibp2pTransport,
+  openNodeChunkFiles,
 } from "#platform";
 import type { Logger } from "../base/index.ts";
+import { Blobs } from "../blobs/index.ts";
+import { memoryChunkFiles, openChunkStore } from "../chunks/index.ts";
 import { History } from "../history/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { hasGroups } from "../sync/index.ts";
@@ -15,7 +18,7 @@ import { Network } from "./network.ts";
 import { Peer } from "./peer.ts";
 
 export interface PeerOptions {
-  /** Folder of keys and store, made unless it is there. Without one everything is in memory and ends with the peer. */
+  /** Folder of keys, store and chunks, made unless it is there. Without one everything is in memory and ends with the peer. */
   readonly path?: string | undefined;
   /** The device's name, for people; taken when its identity is made. Default "device". */
   readonly name?: string | undefined;
@@ -24,6 +27,11 @@ export interface PeerOptions {
    * when something is shared, at the port used last or any that is free.
    */
   readonly listen?: readonly string[] | undefined;
+  /**
+   * Whether this device, where it is a storage peer, fetches the blobs that rows name by itself. Default `true`. `false`: it
+   * keeps what its neighbours replicate to it, for as long as others fetch.
+   */
+  readonly fetchesBlobs?: boolean | undefined;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
@@ -32,10 +40,11 @@ export interface PeerOptions {
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
  * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
- *   the store's others; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
+ *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
-  const { path, name = "device", listen, logger = (): void => {} } = options;
+  const { path, name = "device", listen, fetchesBlobs = true } = options;
+  const { logger = (): void => {} } = options;
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
 
@@ -48,12 +57,19 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
       ? await openMemoryStore(platform)
       : await openDiskStore(platform, folder.storePath),
   );
+  const files =
+    folder === undefined ? memoryChunkFiles() : await openNodeChunkFiles(folder.chunksPath);
+  const chunks = opened.use(await openChunkStore({ ...platform, store, files }));
+  const blobs = opened.use(new Blobs({ ...platform, store, chunks }));
   const history = opened.use(await History.open({ ...platform, store, identity }));
   const network = new Network({
     ...platform,
     store,
+    chunks,
+    blobs,
     history,
     listen,
+    fetchesBlobs,
     openTransport: (addresses) =>
       openLibp2pTransport({ ...platform, seed: identity.deviceSeed }, { listen: addresses }),
     // A peer in memory is a new one each time.
@@ -65,7 +81,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   opened.defer(() => network.close());
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
-  const peer = new Peer({ store, history, network });
+  const peer = new Peer({ store, chunks, blobs, history, network });
   opened.move();
   return peer;
 }

@@ -1,15 +1,20 @@
 import type { DeviceId, UserId } from "../base/index.ts";
+import type { Blobs } from "../blobs/index.ts";
+import type { ChunkStore } from "../chunks/index.ts";
 import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
 import type { PeerStatus } from "../sync/index.ts";
 import { PeerError } from "./errors.ts";
 import type { Network } from "./network.ts";
+import { PeerBlobs } from "./peer-blobs.ts";
 import { PeerDatabase } from "./peer-database.ts";
 
 /** What a peer is made of, bottom up. */
 export interface PeerParts {
   readonly store: Store;
+  readonly chunks: ChunkStore;
+  readonly blobs: Blobs;
   readonly history: History;
   readonly network: Network;
 }
@@ -27,12 +32,15 @@ export interface PeerOverview {
 
 /** One device's databases, its network and its keys. Made by `openPeer`. */
 export class Peer implements AsyncDisposable {
+  /** Files, by their content. */
+  readonly blobs: PeerBlobs;
   readonly #parts: PeerParts;
   readonly #databases = new Map<string, PeerDatabase>();
   #closing: Promise<void> | undefined;
 
   constructor(parts: PeerParts) {
     this.#parts = parts;
+    this.blobs = new PeerBlobs(parts.blobs, parts.network);
   }
 
   get device(): DeviceId {
@@ -110,10 +118,12 @@ export class Peer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { store, history, network } = this.#parts;
+    const { store, chunks, blobs, history, network } = this.#parts;
     for (const database of this.#databases.values()) await database.close();
     await network.close();
     await history.close();
+    await blobs.close();
+    await chunks.close();
     await store.close();
   }
 }

@@ -30,6 +30,48 @@ export function rookeryWith(
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
 }
 
+/** Runs to its end with `input` on its standard input; its standard output as bytes. */
+export function rookeryFed({
+  args,
+  input,
+}: {
+  readonly args: readonly string[];
+  readonly input?: Uint8Array;
+}): Promise<{ readonly code: number | null; readonly bytes: Buffer; readonly err: string }> {
+  const child = start(args);
+  const pieces: Buffer[] = [];
+  let err = "";
+  child.stdout?.on("data", (piece: Buffer) => pieces.push(piece));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (err += text));
+  // One that refuses does not read.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(input);
+  return new Promise((resolve) =>
+    child.once("close", (code) => resolve({ code, bytes: Buffer.concat(pieces), err })),
+  );
+}
+
+/** Runs to its end in a terminal of its own; all that it shows there. `undefined` where no terminal can be made. */
+export async function rookeryInTerminal(
+  env: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<string | undefined> {
+  const words = [process.execPath, "--conditions=rookery-source", ENTRY, ...args];
+  const command = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+  // Of util-linux; that of BSD has other flags, and fails.
+  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: { ...process.env, ...env },
+  });
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("error", () => resolve(null));
+    child.once("close", resolve);
+  });
+  return code === 0 ? out : undefined;
+}
+
 /** A running command; disposing of it kills it. */
 export interface Running extends AsyncDisposable {
   readonly child: ChildProcess;
