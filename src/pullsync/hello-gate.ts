@@ -82,6 +82,8 @@ export class NetworkStreamer implements Streamer {
   readonly #framed: (stream: Stream) => FramedStream;
   readonly #onClose: () => void;
   readonly #handlers = new Map<string, PullStreamHandler>();
+  /** Told of each device that opens a stream here and may: it takes us for a member too. */
+  onServed: ((device: DeviceId) => void) | undefined;
   readonly #open = new Map<FramedStream, DeviceId>();
 
   constructor(
@@ -131,6 +133,7 @@ export class NetworkStreamer implements Streamer {
     if (handler === undefined)
       throw new PullSyncError("PULLSYNC_REFUSED", "Cannot serve stream: nothing serves it now");
     this.#keep(stream, device);
+    this.onServed?.(device);
     await handler(stream, device);
   }
 

@@ -50,6 +50,12 @@ export {
   PEER_STALL_MS,
 } from "./limits.ts";
 export { MemoryPullStorage, type MemoryStorageDeps } from "./memory-storage.ts";
+export {
+  type NetworkStatus,
+  networkIdOf,
+  PullNetworks,
+  type PullNetworksDeps,
+} from "./networks.ts";
 export type { BinProgress, PeerProgress, PeerPullState, PullFailure } from "./peer-puller.ts";
 export { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
 export { Puller, type PullerDeps, type PullerOptions, type PullProgress } from "./puller.ts";

@@ -61,6 +61,8 @@ interface Network {
   readonly streamer: NetworkStreamer;
   readonly syncer: Syncer;
   readonly puller: Puller;
+  /** Members when last looked at, as one text. */
+  members: string;
 }
 
 /** The id of a syncgroup's storage network, 32 bytes: names it to peers and says nothing to others. [PS6] */
@@ -131,6 +133,10 @@ export class PullNetworks implements AsyncDisposable {
       for (const peer of network.puller.peers)
         if (!this.#isPeer(network, peer as DeviceId)) network.puller.remove(peer);
       this.#connectAll(network);
+      const members = this.#deps.members(network.group).toSorted().join();
+      // Who refused us may know us now.
+      if (members !== network.members) network.puller.urge();
+      network.members = members;
     }
   }
 
@@ -221,7 +227,8 @@ export class PullNetworks implements AsyncDisposable {
         },
         { network: reserve.number },
       );
-      return { group, reserve, streamer, syncer, puller };
+      streamer.onServed = (device) => puller.noteAsked(device);
+      return { group, reserve, streamer, syncer, puller, members: "" };
     } catch (error) {
       await syncer.close();
       streamer.close();

@@ -114,6 +114,7 @@ export class PeerPuller {
   #state: PeerPullState = "beginning";
   #epoch: bigint | undefined;
   #stored = 0;
+  #askedAt = Number.NEGATIVE_INFINITY;
   #lastError: PullFailure | undefined;
 
   /** `before`: what is to be over before it begins. */
@@ -132,6 +133,14 @@ export class PeerPuller {
   /** Something has changed: what rests after a failure is tried now. */
   urge(): void {
     for (const bin of this.#bins) bin.notBefore = 0;
+    this.#rests.urge();
+  }
+
+  /** The peer asks us. While it has not answered us, it is tried again now: at most once in the shortest time between tries. */
+  noteAsked(): void {
+    const now = this.#deps.clock.monotonic();
+    if (this.#state !== "beginning" || now < this.#askedAt + PULL_RETRY_MIN_MS) return;
+    this.#askedAt = now;
     this.#rests.urge();
   }
 

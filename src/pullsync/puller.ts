@@ -92,6 +92,11 @@ export class Puller implements AsyncDisposable {
     for (const peer of this.#peers.values()) peer.urge();
   }
 
+  /** A peer asks us: where it refused us before, it may serve us now. */
+  noteAsked(peer: PeerName): void {
+    this.#peers.get(peer)?.noteAsked();
+  }
+
   /** Peers that are pulled now. */
   get peers(): readonly PeerName[] {
     return [...this.#peers.keys()];

@@ -135,6 +135,7 @@ export const pullerRules: readonly Rule<PullWorld>[] = [
       const first = await world.pull(client);
       await caughtUp(world, first);
       await first.close();
+      await untilSo(world, () => server.syncer.metrics().exchangesServed === 0);
       const offered = server.syncer.metrics().chunksSentOffered;
       equal(offered, 300, "entries offered");
       await fill(server.storage, chunksOf(20, 1));
