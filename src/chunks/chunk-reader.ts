@@ -1,6 +1,10 @@
 import type { Crypto } from "../base/index.ts";
 import type { ChunkFiles } from "./chunk-files.ts";
-import { PACK_READ_BYTES_MAX, PACK_READ_GAP_BYTES_MAX } from "./limits.ts";
+import {
+  PACK_READ_BYTES_MAX,
+  PACK_READ_GAP_BYTES_MAX,
+  PACK_READS_CONCURRENT_MAX,
+} from "./limits.ts";
 import { RECORD_HEADER_SIZE } from "./pack-format.ts";
 import type { Location } from "./records.ts";
 
@@ -33,17 +37,23 @@ export class ChunkReader {
     const wanted = locations.flatMap((location, index) =>
       location ? [{ ...location, index }] : [],
     );
-    for (const run of runsOf(wanted)) {
-      const [first, last] = [run[0] as Wanted, run.at(-1) as Wanted];
-      const start = first.offset + RECORD_HEADER_SIZE;
-      const end = last.offset + RECORD_HEADER_SIZE + last.size;
-      const bytes = await this.#files.read(first.pack, start, end - start);
-      for (const one of run) {
-        const at = one.offset + RECORD_HEADER_SIZE - start;
-        found[one.index] = this.#checked(one, bytes.subarray(at, at + one.size));
-      }
-    }
+    const runs = runsOf(wanted).values();
+    const work = async (): Promise<void> => {
+      for (const run of runs) await this.#readRun(run, found);
+    };
+    await Promise.all(Array.from({ length: PACK_READS_CONCURRENT_MAX }, work));
     return found;
+  }
+
+  async #readRun(run: readonly Wanted[], found: (Uint8Array | undefined)[]): Promise<void> {
+    const [first, last] = [run[0] as Wanted, run.at(-1) as Wanted];
+    const start = first.offset + RECORD_HEADER_SIZE;
+    const end = last.offset + RECORD_HEADER_SIZE + last.size;
+    const bytes = await this.#files.read(first.pack, start, end - start);
+    for (const one of run) {
+      const at = one.offset + RECORD_HEADER_SIZE - start;
+      found[one.index] = this.#checked(one, bytes.subarray(at, at + one.size));
+    }
   }
 
   #checked({ size, crc }: Location, bytes: Uint8Array): Uint8Array | undefined {

@@ -25,9 +25,6 @@ export function chunkKey({ kind, address }: ChunkName): Uint8Array {
   return out.finish();
 }
 
-/** All index entries. */
-export const CHUNK_RANGE: KeyRange = spaceRange(SPACE_OF.chunk);
-
 export function packKey(pack: number): Uint8Array {
   const out = new ByteWriter(5);
   out.u8(SPACE_OF.pack);

@@ -8,7 +8,7 @@ export const CHUNK_BYTES_NORMAL = 32 * 1024;
 export const CHUNKER_WINDOW_BYTES = 32;
 /** Bytes of a pack file: large enough to be few, small enough to be written anew when half of it is dead. */
 export const PACK_BYTES_MAX = 256 * 1024 * 1024;
-/** Chunks of one `put`: its index entries fit one write of the store with room for what callers add. */
+/** Chunks of one `put` or `delete`: its index entries fit one write of the store with room for what callers add. */
 export const PUT_CHUNKS_MAX = 16_384;
 /** Bytes of one `put`: a quarter of a pack, so that each fits one. */
 export const PUT_BYTES_MAX = 64 * 1024 * 1024;
@@ -24,6 +24,8 @@ export const INDEX_WRITE_BYTES_MAX = 8 * 1024 * 1024;
 export const PACK_READ_BYTES_MAX = 2 * 1024 * 1024;
 /** Bytes between two chunks that are read along rather than read twice: a call costs about as much. */
 export const PACK_READ_GAP_BYTES_MAX = 16 * 1024;
+/** Reads of packs under way at once for one call: as many as Node.js has threads for them. */
+export const PACK_READS_CONCURRENT_MAX = 4;
 /** Times that a read looks its chunk up anew when what it read was replaced meanwhile. */
 export const READ_ATTEMPTS_MAX = 4;
 /** Chunks asked for at the same time in the whole process: as many as 4 GiB in chunks of 64 KiB, in about 20 MB of memory. */

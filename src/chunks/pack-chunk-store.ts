@@ -89,6 +89,10 @@ class PackChunkStore implements ChunkStore {
     addresses: readonly Uint8Array[],
     options: PutOptions = {},
   ): Promise<void> {
+    if (addresses.length > PUT_CHUNKS_MAX)
+      throw new RangeError(
+        `A delete has at most ${PUT_CHUNKS_MAX} chunks, not ${addresses.length}`,
+      );
     const removals = addresses.map((address) => ({ name: { kind, address } }));
     await this.#push({ chunks: [], removals, with: options.with });
   }

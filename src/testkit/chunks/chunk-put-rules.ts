@@ -357,6 +357,7 @@ export const chunkPutRules: readonly Rule<ChunkWorld>[] = [
       const chunk = sampleChunk(1, 131_072);
       const many = Array.from({ length: 16_385 }, () => sampleChunk(2, 1));
       await rejectsNamed(opened.chunks.put(many), "RangeError");
+      await rejectsNamed(opened.chunks.delete(CONTENT, addressesOf(many)), "RangeError");
       const large = Array.from({ length: 513 }, () => chunk);
       await rejectsNamed(opened.chunks.put(large), "RangeError");
       equal(opened.chunks.status().packBytes, 0);
