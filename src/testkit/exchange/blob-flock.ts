@@ -1,4 +1,4 @@
-import { assert, type BlobRef, type Clock, type ScopeId } from "../../base/index.ts";
+import { assert, type BlobRef, type Clock, type Logger, type ScopeId } from "../../base/index.ts";
 import { Blobs } from "../../blobs/index.ts";
 import {
   type ChunkStore,
@@ -53,6 +53,8 @@ export class BlobFlock implements AsyncDisposable {
     } = options.disk ?? {};
     const clock = options.clock ?? nodeClock();
     const crypto = nodeCrypto();
+    const logger: Logger = (_, event, fields = {}) =>
+      this.sync.events.push({ device: name, event, fields });
     let meter: Meter | undefined;
     const peer = await this.sync.open(name, {
       transport: (device) => {
@@ -70,27 +72,10 @@ export class BlobFlock implements AsyncDisposable {
       crypto,
       capacityBytes: options.capacityBytes,
     });
-    const blobs = new Blobs({ store, chunks, crypto });
-    const wants = new Wants({ clock });
-    const exchange = await Exchange.open(
-      {
-        store,
-        chunks,
-        blobs,
-        crypto,
-        clock,
-        history: peer.history,
-        sync: peer.sync,
-        transport: peer.transport,
-        random: nodeRandom(),
-        wants,
-        logger: (_, event, fields = {}) => this.sync.events.push({ device: name, event, fields }),
-      },
-      options,
-    );
+    const parts = await openExchange({ peer, store, chunks, clock, logger }, options);
     assert(meter !== undefined, "the transport was made");
     const disk = { store, files, identity: peer.identity };
-    const opened = { peer, chunks, blobs, exchange, wants, meter, disk };
+    const opened = { peer, chunks, ...parts, meter, disk };
     this.#open.add(opened);
     return opened;
   }
@@ -112,6 +97,27 @@ export class BlobFlock implements AsyncDisposable {
     for (const one of this.#open) await this.close(one);
     await this.sync[Symbol.asyncDispose]();
   }
+}
+
+/** What stands between a device's chunks and its network. */
+export async function openExchange(
+  deps: {
+    readonly peer: SyncPeer;
+    readonly store: Store;
+    readonly chunks: ChunkStore;
+    readonly clock: Clock;
+    readonly logger: Logger;
+  },
+  options: ExchangeOptions = {},
+): Promise<{ blobs: Blobs; wants: Wants; exchange: Exchange }> {
+  const { peer, ...rest } = deps;
+  const crypto = nodeCrypto();
+  const blobs = new Blobs({ ...rest, crypto });
+  const wants = new Wants(rest);
+  const { history, sync, transport } = peer;
+  const random = nodeRandom();
+  const all = { ...rest, blobs, wants, crypto, random, history, sync, transport };
+  return { blobs, wants, exchange: await Exchange.open(all, options) };
 }
 
 /** Bytes that look like chance, the same ones for the same seed. */
