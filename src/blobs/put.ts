@@ -55,8 +55,8 @@ class Batch {
 }
 
 /**
- * One put: while batches of chunks are being written, the next is read, cut and hashed. They are written in order, and none
- * after one that failed; a node with or after all that it names. So whatever ends a put leaves nodes that are whole.
+ * One put: while batches of chunks are being written, the next is read, cut and hashed. They are written in order, a node
+ * with or after all that it names; where one fails, those that were on their way are noted as whole no more.
  */
 export class Put {
   readonly #deps: PutDeps;
@@ -140,10 +140,9 @@ export class Put {
     const outcomes = await this.#deps.chunks.put(all, {
       with: async (write, found) => {
         this.#turns += 1;
-        // Its nodes may name what that was to bring. Nobody hears of this: the one before is awaited first.
-        if (this.#failed < number || this.#turns !== number)
-          throw new Error("A batch of the put that came before was not written");
-        await this.#addNodes(write, nodes, found.slice(chunks.length));
+        // A batch that failed, or was refused before its turn, leaves nodes of later ones without what they name.
+        const isWhole = this.#turns === number && number < this.#failed;
+        await this.#addNodes(write, nodes, found.slice(chunks.length), isWhole);
       },
     });
     this.#bytes += bytes;
@@ -153,18 +152,19 @@ export class Put {
     this.#options.onProgress?.({ bytes: this.#bytes, newBytes: this.#newBytes });
   }
 
-  /** What goes with nodes: edges to what they name, and that they are whole. Those that have both already are left alone. */
+  /** What goes with nodes: edges to what they name, and notes that they are whole. What has both already is left alone. */
   async #addNodes(
     write: ChunkWrite,
     nodes: readonly VerifiedNode[],
     outcomes: readonly PutOutcome[],
+    isWhole: boolean,
   ): Promise<void> {
     const notes = await this.#deps.store.getMany(nodes.map(({ address }) => noteKey(address)));
-    const isWhole = this.#deps.notes.losses === this.#losses;
+    const isNoted = isWhole && this.#deps.notes.losses === this.#losses;
     for (const [i, node] of nodes.entries()) {
       if (notes[i] !== undefined && outcomes[i] !== "stored") continue;
       write.add(...edgesOf(node));
-      if (isWhole) write.add(noteOf(node));
+      if (isNoted) write.add(noteOf(node));
     }
   }
 }
