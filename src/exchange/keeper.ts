@@ -36,7 +36,7 @@ export interface KeeperDeps {
   readonly store: Store;
   readonly history: History;
   readonly blobs: Blobs;
-  readonly sync: Pick<SyncService, "sharing" | "onGroups">;
+  readonly sync: Pick<SyncService, "sharing" | "onGroups" | "isPaused">;
   readonly transport: Transport;
   readonly access: BlobAccess;
   readonly clock: Clock;
@@ -76,6 +76,8 @@ interface Wanted {
   retryAt: number;
   /** Times that it was tried in vain since there was news. */
   attempts: number;
+  /** Times that it was looked at in vain since then. */
+  looks: number;
   isUnderWay: boolean;
   /** Bytes that were here at the last look, and since when there are no more. */
   here: number;
@@ -127,10 +129,13 @@ export class Keeper {
     };
   }
 
-  /** Chunks have come by another way: what is awaited may be whole. */
+  /** Chunks have come by another way: what is awaited may be whole. What is large is looked at less often. */
   noteStored(): void {
-    const soon = this.#deps.clock.monotonic() + KEEPER_LOOK_MS;
-    for (const wanted of this.#wanted.values()) wanted.dueAt = Math.min(wanted.dueAt, soon);
+    const now = this.#deps.clock.monotonic();
+    for (const wanted of this.#wanted.values()) {
+      const ms = Math.min(KEEPER_LOOK_MS * 2 ** Math.min(wanted.looks, 30), KEEPER_PATIENCE_MS / 2);
+      wanted.dueAt = Math.min(wanted.dueAt, now + ms);
+    }
     this.#changed.wake();
   }
 
@@ -139,6 +144,7 @@ export class Keeper {
     const soon = this.#deps.clock.monotonic() + KEEPER_LOOK_MS;
     for (const wanted of this.#wanted.values()) {
       wanted.attempts = 0;
+      wanted.looks = 0;
       wanted.retryAt = soon;
       wanted.dueAt = Math.min(wanted.dueAt, soon);
     }
@@ -189,6 +195,7 @@ export class Keeper {
       dueAt: now,
       retryAt: now,
       attempts: 0,
+      looks: 0,
       isUnderWay: false,
       here: 0,
       idleSince: now,
@@ -262,6 +269,7 @@ export class Keeper {
       // No row names it any more, or none of a group that we serve.
       if (groups.length === 0) return void this.#wanted.delete(toHex(ref.root));
       if (!(await blobs.isWhole(ref)) && !(await this.#bring(wanted, groups))) {
+        wanted.looks += 1;
         wanted.dueAt = Math.max(wanted.retryAt, clock.monotonic() + this.#wait(wanted));
         return;
       }
@@ -288,6 +296,7 @@ export class Keeper {
   async #bring(wanted: Wanted, groups: readonly ScopeId[]): Promise<boolean> {
     const isDue = wanted.retryAt <= this.#deps.clock.monotonic();
     if (this.#options.fetchesByItself === false || !isDue) return false;
+    if (groups.every(({ database }) => this.#deps.sync.isPaused(database))) return false;
     if (!groups.some((group) => this.#isOurTurn(group, wanted.ref.root))) {
       const now = this.#deps.clock.monotonic();
       const { here } = await this.#deps.blobs.status(wanted.ref);
