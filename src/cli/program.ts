@@ -2,6 +2,7 @@
 
 import { Command } from "@commander-js/extra-typings";
 import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
+import { chunksStatus } from "./chunk-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { demo } from "./demo.ts";
@@ -40,7 +41,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
   program
     .command("demo")
     .description(
-      "a small flock on this machine: shows rows travelling, a device offline, a conflict",
+      "a small flock on this machine: rows and photographs travelling, a device offline, a conflict",
     )
     .option("--once", "end after the proof instead of staying up")
     .action((flags) => run((context) => demo(context, { once: flags.once === true })));
@@ -133,6 +134,12 @@ function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("print how much of a blob is here")
     .argument("<ref>", "blob:…")
     .action((ref) => run((context) => blobStatus(context, ref)));
+  program
+    .command("chunks")
+    .description("what blobs are made of")
+    .command("status")
+    .description("print what is stored of them, and how far storage networks are")
+    .action(() => run(chunksStatus));
 }
 
 function addGroupCommands(program: Command<[], GlobalFlags>, run: Run): void {

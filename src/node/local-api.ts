@@ -101,7 +101,7 @@ export function requestLocal(
         reject(new LocalApiError("LOCAL_API_UNREACHABLE", `No peer answers at ${path}`, { cause }));
     });
     if (typeof body === "object") {
-      sendBody(call, body, answered.signal).catch((error: unknown) => {
+      sendBody(call, body, answered.signal).catch((error: Error) => {
         reject(error);
         call.destroy();
       });

@@ -28,6 +28,7 @@ export function addBlobRoutes(api: Hono, peer: Peer): void {
     const ref = refOf(c);
     return c.json({ ...(await peer.blobs.status(ref)), mediaType: ref.mediaType });
   });
+  api.get("/v1/chunks/status", async (c) => c.json(await peer.chunkStatus()));
 }
 
 async function download(c: Context, peer: Peer): Promise<Response> {

@@ -25,6 +25,7 @@ export type {
   PutProgress,
 } from "../blobs/index.ts";
 export type { FetchProgress } from "../exchange/index.ts";
+export type { ChunkStatus } from "../chunks/index.ts";
 export type {
   Batch,
   Change,
@@ -44,7 +45,8 @@ export type {
 } from "../sync/index.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";
-export { Peer, type PeerOverview } from "./peer.ts";
+export type { NetworkPeerStatus, NetworkStatus } from "./network-status.ts";
+export { type ChunkOverview, Peer, type PeerOverview } from "./peer.ts";
 export { type BlobReadOptions, type BlobSource, PeerBlob, PeerBlobs } from "./peer-blobs.ts";
 export { PeerDatabase, type SyncgroupOptions } from "./peer-database.ts";
 export { Syncgroup } from "./syncgroup.ts";

@@ -4,6 +4,8 @@ import { type ChunkStore, Wants } from "../chunks/index.ts";
 import { Exchange } from "../exchange/index.ts";
 import type { Transport } from "../net/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
+import type { NetworkStatus } from "./network-status.ts";
+import { StorageNetworks } from "./storage-networks.ts";
 
 /** Opens a transport that listens at the multiaddrs. */
 export type OpenTransport = (listen: readonly string[]) => Promise<Transport>;
@@ -27,6 +29,7 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
 interface Running {
   readonly transport: Transport;
   readonly sync: SyncService;
+  readonly storage: StorageNetworks;
   readonly exchange: Exchange;
   /** Ends all of it, from the top down. */
   readonly ending: AsyncDisposableStack;
@@ -57,6 +60,11 @@ export class Network {
     return (await this.#run()).exchange;
   }
 
+  /** The storage networks of this device: none while the network does not run. */
+  async storageNetworks(): Promise<readonly NetworkStatus[]> {
+    return (await this.#running?.storage.status()) ?? [];
+  }
+
   async addresses(): Promise<readonly string[]> {
     return (await this.#opening)?.transport.addresses() ?? [];
   }
@@ -83,9 +91,14 @@ export class Network {
     await this.#keepPort(transport);
     const sync = opened.use(await SyncService.open({ ...this.#deps, transport }));
     const shared = { ...this.#deps, transport, sync, wants: new Wants(this.#deps) };
-    const { fetchesBlobs } = this.#deps;
-    const exchange = opened.use(await Exchange.open(shared, { fetchesByItself: fetchesBlobs }));
-    this.#running = { transport, sync, exchange, ending: opened.move() };
+    const storage = opened.use(new StorageNetworks(shared));
+    const exchange = opened.use(
+      await Exchange.open(shared, {
+        place: (group, ref) => storage.place(group, ref),
+        fetchesByItself: this.#deps.fetchesBlobs,
+      }),
+    );
+    this.#running = { transport, sync, storage, exchange, ending: opened.move() };
     return this.#running;
   }
 

@@ -1,12 +1,13 @@
 import type { DeviceId, UserId } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
-import type { ChunkStore } from "../chunks/index.ts";
+import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
 import type { PeerStatus } from "../sync/index.ts";
 import { PeerError } from "./errors.ts";
 import type { Network } from "./network.ts";
+import type { NetworkStatus } from "./network-status.ts";
 import { PeerBlobs } from "./peer-blobs.ts";
 import { PeerDatabase } from "./peer-database.ts";
 
@@ -28,6 +29,13 @@ export interface PeerOverview {
   readonly store: StoreState;
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
+}
+
+/** The chunks of a peer at a glance. */
+export interface ChunkOverview {
+  readonly store: ChunkStatus;
+  /** One for each syncgroup in which this device is a storage peer. */
+  readonly networks: readonly NetworkStatus[];
 }
 
 /** One device's databases, its network and its keys. Made by `openPeer`. */
@@ -91,6 +99,12 @@ export class Peer implements AsyncDisposable {
       addresses: await network.addresses(),
       databases: this.databases(),
     };
+  }
+
+  /** What is stored of all blobs, and how far the storage networks are that this device is in. Goes through all their numbers. */
+  async chunkStatus(): Promise<ChunkOverview> {
+    const { chunks, network } = this.#parts;
+    return { store: chunks.status(), networks: await network.storageNetworks() };
   }
 
   /** Starts the network unless it runs. @throws {NetError} */

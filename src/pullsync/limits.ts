@@ -50,8 +50,6 @@ export const HISTORICAL_WORKERS_PER_PEER = 4;
 export const PULL_RETRY_MIN_MS = 250;
 /** Milliseconds until a failed page is tried again, at most. */
 export const PULL_RETRY_MAX_MS = 60_000;
-/** Milliseconds at least until a page that a peer broke off is tried again: meanwhile others who have its chunks are asked. */
-export const BROKEN_PAGE_REST_MS = 5_000;
 /** Milliseconds until missing chunks are asked for again, at first: what another source was asked for comes meanwhile. */
 export const MISSING_RETRY_MIN_MS = 1_000;
 /** Milliseconds until missing chunks are asked for again, at most. */

@@ -5,7 +5,6 @@ import { entryKeyOf } from "./entry.ts";
 import { Intervals } from "./intervals.ts";
 import {
   BINS,
-  BROKEN_PAGE_REST_MS,
   HISTORICAL_WORKERS_PER_PEER,
   MISSING_RETRY_MAX_MS,
   MISSING_RETRY_MIN_MS,
@@ -38,8 +37,6 @@ export interface PeerPullerDeps {
   readonly network: number;
   /** Overlays of all who could have a chunk of ours. */
   readonly neighbours: () => readonly Uint8Array[];
-  /** Told when the peer has not delivered what it was asked for: others may be asked now. */
-  readonly onBroken: () => void;
 }
 
 /** One bin of a peer, as far as it is pulled. */
@@ -89,8 +86,6 @@ class PeerBin {
   cursor = 0n;
   /** Not to be tried before, by the monotonic clock. */
   notBefore = 0;
-  /** How long it rests at least after a failure. */
-  restMin = 0;
   isTaken = false;
   lastError: PullFailure | undefined;
 
@@ -271,8 +266,7 @@ export class PeerPuller {
       const gap = bin.intervals.gap(bin.cursor);
       if (gap === undefined || this.#signal.aborted) return;
       if ((await this.#pullPage(bin, gap.first, gap.last)) !== undefined) continue;
-      const rest = Math.max(bin.backoff.next(), bin.restMin);
-      bin.notBefore = this.#deps.clock.monotonic() + rest;
+      bin.notBefore = this.#deps.clock.monotonic() + bin.backoff.next();
       return;
     }
   }
@@ -283,10 +277,8 @@ export class PeerPuller {
     let next = bin.cursor + 1n;
     while (!this.#signal.aborted) {
       const topmost = await this.#pullPage(bin, next);
-      if (topmost === undefined) {
-        const rest = Math.max(backoff.next(), bin.restMin);
-        await this.#rests.rest(rest, this.#signal);
-      } else {
+      if (topmost === undefined) await this.#rests.rest(backoff.next(), this.#signal);
+      else {
         next = topmost + 1n;
         backoff.reset();
       }
@@ -317,9 +309,6 @@ export class PeerPuller {
       this.#rate.add(result.stored);
       const [error] = result.errors;
       if (error !== undefined) this.#note(error, bin);
-      const isBroken = result.topmost < start && result.missing.length > 0;
-      bin.restMin = isBroken ? BROKEN_PAGE_REST_MS : 0;
-      if (isBroken) this.#deps.onBroken();
       if (result.topmost < start) return undefined;
       bin.backoff.reset();
       if (error === undefined) bin.lastError = undefined;

@@ -71,11 +71,7 @@ export class Puller implements AsyncDisposable {
     const { syncer, crypto } = this.#deps;
     const neighbours = (): Uint8Array[] =>
       this.#deps.neighbours().map((other) => syncer.profile.overlay(crypto, other));
-    const onBroken = (): void => {
-      for (const other of this.#peers.values()) other.urgeMissing();
-    };
-    const [missing, network] = [this.#missing, this.#network];
-    const deps = { ...this.#deps, missing, network, neighbours, onBroken };
+    const deps = { ...this.#deps, missing: this.#missing, network: this.#network, neighbours };
     // What it was doing before is over first: nothing of it is written over what begins now.
     this.#peers.set(peer, new PeerPuller(deps, peer, this.#ending.get(peer)));
   }

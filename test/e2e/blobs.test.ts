@@ -172,7 +172,7 @@ async function member(
   return running;
 }
 
-test("[CL13] a picture is fetched from another peer, and a storage peer has it when that one is gone", async () => {
+test("[CL13] [CL16] a picture is fetched from another peer, and a storage peer has it when that one is gone", async () => {
   await using temp = await tempFolder();
   const [a, b, n] = [temp.at("a"), temp.at("b"), temp.at("n")];
   await using ada = await serve(a, "ada");
@@ -206,6 +206,21 @@ test("[CL13] a picture is fetched from another peer, and a storage peer has it w
   // A fetch at the storage peer waits for what it gets by itself.
   for (const one of [ref, other])
     expect((await rookery("--path", n, "blob", "fetch", one)).code).toBe(0);
+  const status = await rookery("--path", n, "--json", "chunks", "status");
+  expect(status.code).toBe(0);
+  const { store, networks } = JSON.parse(status.out) as {
+    store: { chunks: number };
+    networks: { group: { name: string }; chunks: number; sum: string }[];
+  };
+  expect(networks).toMatchObject([{ group: { name: "family" }, chunks: store.chunks }]);
+  expect(networks[0]?.sum).toMatch(/^[\da-f]{64}$/);
+  const shown = await rookery("--path", n, "chunks", "status");
+  expect(shown.out).toMatch(
+    /^chunks\t\d+\t1\.8 MB\npacks\t1\t.*\nnetwork\thome\/family\t\d+ chunks\t0 by/,
+  );
+  const plain = await rookery("--path", b, "--json", "chunks", "status");
+  expect(JSON.parse(plain.out)).toMatchObject({ networks: [] });
+
   ada.child.kill("SIGTERM");
   await ada.ended;
   expect((await rookery("--path", b, "blob", "fetch", other)).code).toBe(0);
@@ -226,4 +241,26 @@ test("[CL13] a fetch that nobody can answer waits, and ends with the command", a
   expect(JSON.parse((await fetching.line()) ?? "")).toMatchObject({ received: 0, peers: 0 });
   fetching.child.kill("SIGTERM");
   expect(await fetching.ended).toBe(1);
+});
+
+test("[CL13] a put that is ended says so in a line, and the next one goes on from there", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("peer");
+  await using _served = await serve(path, "ada");
+  const bytes = seededRandom(20_261_132).bytes(12_000_000);
+  await using putting = runRookery("--path", path, "blob", "put", "-");
+  putting.child.stdin?.write(bytes.subarray(0, 11_000_000));
+  for (let chunks = 0; chunks === 0;) {
+    const { out } = await rookery("--path", path, "--json", "chunks", "status");
+    ({ chunks } = (JSON.parse(out) as { store: { chunks: number } }).store);
+  }
+  putting.child.kill("SIGINT");
+  expect(await putting.ended).toBe(1);
+  const again = await rookeryFed({
+    args: ["--path", path, "--json", "blob", "put", "-"],
+    input: bytes,
+  });
+  const put = JSON.parse(again.bytes.toString()) as { size: number; newBytes: number };
+  expect(put.size).toBe(bytes.length);
+  expect(put.newBytes).toBeLessThan(bytes.length);
 });

@@ -180,7 +180,7 @@ test("[CL9] the demo proves its steps and leaves nothing behind", async () => {
   await using temp = await tempFolder();
   const { code, out } = await rookeryWith({ TMPDIR: temp.path }, "--json", "demo", "--once");
   const result = JSON.parse(out) as { ok: boolean; steps: { name: string; proved: string }[] };
-  expect(result.ok).toBe(true);
+  expect(result, out).toMatchObject({ ok: true });
   expect(result.steps.map(({ name }) => name)).toEqual([
     "start",
     "write",
@@ -188,7 +188,13 @@ test("[CL9] the demo proves its steps and leaves nothing behind", async () => {
     "rows both ways",
     "offline and back",
     "conflict",
+    "pictures",
+    "fetch",
+    "edit",
+    "storage peers",
+    "writer gone",
   ]);
+  expect(result.steps.find(({ name }) => name === "fetch")?.proved).toContain("nuthatch.jpg");
   expect(code).toBe(0);
   expect(await readdir(temp.path)).toEqual([]);
 });
