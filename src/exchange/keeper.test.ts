@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { BlobRef, type DeviceId, deviceIdOf, type ScopeId, toHex } from "../base/index.ts";
 import { CONTENT, verifyChunk } from "../chunks/index.ts";
-import { nodeCrypto, nodeRandom } from "../node/index.ts";
+import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
 import {
   admitBlobs,
   BlobFlock,
@@ -10,6 +10,7 @@ import {
   type BlobPeerOptions,
   hasRow,
   noise,
+  openExchange,
   putBlob,
   shareBlobs,
 } from "../testkit/exchange/blob-flock.ts";
@@ -191,6 +192,34 @@ describe("storage peers", () => {
     await eventually(() => server.blobs.isWhole(ref));
     await eventually(() => server.exchange.keeperStatus().whole === 1);
     expect(server.exchange.keeperStatus().wanted).toBe(2 * KEEPER_FETCHES_MAX + 1);
+  });
+
+  test("[EX15] for a paused database nothing is fetched, until it is resumed", async () => {
+    await using flock = new BlobFlock();
+    const ada = await flock.open("ada");
+    const server = await flock.open("server");
+    const shared = await shareBlobs(ada);
+    await admitBlobs(ada, server, shared, "server");
+    await ada.exchange.close();
+    const ref = await putBlob(ada, shared, "picture", noise(300_000));
+    await eventually(() => server.exchange.keeperStatus().wanted === 1);
+    server.peer.sync.pause("notes");
+    const { store } = ada.disk;
+    const { exchange } = await openExchange({
+      peer: ada.peer,
+      store,
+      chunks: ada.chunks,
+      clock: nodeClock(),
+      logger: () => {},
+    });
+    const before = server.meter.bytes("/chunks/");
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    expect(server.exchange.keeperStatus()).toMatchObject({ wanted: 1, whole: 0, fetching: 0 });
+    expect(server.meter.bytes("/chunks/")).toBe(before);
+
+    server.peer.sync.resume("notes");
+    await eventually(() => server.blobs.isWhole(ref));
+    await exchange.close();
   });
 
   test("[EX16] nearest is by exclusive or of overlay and root", () => {

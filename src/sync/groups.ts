@@ -99,7 +99,7 @@ export class Groups {
       } catch (error) {
         this.#logger("warn", "sync.members.failed", { database, code: codeOf(error) });
       }
-      this.#tell();
+      this.tell();
     });
   }
 
@@ -199,7 +199,12 @@ export class Groups {
     ]);
     this.#joined.set(scopeKeyOf(joined.group), joined);
     this.#isAnyPending = this.#findPending();
-    this.#tell();
+    this.tell();
+  }
+
+  /** Tells who listens: also of what is not seen here, as that a database is paused. */
+  tell(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   #findPending(): boolean {
@@ -218,10 +223,6 @@ export class Groups {
     for (const { id, key } of this.#history.scopes(database)) {
       if (id.kind === "syncgroup") this.#members.set(key, await readMembers(this.#history, id));
     }
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
   }
 }
 

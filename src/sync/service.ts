@@ -210,13 +210,13 @@ export class SyncService implements AsyncDisposable {
   /** Stops pulling and serving a database; what is under way ends. */
   pause(database: string): void {
     this.#paused.add(database);
-    this.#refreshLinks();
+    this.#groups.tell();
   }
 
   /** Goes on where `pause` stopped. */
   resume(database: string): void {
     this.#paused.delete(database);
-    this.#refreshLinks();
+    this.#groups.tell();
   }
 
   isPaused(database: string): boolean {
@@ -268,7 +268,7 @@ export class SyncService implements AsyncDisposable {
     return this.#blocked.has(peer);
   }
 
-  /** Calls `listener` when groups, their members or who may read them may have changed. Answers a function that ends it. */
+  /** Calls `listener` when groups, their members, who may read them or what is paused may have changed. Answers a function that ends it. */
   onGroups(listener: () => void): () => void {
     return this.#groups.onChange(listener);
   }
