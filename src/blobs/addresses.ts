@@ -2,7 +2,7 @@ import type { ChunkStore } from "../chunks/index.ts";
 import { ADDRESS_PAGE_MAX } from "./limits.ts";
 import { needNode, nodesBelow } from "./nodes.ts";
 import type { NodeName } from "./recipe.ts";
-import { Seen, unseen } from "./seen.ts";
+import { SeenLevels, unseen } from "./seen.ts";
 
 /** See `Blobs.addresses`. */
 export async function* addressPages(
@@ -10,7 +10,7 @@ export async function* addressPages(
   root: NodeName,
 ): AsyncGenerator<Uint8Array[], void, undefined> {
   let page: Uint8Array[] = [];
-  for await (const address of addressesBelow(chunks, new Seen<true>(), [root])) {
+  for await (const address of addressesBelow(chunks, new SeenLevels<true>(), [root])) {
     page.push(address);
     if (page.length < ADDRESS_PAGE_MAX) continue;
     yield page;
@@ -19,13 +19,13 @@ export async function* addressPages(
   if (page.length > 0) yield page;
 }
 
-/** These and all below them, but for those met before. As deep as a recipe: seven levels. */
+/** These, which are of one level, and all below them, but for those met before. As deep as a recipe: seven levels. */
 async function* addressesBelow(
   chunks: ChunkStore,
-  seen: Seen<true>,
+  seen: SeenLevels<true>,
   names: readonly NodeName[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  for (const name of unseen(seen, names)) {
+  for (const name of unseen(seen.at(names[0]?.level ?? 0), names)) {
     yield name.address;
     if (name.level > 0)
       yield* addressesBelow(chunks, seen, nodesBelow(await needNode(chunks, name)));

@@ -107,9 +107,11 @@ export class Blobs implements AsyncDisposable {
   ): Promise<Uint8Array> {
     if (ref.size > BLOB_BYTES_AT_ONCE_MAX)
       throw new RangeError(`Over ${BLOB_BYTES_AT_ONCE_MAX} bytes are read piece by piece`);
-    const bytes = new Uint8Array(ref.size);
+    let bytes = new Uint8Array();
     let at = 0;
     for await (const piece of this.read(ref, options)) {
+      // Not before the recipe was seen to say the same.
+      if (at === 0) bytes = new Uint8Array(ref.size);
       bytes.set(piece, at);
       at += piece.length;
     }
@@ -148,7 +150,7 @@ export class Blobs implements AsyncDisposable {
 
   /**
    * Chunks that are not here while the node that names them is, node by node in the blob's order. One node's are held at a
-   * time. Each once, as long as no more than `WALK_SEEN_MAX` others lie between. What is added during the walk may or may
+   * time. Each once, as long as no more than `WALK_SEEN_MAX` others of its level lie between. What is added during the walk may or may
    * not be answered. [BL10]
    */
   async *missingChunks(ref: BlobRef): AsyncGenerator<MissingChunks, void, undefined> {
@@ -203,7 +205,7 @@ export class Blobs implements AsyncDisposable {
 
   /**
    * Addresses of a whole blob's nodes and chunks, in pages of at most `ADDRESS_PAGE_MAX`. Each once, as long as no more
-   * than `WALK_SEEN_MAX` others lie between. [BL12]
+   * than `WALK_SEEN_MAX` others of its level lie between. [BL12]
    *
    * @throws {BlobError} `BLOB_NOT_HERE` when it is not whole; pages may have been answered by then.
    */

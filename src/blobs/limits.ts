@@ -14,6 +14,8 @@ export const PUT_BATCHES_WRITTEN_MAX = 8;
 export const READ_BATCH_BYTES = 2 * 1024 * 1024;
 /** Bytes that a read asks for first: a short one does not read far ahead. Doubled with each batch. */
 export const READ_FIRST_BATCH_BYTES = 256 * 1024;
+/** Chunks that a read asks for at once, for blobs of tiny ones. */
+export const READ_BATCH_CHUNKS_MAX = 1_024;
 /** Bytes of a blob that `bytes` answers in one piece: what is larger is read piece by piece. */
 export const BLOB_BYTES_AT_ONCE_MAX = 512 * 1024 * 1024;
 /** Nodes whose edges are written at once: as many ops as one index write joins. */
@@ -22,7 +24,7 @@ export const NODE_WRITE_BATCH = 64;
 export const ADDRESS_PAGE_MAX = 250;
 /** Names of lacking nodes that a walk answers at once: what one request may ask for. */
 export const MISSING_NODES_PAGE_MAX = 256;
-/** Addresses that a walk remembers so that it comes by each once: 10 MB. What is older it may come by again. */
+/** Addresses of one level that a walk remembers so that it comes by each once: 10 MB. What is older it may come by again. */
 export const WALK_SEEN_MAX = 65_536;
 /** Deletions in one write when notes of whole blobs are taken back. */
 export const NOTE_WRITE_BATCH = 1_024;

@@ -4,7 +4,7 @@ import { MISSING_NODES_PAGE_MAX } from "./limits.ts";
 import { chunksHere, loadNode, nodesBelow } from "./nodes.ts";
 import type { Notes } from "./notes.ts";
 import type { NodeName, RecipeEntry } from "./recipe.ts";
-import { Seen, unseen } from "./seen.ts";
+import { Seen, SeenLevels, unseen } from "./seen.ts";
 
 /** Chunks of one node that are not here. */
 export interface MissingChunks {
@@ -19,13 +19,13 @@ interface WalkDeps {
   readonly notes: Notes;
 }
 
-/** Of `names`, each address once, those that are not noted as whole and were not met before. */
+/** Of `names`, which are of one level, each address once, those that are not noted as whole and were not met before. */
 async function openOnes(
   { notes }: WalkDeps,
-  seen: Seen<true>,
+  seen: SeenLevels<true>,
   names: readonly NodeName[],
 ): Promise<NodeName[]> {
-  const fresh = unseen(seen, names);
+  const fresh = unseen(seen.at(names[0]?.level ?? 0), names);
   if (fresh.length === 0) return [];
   const areWhole = await notes.areWhole(fresh);
   return fresh.filter((_, i) => areWhole[i] !== true);
@@ -36,7 +36,7 @@ export async function* missingNodes(
   deps: WalkDeps,
   root: NodeName,
 ): AsyncGenerator<NodeName[], void, undefined> {
-  const seen = new Seen<true>();
+  const seen = new SeenLevels<true>();
   let page: NodeName[] = [];
   for await (const name of lackingBelow(deps, seen, [root])) {
     page.push(name);
@@ -50,7 +50,7 @@ export async function* missingNodes(
 /** Nodes of these and below them that are not here, while what names them is. Goes as deep as a recipe: seven levels. */
 async function* lackingBelow(
   deps: WalkDeps,
-  seen: Seen<true>,
+  seen: SeenLevels<true>,
   names: readonly NodeName[],
 ): AsyncGenerator<NodeName, void, undefined> {
   const open = await openOnes(deps, seen, names);
@@ -72,7 +72,7 @@ export async function* missingChunks(
   root: NodeName,
 ): AsyncGenerator<MissingChunks, void, undefined> {
   const seenChunks = new Seen<true>();
-  for await (const node of openLeaves(deps, new Seen<true>(), [root])) {
+  for await (const node of openLeaves(deps, new SeenLevels<true>(), [root])) {
     const here = await chunksHere(deps.chunks, node.entries);
     const lacking = node.entries.filter((_, i) => here[i] !== true);
     const entries = unseen(seenChunks, lacking);
@@ -83,7 +83,7 @@ export async function* missingChunks(
 /** Nodes of level 1 that are here and not noted as whole, in the blob's order. */
 async function* openLeaves(
   deps: WalkDeps,
-  seen: Seen<true>,
+  seen: SeenLevels<true>,
   names: readonly NodeName[],
 ): AsyncGenerator<NodeName & { readonly entries: readonly RecipeEntry[] }, void, undefined> {
   for (const name of await openOnes(deps, seen, names)) {
@@ -98,9 +98,9 @@ async function* openLeaves(
 export async function bytesHere(
   deps: WalkDeps,
   name: NodeName,
-  known = new Seen<number>(),
+  known = new SeenLevels<number>(),
 ): Promise<number> {
-  const before = known.get(name.address);
+  const before = known.at(name.level).get(name.address);
   if (before !== undefined) return before;
   const node = await loadNode(deps.chunks, name);
   let bytes = 0;
@@ -113,6 +113,6 @@ export async function bytesHere(
     for (const [i, child] of below.entries())
       bytes += areWhole[i] === true ? child.size : await bytesHere(deps, child, known);
   }
-  known.set(name.address, bytes);
+  known.at(name.level).set(name.address, bytes);
   return bytes;
 }

@@ -1,8 +1,8 @@
 import type { BlobRef } from "../base/index.ts";
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import { BlobError, invalid } from "./errors.ts";
-import { READ_BATCH_BYTES, READ_FIRST_BATCH_BYTES } from "./limits.ts";
-import { loadNode } from "./nodes.ts";
+import { READ_BATCH_BYTES, READ_BATCH_CHUNKS_MAX, READ_FIRST_BATCH_BYTES } from "./limits.ts";
+import { chunksHere, loadNode } from "./nodes.ts";
 import type { NodeName, RecipeEntry } from "./recipe.ts";
 
 /** Bytes of a blob from `start` up to, not including, `end`. */
@@ -77,6 +77,8 @@ async function loadBatch(
   { chunks, onMissing }: ReadDeps,
   batch: readonly PlacedChunk[],
 ): Promise<Loaded[]> {
+  // Before they are read: a recipe may say one byte of what has 128 KiB, a thousand times.
+  await chunksHere(chunks, batch);
   const found = await chunks.getMany(
     CONTENT,
     batch.map(({ address }) => address),
@@ -130,7 +132,7 @@ async function* inBatches(
   for await (const chunk of chunks) {
     batch.push(chunk);
     bytes += chunk.size;
-    if (bytes < bytesMax) continue;
+    if (bytes < bytesMax && batch.length < READ_BATCH_CHUNKS_MAX) continue;
     yield batch;
     batch = [];
     bytes = 0;

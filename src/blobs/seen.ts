@@ -1,7 +1,7 @@
 import { toHex } from "../base/index.ts";
 import { WALK_SEEN_MAX } from "./limits.ts";
 
-/** What was noted of addresses, of the last `WALK_SEEN_MAX` of them: bounded whatever a recipe names. */
+/** What was noted of addresses of one level, of the last `WALK_SEEN_MAX` of them: bounded whatever a recipe names. */
 export class Seen<T> {
   readonly #noted = new Map<string, T>();
 
@@ -15,6 +15,19 @@ export class Seen<T> {
       if (oldest !== undefined) this.#noted.delete(oldest);
     }
     this.#noted.set(toHex(address), value);
+  }
+}
+
+/**
+ * As `Seen`, of each level by itself: however many chunks a recipe names, what stands above them is not forgotten for them,
+ * and a small tree is not gone through again and again.
+ */
+export class SeenLevels<T> {
+  readonly #levels: Seen<T>[] = [];
+
+  /** What was noted of addresses of one level, 0 for chunks. */
+  at(level: number): Seen<T> {
+    return (this.#levels[level] ??= new Seen<T>());
   }
 }
 

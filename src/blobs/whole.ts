@@ -1,9 +1,10 @@
+import { toHex } from "../base/index.ts";
 import type { ChunkStore } from "../chunks/index.ts";
+import { invalid } from "./errors.ts";
 import { NODE_WRITE_BATCH } from "./limits.ts";
 import { chunksHere, edgesOf, loadNode, nodesBelow } from "./nodes.ts";
 import { noteOf, type Notes } from "./notes.ts";
 import type { NodeName, RecipeNode } from "./recipe.ts";
-import { Seen } from "./seen.ts";
 
 interface WholeDeps {
   readonly chunks: ChunkStore;
@@ -28,9 +29,8 @@ export async function isWhole(deps: WholeDeps, root: NodeName): Promise<boolean>
 class WholeWalk {
   readonly #deps: WholeDeps;
   readonly #losses: number;
-  /** Whole, and written soon. */
-  #found: RecipeNode[] = [];
-  readonly #foundBefore = new Seen<true>();
+  /** Whole, and noted soon, by address. What is noted is found by its note, so that nothing has to be remembered of it. */
+  #found = new Map<string, RecipeNode>();
   #isOutdated = false;
 
   constructor(deps: WholeDeps) {
@@ -49,7 +49,12 @@ class WholeWalk {
 
   /** As deep as a recipe: seven levels. */
   async #visit(name: NodeName): Promise<boolean> {
-    if (this.#foundBefore.get(name.address) === true) return true;
+    const key = toHex(name.address);
+    const found = this.#found.get(key);
+    if (found !== undefined) {
+      if (found.level === name.level && found.size === name.size) return true;
+      throw invalid("a node is not what is said above it");
+    }
     const node = await loadNode(this.#deps.chunks, name);
     if (node === undefined) return false;
     if (node.level === 1) {
@@ -61,21 +66,22 @@ class WholeWalk {
       for (const [i, child] of below.entries())
         if (areNoted[i] !== true && !(await this.#visit(child))) return false;
     }
+    // It begins anew, and what cannot be noted would be gone through as often as it is named.
+    if (this.#isOutdated) return false;
     const { address, level, size, entries } = node;
-    this.#found.push({ address, level, size, entries });
-    this.#foundBefore.set(address, true);
-    if (this.#found.length >= NODE_WRITE_BATCH) await this.#write();
+    this.#found.set(key, { address, level, size, entries });
+    if (this.#found.size >= NODE_WRITE_BATCH) await this.#write();
     return true;
   }
 
   async #write(): Promise<void> {
     const found = this.#found;
-    this.#found = [];
-    if (found.length === 0 || this.#isOutdated) return;
+    this.#found = new Map();
+    if (found.size === 0 || this.#isOutdated) return;
     await this.#deps.chunks.write((write) => {
       this.#isOutdated ||= this.#deps.notes.losses !== this.#losses;
       if (this.#isOutdated) return;
-      for (const node of found) write.add(...edgesOf(node), noteOf(node));
+      for (const node of found.values()) write.add(...edgesOf(node), noteOf(node));
     });
   }
 }
