@@ -57,13 +57,16 @@ export class PullClient {
     try {
       await exchange.send(codec.encodeGet({ bin, start, to: options.to }));
       const hasEnd = options.to !== undefined && codec.hasTo;
-      const frame = await (hasEnd ? exchange.receive("offer") : exchange.receiveNews("offer"));
+      const frame = await (hasEnd
+        ? exchange.receive("offer")
+        : exchange.receiveNews("offer", options.waitSignal));
       const offer = codec.decodeOffer(frame);
       this.#check(pull, offer);
       this.#deps.counters.chunksOffered += offer.entries.length;
       return await this.#takeOffer(pull, offer);
     } catch (error) {
-      this.#deps.counters.pullErrors += 1;
+      const isGivenUp = signal.aborted || options.waitSignal?.aborted === true;
+      if (!isGivenUp) this.#deps.counters.pullErrors += 1;
       exchange.fail();
       throw error;
     }

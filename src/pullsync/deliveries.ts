@@ -50,6 +50,8 @@ export interface SyncOptions {
   /** The last BinID of interest; the answer then waits for nothing. Default: it waits until there is something. */
   readonly to?: bigint | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Ends the wait for an offer, and nothing that comes after one. */
+  readonly waitSignal?: AbortSignal | undefined;
   /** Called with what seals the page, which it is to run once: for who must not seal two pages at the same time. */
   readonly around?: ((work: () => Promise<void>) => Promise<void>) | undefined;
   /** Called once with the store write that ends the page, if it ends as it should. */

@@ -29,12 +29,16 @@ export class Exchange {
     return this.taken(await this.inTime(this.stream.receive(), what), what);
   }
 
-  /** The next frame, however long it takes: the peer waits for news. */
-  async receiveNews(what: string): Promise<Uint8Array> {
+  /** The next frame, however long it takes: the peer waits for news. An abort of `wait` resets the stream and is what it rejects with. */
+  async receiveNews(what: string, wait?: AbortSignal): Promise<Uint8Array> {
+    if (wait?.aborted === true) this.#onAbort();
+    wait?.addEventListener("abort", this.#onAbort, { once: true });
     try {
       return this.taken(await this.stream.receive(), what);
     } catch (error) {
-      throw this.#causeOf(error, what);
+      throw wait?.aborted === true ? wait.reason : this.#causeOf(error, what);
+    } finally {
+      wait?.removeEventListener("abort", this.#onAbort);
     }
   }
 

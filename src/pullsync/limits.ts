@@ -46,10 +46,19 @@ export const MISSING_SOURCES_MAX = 256;
 export const MISSING_PER_PEER_MAX = 10_000;
 /** Historical workers of a peer at the same time: enough that one waits for the disk while others wait for the line. */
 export const HISTORICAL_WORKERS_PER_PEER = 4;
+/**
+ * Requests that wait for news at one peer, in all networks together: below the streams that a protocol may have on a connection, so
+ * that historical pages find room.
+ */
+export const LIVE_PER_PEER_MAX = 64;
+/** Milliseconds after which a request that waits makes room for another, where there are more than may wait. */
+export const LIVE_TURN_MS = 10_000;
 /** Milliseconds until a failed page is tried again, at first; twice as long each time. */
 export const PULL_RETRY_MIN_MS = 250;
 /** Milliseconds until a failed page is tried again, at most. */
 export const PULL_RETRY_MAX_MS = 60_000;
+/** Milliseconds at least until a page that a peer broke off is tried again: meanwhile others who have its chunks are asked. */
+export const BROKEN_PAGE_REST_MS = 5_000;
 /** Milliseconds until missing chunks are asked for again, at first: what another source was asked for comes meanwhile. */
 export const MISSING_RETRY_MIN_MS = 1_000;
 /** Milliseconds until missing chunks are asked for again, at most. */
@@ -58,3 +67,5 @@ export const MISSING_RETRY_MAX_MS = 300_000;
 export const RATE_WINDOW_MS = 5_000;
 /** Keys deleted by one write where a reserve was made anew. */
 export const SWEEP_OPS_MAX = 1000;
+/** Numbers held against the index of chunks at once. */
+export const VERIFY_ENTRIES = 1000;

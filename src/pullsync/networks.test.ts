@@ -157,6 +157,20 @@ describe("storage networks", () => {
     expect((await b.networks.status())[0]?.counters.chunksOffered).toBe(45);
   });
 
+  test("[PS33] networks that together have more bins than may wait at a peer take turns, and each gets what comes", async () => {
+    await using world = new World();
+    const groups = Array.from({ length: 5 }, (_, i) => groupOf(`group ${i}`));
+    const [a, b] = [await world.open(...groups), await world.open(...groups)];
+    await world.connect(a, b);
+    await world.clock.advance(30_000);
+    for (const [i, group] of groups.entries()) await a.put(group, chunksOf(20, i));
+    await world.clock.advance(60_000);
+    for (const group of groups) expect(await sumOf(b, group)).toBe(await sumOf(a, group));
+    const states = (await b.networks.status()).map(({ progress }) => progress.peers[0]);
+    for (const state of states)
+      expect(state).toMatchObject({ state: "live", lastError: undefined });
+  });
+
   test("[PS44] [PS50] a network that is wiped is filled by the others, and they notice", async () => {
     await using world = new World();
     const [a, b] = [await world.open(PICTURES), await world.open(PICTURES)];

@@ -18,8 +18,8 @@ import { PullSyncError } from "./errors.ts";
 import { HelloGate, type NetworkStreamer } from "./hello-gate.ts";
 import { Budget } from "./intake.ts";
 import { DELIVERIES_HELD_BYTES_MAX } from "./limits.ts";
-import { Turns } from "./pace.ts";
-import type { PullWants } from "./ports.ts";
+import { Turns, WaitingPlaces } from "./pace.ts";
+import type { PeerName, PullWants } from "./ports.ts";
 import { ROOKERY_PROFILE } from "./profile.ts";
 import { Puller, type PullProgress } from "./puller.ts";
 import { type Placing, Reserve } from "./reserve.ts";
@@ -81,6 +81,7 @@ export class PullNetworks implements AsyncDisposable {
   readonly #gate: HelloGate;
   readonly #budget = new Budget(DELIVERIES_HELD_BYTES_MAX);
   readonly #networks = new Map<ScopeKey, Network>();
+  readonly #places = new Map<PeerName, WaitingPlaces>();
   /** Networks come and go one after another. */
   readonly #turns = new Turns();
   readonly #unlisten: () => void;
@@ -169,6 +170,11 @@ export class PullNetworks implements AsyncDisposable {
     return this.#network(group).reserve.summary();
   }
 
+  /** Looks for chunks that have a number and are not here: answers how many are missing since now. */
+  verify(group: ScopeId): Promise<number> {
+    return this.#network(group).reserve.verify();
+  }
+
   /** Addresses of chunks that are missing, as hexadecimal texts. */
   missing(group: ScopeId): string[] {
     return this.#network(group).puller.missing();
@@ -223,6 +229,7 @@ export class PullNetworks implements AsyncDisposable {
         {
           ...shared,
           syncer,
+          placesAt: (peer) => this.#placesAt(peer),
           neighbours: () => members(group).filter((device) => device !== transport.device),
         },
         { network: reserve.number },
@@ -235,6 +242,13 @@ export class PullNetworks implements AsyncDisposable {
       await reserve.close();
       throw error;
     }
+  }
+
+  /** All networks share what may wait at a peer: they share its connection. */
+  #placesAt(peer: PeerName): WaitingPlaces {
+    const places = this.#places.get(peer) ?? new WaitingPlaces(this.#deps.clock);
+    this.#places.set(peer, places);
+    return places;
   }
 
   #network(group: ScopeId): Network {

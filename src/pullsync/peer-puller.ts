@@ -5,6 +5,7 @@ import { entryKeyOf } from "./entry.ts";
 import { Intervals } from "./intervals.ts";
 import {
   BINS,
+  BROKEN_PAGE_REST_MS,
   HISTORICAL_WORKERS_PER_PEER,
   MISSING_RETRY_MAX_MS,
   MISSING_RETRY_MIN_MS,
@@ -12,7 +13,7 @@ import {
   PULL_RETRY_MIN_MS,
 } from "./limits.ts";
 import type { MissingList, MissingTask } from "./missing-list.ts";
-import { Backoff, Rate, Rests, Turns } from "./pace.ts";
+import { Backoff, Rate, Rests, Turns, type WaitingPlaces } from "./pace.ts";
 import type { PeerName, PullCursors, PullStorage } from "./ports.ts";
 import {
   decodeIntervals,
@@ -37,6 +38,10 @@ export interface PeerPullerDeps {
   readonly network: number;
   /** Overlays of all who could have a chunk of ours. */
   readonly neighbours: () => readonly Uint8Array[];
+  /** Told when the peer has not delivered what it was asked for: others may be asked now. */
+  readonly onBroken: () => void;
+  /** For requests that wait at the peer. */
+  readonly places: WaitingPlaces;
 }
 
 /** One bin of a peer, as far as it is pulled. */
@@ -86,6 +91,8 @@ class PeerBin {
   cursor = 0n;
   /** Not to be tried before, by the monotonic clock. */
   notBefore = 0;
+  /** How long it rests at least after a failure. */
+  restMin = 0;
   isTaken = false;
   lastError: PullFailure | undefined;
 
@@ -266,7 +273,8 @@ export class PeerPuller {
       const gap = bin.intervals.gap(bin.cursor);
       if (gap === undefined || this.#signal.aborted) return;
       if ((await this.#pullPage(bin, gap.first, gap.last)) !== undefined) continue;
-      bin.notBefore = this.#deps.clock.monotonic() + bin.backoff.next();
+      const rest = Math.max(bin.backoff.next(), bin.restMin);
+      bin.notBefore = this.#deps.clock.monotonic() + rest;
       return;
     }
   }
@@ -276,23 +284,33 @@ export class PeerPuller {
     const backoff = new Backoff(this.#deps.random, PULL_RETRY_MIN_MS, PULL_RETRY_MAX_MS);
     let next = bin.cursor + 1n;
     while (!this.#signal.aborted) {
-      const topmost = await this.#pullPage(bin, next);
-      if (topmost === undefined) await this.#rests.rest(backoff.next(), this.#signal);
-      else {
+      const place = await this.#deps.places.take(this.#signal).catch(() => undefined);
+      if (place === undefined) return;
+      const topmost = await this.#pullPage(bin, next, undefined, place.turn);
+      place.free();
+      if (topmost !== undefined) {
         next = topmost + 1n;
         backoff.reset();
+      } else if (!place.turn.aborted) {
+        await this.#rests.rest(Math.max(backoff.next(), bin.restMin), this.#signal);
       }
     }
   }
 
   /** One page: what it brings, its interval and what is missing of it are one write. Answers up to where it is sealed. [PS34] */
-  async #pullPage(bin: PeerBin, start: bigint, to?: bigint): Promise<bigint | undefined> {
+  async #pullPage(
+    bin: PeerBin,
+    start: bigint,
+    to?: bigint,
+    turn?: AbortSignal,
+  ): Promise<bigint | undefined> {
     const { syncer, missing, network } = this.#deps;
     let after = bin.intervals;
     try {
       const result = await syncer.sync(this.peer, bin.bin, start, {
         to,
         signal: this.#signal,
+        waitSignal: turn,
         around: (work) =>
           bin.turns.take(async () => {
             await work();
@@ -309,12 +327,15 @@ export class PeerPuller {
       this.#rate.add(result.stored);
       const [error] = result.errors;
       if (error !== undefined) this.#note(error, bin);
+      const isBroken = result.topmost < start && result.missing.length > 0;
+      bin.restMin = isBroken ? BROKEN_PAGE_REST_MS : 0;
+      if (isBroken) this.#deps.onBroken();
       if (result.topmost < start) return undefined;
       bin.backoff.reset();
       if (error === undefined) bin.lastError = undefined;
       return result.topmost;
     } catch (error) {
-      this.#note(error, bin);
+      if (turn?.aborted !== true) this.#note(error, bin);
       return undefined;
     }
   }

@@ -148,6 +148,37 @@ describe("what a page lacks", () => {
   });
 });
 
+describe("a chunk that another peer was asked for", () => {
+  test("[PS21] [PS34] [PS35] is noted as missing by who offers it too, and asked of that one when the first stalls", async () => {
+    await using world = memoryPullWorld();
+    const staller = await world.openRaw();
+    const server = await world.open();
+    const chunks = chunksInBin(staller.overlay, 0, 5);
+    await fill(server.storage, chunks);
+    serveNumbers(staller, 5);
+    let stalled = 0;
+    serveRaw(staller, async (stream, { to }) => {
+      if (to === undefined) return void (await stream.receive().catch(() => {}));
+      await offerRaw(stream, offerOf(chunks, 5n));
+      stalled += 1;
+      await new Promise(() => {});
+    });
+    const client = await world.open();
+    const puller = await world.pull(client);
+    puller.remove(server.device);
+    await untilSo(world, () => stalled === 1);
+    puller.add(server.device);
+    await untilSo(world, () => puller.progress().missing === 5);
+    const stateNow = puller.progress().peers.find(({ peer }) => peer === server.device);
+    expect(stateNow).toMatchObject({ state: "live", missing: 5, stored: 0 });
+    expect(client.syncer.metrics().awaitedChunks).toBeGreaterThanOrEqual(5);
+    await world.clock.advance(60_000);
+    expect(puller.progress().missing).toBe(0);
+    expect(await contentOfReserve(client.storage)).toEqual(namesOf(chunks));
+    expect(server.syncer.metrics().chunksSent).toBe(5);
+  });
+});
+
 describe("peers that fail", () => {
   test("[PS36] are asked again after ever longer times, each bin for itself", async () => {
     await using world = memoryPullWorld();

@@ -1,6 +1,7 @@
 import type { Clock, Crypto, Logger, Random } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
 import { MissingList } from "./missing-list.ts";
+import { WaitingPlaces } from "./pace.ts";
 import { type PeerProgress, PeerPuller } from "./peer-puller.ts";
 import type { PeerName, PullStorage } from "./ports.ts";
 import type { Syncer } from "./syncer.ts";
@@ -17,6 +18,8 @@ export interface PullerDeps {
   readonly logger: Logger;
   /** All peers that could have a chunk of ours, connected or not. */
   readonly neighbours: () => readonly PeerName[];
+  /** Places for requests that wait at a peer, shared with other networks' pullers. Default: the puller's own. */
+  readonly placesAt?: ((peer: PeerName) => WaitingPlaces) | undefined;
 }
 
 export interface PullerOptions {
@@ -71,7 +74,12 @@ export class Puller implements AsyncDisposable {
     const { syncer, crypto } = this.#deps;
     const neighbours = (): Uint8Array[] =>
       this.#deps.neighbours().map((other) => syncer.profile.overlay(crypto, other));
-    const deps = { ...this.#deps, missing: this.#missing, network: this.#network, neighbours };
+    const onBroken = (): void => {
+      for (const other of this.#peers.values()) other.urgeMissing();
+    };
+    const [missing, network] = [this.#missing, this.#network];
+    const places = this.#deps.placesAt?.(peer) ?? new WaitingPlaces(this.#deps.clock);
+    const deps = { ...this.#deps, missing, network, neighbours, onBroken, places };
     // What it was doing before is over first: nothing of it is written over what begins now.
     this.#peers.set(peer, new PeerPuller(deps, peer, this.#ending.get(peer)));
   }

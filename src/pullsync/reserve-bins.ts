@@ -1,13 +1,26 @@
 /** The numbers of a reserve: given within a write, shown when it is settled. */
 
-import { toHex } from "../base/index.ts";
-import { type ChunkWrite, CONTENT } from "../chunks/index.ts";
+import { type Random, toHex } from "../base/index.ts";
+import { type ChunkStore, type ChunkWrite, CONTENT } from "../chunks/index.ts";
 import { Wakeup } from "../net/index.ts";
-import type { Store } from "../store/index.ts";
-import { entryOf, proximity } from "./entry.ts";
-import { BINS } from "./limits.ts";
+import type { Store, WriteOp } from "../store/index.ts";
+import { entryOf, newEpoch, proximity } from "./entry.ts";
+import { BINS, SWEEP_OPS_MAX } from "./limits.ts";
+import { Turns } from "./pace.ts";
 import type { PullEntry, PullOutcome } from "./ports.ts";
-import { binKey, decodeNumber, encodeEntry, encodeNumber, entryKey } from "./records.ts";
+import {
+  binKey,
+  decodeNetwork,
+  decodeNumber,
+  encodeEntry,
+  encodeNetwork,
+  encodeNumber,
+  entryKey,
+  NETWORK_RANGE,
+  networkKey,
+  type NetworkRecord,
+  rangesOf,
+} from "./records.ts";
 
 /** Numbers that one write gives in one bin. */
 export interface Given {
@@ -161,4 +174,57 @@ export class Numbering {
 async function readLast(store: Store, network: number): Promise<bigint[]> {
   const keys = Array.from({ length: BINS }, (_, bin) => binKey(network, bin));
   return (await store.getMany(keys)).map((value) => (value ? decodeNumber(value) : 0n));
+}
+
+/** Deletes what is kept of a network under a number that it has no longer. */
+export async function sweep(store: Store, network: number): Promise<void> {
+  for (const range of rangesOf(network)) {
+    for (;;) {
+      const ops: WriteOp[] = [];
+      for await (const { key } of store.scan(range, { limit: SWEEP_OPS_MAX }))
+        ops.push({ type: "delete", key });
+      if (ops.length === 0) break;
+      await store.write(ops);
+    }
+  }
+}
+
+/** Networks of one store get their numbers one after another. */
+const OPENINGS = new WeakMap<Store, Turns>();
+
+export interface NetworkRecordDeps {
+  readonly store: Store;
+  readonly chunks: ChunkStore;
+  readonly random: Random;
+}
+
+/**
+ * The record of a network; where there is none, or it is to be made anew, one with a number that none has had, and a new epoch. What
+ * there was under another number is of nobody then.
+ */
+export async function networkRecord(
+  deps: NetworkRecordDeps,
+  id: Uint8Array,
+  { isAnew = false }: { readonly isAnew?: boolean } = {},
+): Promise<NetworkRecord> {
+  const { store } = deps;
+  const turns = OPENINGS.get(store) ?? new Turns();
+  OPENINGS.set(store, turns);
+  const record = Promise.withResolvers<NetworkRecord>();
+  await turns.take(async () => {
+    const value = isAnew ? undefined : await store.get(networkKey(id));
+    record.resolve(value ? decodeNetwork(value) : await makeNetwork(deps, id));
+  });
+  return await record.promise;
+}
+
+async function makeNetwork(deps: NetworkRecordDeps, id: Uint8Array): Promise<NetworkRecord> {
+  let greatest = 0;
+  for await (const { value } of deps.store.scan(NETWORK_RANGE))
+    greatest = Math.max(greatest, decodeNetwork(value).number);
+  const record = { number: greatest + 1, epoch: newEpoch(deps.random) };
+  await deps.chunks.write((write) =>
+    write.add({ type: "put", key: networkKey(id), value: encodeNetwork(record) }),
+  );
+  return record;
 }

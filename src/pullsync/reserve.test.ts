@@ -205,6 +205,31 @@ test("[PS42] a damaged chunk leaves the reserve, is told, and gets a new number 
   expect(await idsOf(reserve, 1, 4n)).toEqual([1, 3, 4]);
 });
 
+test("[PS42] what was lost while nobody listened is found when somebody asks for it, or by looking", async () => {
+  const disk = await openDisk();
+  const reserve = await disk.open();
+  const chunks = chunksInBin(OVERLAY, 1, 6);
+  await put(reserve, chunks);
+  const lost: Uint8Array[] = [];
+  reserve.watch({
+    storing: () => {},
+    stored: () => {},
+    lost: (entries) => lost.push(...entries.map(({ address }) => address)),
+  });
+  const gone = chunks.slice(1, 3).map(({ address }) => address);
+  await disk.chunks.delete(CONTENT, gone);
+  expect(await idsOf(reserve, 1, 6n)).toEqual([1, 2, 3, 4, 5, 6]);
+  const [asked] = await reserve.get([entryOf(gone[0]!)]);
+  expect(asked).toBeUndefined();
+  for (let n = 0; n < 50 && lost.length < 2; n++) await settle();
+  expect(lost).toEqual(gone);
+  expect(await idsOf(reserve, 1, 6n)).toEqual([1, 4, 5, 6]);
+  await disk.chunks.delete(CONTENT, [chunks[5]!.address]);
+  expect(await reserve.verify()).toBe(1);
+  expect(await reserve.verify()).toBe(0);
+  expect(await idsOf(reserve, 1, 6n)).toEqual([1, 4, 5]);
+});
+
 test("[PS43] chunks that are here are placed once, and the blob when all of it is here", async () => {
   const disk = await openDisk();
   const reserve = await disk.open();

@@ -6,11 +6,10 @@ import {
   type ChunkWrite,
   CONTENT,
 } from "../chunks/index.ts";
-import type { Store, WriteOp } from "../store/index.ts";
-import { entryOf, newEpoch } from "./entry.ts";
+import type { Store } from "../store/index.ts";
+import { entryOf } from "./entry.ts";
 import { PullSyncError } from "./errors.ts";
-import { SWEEP_OPS_MAX } from "./limits.ts";
-import { Turns } from "./pace.ts";
+import { VERIFY_ENTRIES } from "./limits.ts";
 import type {
   BinEntry,
   PullChunk,
@@ -26,17 +25,12 @@ import type {
 import {
   binIdOf,
   decodeEntry,
-  decodeNetwork,
-  encodeNetwork,
   entryKey,
   entryRange,
-  NETWORK_RANGE,
-  networkKey,
   type NetworkRecord,
   placedKey,
-  rangesOf,
 } from "./records.ts";
-import { Numbering, type ReserveBin, ReserveBins } from "./reserve-bins.ts";
+import { networkRecord, Numbering, type ReserveBin, ReserveBins, sweep } from "./reserve-bins.ts";
 
 export interface ReserveDeps {
   readonly store: Store;
@@ -63,9 +57,6 @@ export interface Placing {
 
 const KIND = CONTENT;
 const NO_STAMP = new Uint8Array();
-/** Networks of one store get their numbers one after another. */
-const OPENINGS = new WeakMap<Store, Turns>();
-
 /**
  * The reserve of one storage network over the chunk store that all networks share: bins, numbers and epoch of its own. A chunk of two
  * networks is one body with two places; who is served in one network learns nothing of the other. [PS40] to [PS44]
@@ -78,6 +69,7 @@ export class Reserve implements PullStorage, AsyncDisposable {
   readonly #watchers = new Set<StorageWatcher>();
   readonly #ends: readonly (() => void)[];
   #losing: Promise<void> = Promise.resolve();
+  readonly #verifying = new Set<number>();
   #isClosed = false;
 
   private constructor(deps: ReserveDeps, id: Uint8Array, record: NetworkRecord, bins: ReserveBins) {
@@ -95,31 +87,9 @@ export class Reserve implements PullStorage, AsyncDisposable {
 
   /** The reserve of a network, made if there is none. @throws {PullSyncError} `PULLSYNC_CORRUPT`; what the stores throw. */
   static async open(deps: ReserveDeps, options: ReserveOptions): Promise<Reserve> {
-    const turns = OPENINGS.get(deps.store) ?? new Turns();
-    OPENINGS.set(deps.store, turns);
-    let record: NetworkRecord | undefined;
-    await turns.take(async () => {
-      const value = await deps.store.get(networkKey(options.network));
-      record = value ? decodeNetwork(value) : await Reserve.#make(deps, options.network);
-    });
-    const made = record as unknown as NetworkRecord;
-    const bins = await ReserveBins.open(deps.store, made.number, options.overlay);
-    return new Reserve(deps, options.network, made, bins);
-  }
-
-  /** Gives the network a number that none has had, and a new epoch. What there was under another number is of nobody then. */
-  static async #make(
-    { store, chunks, random }: ReserveDeps,
-    id: Uint8Array,
-  ): Promise<NetworkRecord> {
-    let greatest = 0;
-    for await (const { value } of store.scan(NETWORK_RANGE))
-      greatest = Math.max(greatest, decodeNetwork(value).number);
-    const record = { number: greatest + 1, epoch: newEpoch(random) };
-    await chunks.write((write) =>
-      write.add({ type: "put", key: networkKey(id), value: encodeNetwork(record) }),
-    );
-    return record;
+    const record = await networkRecord(deps, options.network);
+    const bins = await ReserveBins.open(deps.store, record.number, options.overlay);
+    return new Reserve(deps, options.network, record, bins);
   }
 
   /** The network's number in this store. */
@@ -178,6 +148,8 @@ export class Reserve implements PullStorage, AsyncDisposable {
     // What is here for another network is not here.
     const ours = addresses.filter((_, i) => this.#placeIn(found[i]) !== undefined);
     const bytes = await chunks.getMany(KIND, ours);
+    if (ours.length < addresses.length)
+      this.#verifyLater(addresses.filter((_, i) => this.#placeIn(found[i]) === undefined));
     const byAddress = new Map(ours.map((address, i) => [toHex(address), bytes[i]]));
     return addresses.map((address) => {
       const got = byAddress.get(toHex(address));
@@ -265,13 +237,32 @@ export class Reserve implements PullStorage, AsyncDisposable {
   }
 
   /**
+   * Holds numbers against the index of chunks, of all bins or of one: what has a number and is not here was lost while nobody listened,
+   * and leaves the reserve as if it were found now. Answers how many. Reads the index, not the chunks. [PS42]
+   */
+  async verify(bin?: number): Promise<number> {
+    let lost = 0;
+    for (const { number, cursor } of this.#bins.all) {
+      if (bin !== undefined && bin !== number) continue;
+      let page: BinEntry[] = [];
+      for await (const entry of this.subscribe(number, 1n, { to: cursor })) {
+        page.push(entry);
+        if (page.length < VERIFY_ENTRIES) continue;
+        lost += await this.#verifyPage(number, page);
+        page = [];
+      }
+      lost += await this.#verifyPage(number, page);
+    }
+    return lost;
+  }
+
+  /**
    * Makes the reserve anew and closes this one: another epoch, no numbers, and nothing known of what peers have given, from one write
    * on. What was kept under its number is deleted after that; the chunks stay, and get numbers again where they are put or placed again. [PS44]
    */
   async wipe(): Promise<void> {
     await this.close();
-    const turns = OPENINGS.get(this.#deps.store) as Turns;
-    await turns.take(async () => void (await Reserve.#make(this.#deps, this.#id)));
+    await networkRecord(this.#deps, this.#id, { isAnew: true });
     await sweep(this.#deps.store, this.number);
   }
 
@@ -344,30 +335,54 @@ export class Reserve implements PullStorage, AsyncDisposable {
     const binId = this.#placeIn(entry);
     if (binId === undefined || kind.code !== KIND.code || this.#isClosed) return;
     const bin = this.#bins.binOf(address).number;
-    this.#losing = this.#losing.then(async () => {
-      try {
-        await this.#deps.chunks.write((write) =>
-          write.add({ type: "delete", key: entryKey(this.number, bin, binId) }),
-        );
-      } catch (error) {
-        // It is offered still, and delivered empty.
-        this.#deps.logger("error", "pullsync.lost.unnoted", { error: String(error) });
-      }
-      for (const watcher of this.#watchers) watcher.lost([entryOf(address)]);
-    });
+    this.#losing = this.#losing.then(() => this.#drop(bin, [{ binId, address }]));
   }
-}
 
-/** Deletes what is kept of a network under a number that it has no longer. */
-async function sweep(store: Store, network: number): Promise<void> {
-  for (const range of rangesOf(network)) {
-    for (;;) {
-      const ops: WriteOp[] = [];
-      for await (const { key } of store.scan(range, { limit: SWEEP_OPS_MAX }))
-        ops.push({ type: "delete", key });
-      if (ops.length === 0) break;
-      await store.write(ops);
+  /** Takes numbers of chunks that are not here out of the reserve, and tells. */
+  async #drop(bin: number, gone: readonly { binId: bigint; address: Uint8Array }[]): Promise<void> {
+    try {
+      await this.#deps.chunks.write((write) => {
+        for (const { binId } of gone)
+          write.add({ type: "delete", key: entryKey(this.number, bin, binId) });
+      });
+    } catch (error) {
+      // They are offered still, delivered empty, and found then.
+      this.#deps.logger("error", "pullsync.lost.unnoted", { error: String(error) });
     }
+    const entries = gone.map(({ address }) => entryOf(address));
+    for (const watcher of this.#watchers) watcher.lost(entries);
+  }
+
+  /** Somebody was offered what is not in the index: the bins are looked through, each once at a time. */
+  #verifyLater(addresses: readonly Uint8Array[]): void {
+    for (const bin of new Set(addresses.map((address) => this.#bins.binOf(address).number))) {
+      if (this.#verifying.has(bin)) continue;
+      this.#verifying.add(bin);
+      const verified = this.verify(bin).then(
+        () => {},
+        (error: unknown) => {
+          this.#deps.logger("warn", "pullsync.verify.failed", { bin, error: String(error) });
+        },
+      );
+      this.#losing = Promise.all([this.#losing, verified]).then(
+        () => void this.#verifying.delete(bin),
+      );
+    }
+  }
+
+  async #verifyPage(bin: number, page: readonly BinEntry[]): Promise<number> {
+    if (page.length === 0) return 0;
+    const found = await this.#deps.chunks.entries(
+      KIND,
+      page.map(({ entry }) => entry.address),
+    );
+    const gone = page.filter(({ binId }, i) => this.#placeIn(found[i]) !== binId);
+    if (gone.length > 0)
+      await this.#drop(
+        bin,
+        gone.map(({ binId, entry }) => ({ binId, address: entry.address })),
+      );
+    return gone.length;
   }
 }
 

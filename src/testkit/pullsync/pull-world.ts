@@ -19,6 +19,7 @@ import {
   type PullStorage,
   type Syncer,
   type SyncerDeps,
+  type SyncerOptions,
 } from "../../pullsync/index.ts";
 
 /** A device that takes part in pull-sync. */
@@ -47,7 +48,7 @@ export interface RawSide {
 /** What the rules of pull-sync are checked in: devices of one network, each connected to all. */
 export interface PullWorld extends AsyncDisposable {
   readonly clock: Clock;
-  open(options?: Partial<SyncerDeps>): Promise<PullSide>;
+  open(options?: Partial<SyncerDeps & SyncerOptions>): Promise<PullSide>;
   openRaw(): Promise<RawSide>;
   /** Pulls from all others, until the world ends. */
   pull(side: PullSide): Promise<Puller>;

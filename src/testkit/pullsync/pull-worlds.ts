@@ -115,7 +115,7 @@ function pullWorld<C extends Clock>(
   const random = () => (clock instanceof FakeClock ? seededRandom(closing.length) : nodeRandom());
   return {
     clock,
-    async open(more = {}) {
+    async open({ profile, ...more } = {}) {
       const { transport, gate } = await join();
       const { device } = transport;
       const overlay = overlayOf(device);
@@ -123,14 +123,9 @@ function pullWorld<C extends Clock>(
       streamers.push(streamer);
       const disk = await (disks === "memory" ? memoryDisk : reserveDisk)(overlay, random(), clock);
       const { storage } = disk;
-      const syncer = new Syncer({
-        streamer,
-        storage,
-        clock,
-        crypto,
-        wants: new Wants({ clock }),
-        ...more,
-      });
+      const wants = new Wants({ clock });
+      const deps = { streamer, storage, clock, crypto, wants, ...more };
+      const syncer = new Syncer(deps, { profile });
       closing.unshift(
         () => syncer.close(),
         async () => disk[Symbol.asyncDispose](),
