@@ -1,13 +1,27 @@
 import { truncate } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { nodeCrypto, openNodeChunkFiles } from "../node/index.ts";
-import { openMemoryStore } from "../store/index.ts";
-import { rejects, sampleChunk, sampleChunks, tempFolder } from "../testkit/index.ts";
-import { type ChunkStore, CONTENT, openChunkStore } from "./index.ts";
-import { chunkKey, packKey } from "./keys.ts";
+import { createMemoryMedium, openMemoryStore, type Store, type WriteOp } from "../store/index.ts";
+import {
+  FaultyChunkFiles,
+  FaultyMedium,
+  rejects,
+  sampleChunk,
+  sampleChunks,
+  seededRandom,
+  settle,
+  tempFolder,
+} from "../testkit/index.ts";
+import { type ChunkStore, CONTENT, memoryChunkFiles, openChunkStore } from "./index.ts";
+import { chunkKey, packKey, packOf } from "./keys.ts";
 import { PACK_BYTES_MAX } from "./limits.ts";
 import { RECORD_HEADER_SIZE } from "./pack-format.ts";
-import { decodePackRecord, encodeIndexEntry, encodePackRecord } from "./records.ts";
+import {
+  decodeIndexEntry,
+  decodePackRecord,
+  encodeIndexEntry,
+  encodePackRecord,
+} from "./records.ts";
 
 const crypto = nodeCrypto();
 
@@ -46,6 +60,57 @@ test("[CH31] a pack is full at its limit, and the next one begins with the appen
     made.map(({ address }) => address),
   );
   expect(found).toEqual(made.map(({ bytes }) => bytes));
+});
+
+/** A store that shows each write to `look` before it is made. */
+function watched(store: Store, look: (ops: readonly WriteOp[]) => void): Store {
+  return new Proxy(store, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...args: unknown[]): unknown => {
+        if (name === "write") look(args[0] as readonly WriteOp[]);
+        return Reflect.apply(member, target, args);
+      };
+    },
+  });
+}
+
+test("[CH4] however calls, syncs and index writes interleave, the index names only bytes that are synced", async () => {
+  const random = seededRandom(5);
+  const memory = createMemoryMedium();
+  const medium = new FaultyMedium(() => memory.openEngine());
+  await using store = await openMemoryStore({ medium });
+  const files = new FaultyChunkFiles(memoryChunkFiles());
+  let looked = 0;
+  const look = (ops: readonly WriteOp[]): void => {
+    for (const op of ops) {
+      if (op.type !== "put") continue;
+      const synced = (file: number): number => files.synced.get(file) ?? 0;
+      if (op.key[0] === 0x30) {
+        const { pack, offset, size } = decodeIndexEntry(op.value);
+        expect(offset + RECORD_HEADER_SIZE + size).toBeLessThanOrEqual(synced(pack));
+        looked += 1;
+      } else if (op.key[0] === 0x33) {
+        expect(decodePackRecord(op.value).length).toBeLessThanOrEqual(synced(packOf(op.key)));
+      }
+    }
+  };
+  await using chunks = await openChunkStore({ store: watched(store, look), files, crypto });
+  files.beforeSync = async () => {
+    for (let i = random.below(4); i > 0; i--) await settle();
+  };
+  const calls: Promise<unknown>[] = [];
+  for (let round = 0; round < 300; round++) {
+    const release = random.chance(0.3) ? medium.holdWrites() : undefined;
+    const from = random.below(2_000);
+    calls.push(chunks.put(sampleChunks(from, from + random.below(12))));
+    for (let i = random.below(4); i > 0; i--) await settle();
+    release?.();
+  }
+  await Promise.all(calls);
+  expect(looked).toBeGreaterThan(500);
+  expect(chunks.status()).toMatchObject({ chunks: looked, deadBytes: 0 });
 });
 
 test("[CH32] an index entry that names more bytes than a chunk can have is not believed", async () => {

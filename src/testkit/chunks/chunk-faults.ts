@@ -21,6 +21,8 @@ export class FaultyChunkFiles implements ChunkFiles {
   /** Resolves before each sync: to hold a group there. */
   beforeSync: (() => Promise<void>) | undefined;
   bytesAppended = 0;
+  /** Bytes of each file that a sync has made durable. */
+  readonly synced = new Map<number, number>();
 
   constructor(files: ChunkFiles) {
     this.#files = files;
@@ -86,7 +88,9 @@ export class FaultyChunkFiles implements ChunkFiles {
   async sync(file: number): Promise<void> {
     await this.beforeSync?.();
     this.#begin("sync", file);
+    const size = await this.#files.size(file);
     await this.#files.sync(file);
+    this.synced.set(file, size);
   }
 
   async truncate(file: number, length: number): Promise<void> {
