@@ -12,7 +12,7 @@ import {
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStore, Wants } from "../chunks/index.ts";
 import type { History } from "../history/index.ts";
-import { type Connection, type Transport, Wakeup } from "../net/index.ts";
+import { type Connection, type Stream, type Transport, Wakeup } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
 import { type BlobHeldSchema, type BlobName, type MessageInitShape } from "../wire/index.ts";
@@ -62,7 +62,10 @@ export class Exchange implements AsyncDisposable {
   readonly #keeper: Keeper;
   readonly #fetches = new Map<string, Fetch>();
   readonly #streams = new Map<Connection, Promise<HolderStream>>();
+  /** Fetches and serving, all of which use the store. */
   readonly #running = new Set<Promise<void>>();
+  /** Streams that peers have opened. */
+  readonly #serving = new Set<Stream>();
   readonly #ending = new AbortController();
   readonly #news = new Wakeup();
   readonly #stops: (() => void)[] = [];
@@ -94,9 +97,7 @@ export class Exchange implements AsyncDisposable {
       transport.onConnection(() => this.#onNews()),
       sync.onGroups(() => this.#onNews()),
       sync.handleHaveBlob((blob, peer) => this.#haveBlob(blob, peer)),
-      sync.serve(CHUNKS_PROTOCOL, (stream, connection) =>
-        serveChunks({ ...deps, access: this.#access, recipes: this.#recipes }, stream, connection),
-      ),
+      sync.serve(CHUNKS_PROTOCOL, (stream, connection) => this.#serve(stream, connection)),
     );
   }
 
@@ -161,7 +162,7 @@ export class Exchange implements AsyncDisposable {
     this.#keeper.noteStored();
   }
 
-  /** Ends streams and fetches. What the deps are stays open: it is not ours. */
+  /** Ends streams and fetches; nothing uses the store afterwards. What the deps are stays open: it is not ours. */
   async close(): Promise<void> {
     if (this.#ending.signal.aborted) return;
     this.#ending.abort(new ExchangeError("EXCHANGE_CLOSED", "The exchange is closed"));
@@ -172,11 +173,28 @@ export class Exchange implements AsyncDisposable {
         (stream) => stream.close(),
         () => {},
       );
+    for (const stream of this.#serving) stream.reset();
     await Promise.all([this.#keeper.close(), ...this.#running]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Counts among what `close` waits for. */
+  async #serve(stream: Stream, connection: Connection): Promise<void> {
+    if (this.#ending.signal.aborted) return stream.reset();
+    const deps = { ...this.#deps, access: this.#access, recipes: this.#recipes };
+    const served = serveChunks(deps, stream, connection);
+    const settled = served.catch(() => {});
+    this.#serving.add(stream);
+    this.#running.add(settled);
+    try {
+      await served;
+    } finally {
+      this.#serving.delete(stream);
+      this.#running.delete(settled);
+    }
   }
 
   #onNews(): void {

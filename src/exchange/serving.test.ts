@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { BlobRef, concatBytes, equalBytes, toHex } from "../base/index.ts";
-import type { RecipeNode } from "../blobs/index.ts";
+import type { RecipeEntry, RecipeNode } from "../blobs/index.ts";
+import { CONTENT } from "../chunks/index.ts";
 import {
   admitBlobs,
   BlobFlock,
@@ -165,6 +166,26 @@ describe("who may fetch", () => {
     expect(await ask()).toBe(0);
     ada.peer.sync.resume("notes");
     expect(await ask()).toBe(1);
+  });
+
+  test("[EX4] [EX8] who has lost a chunk or a node does not say to have the blob, and gives what is left", async () => {
+    await using flock = new BlobFlock();
+    const { ada, bob, vault } = await world(flock);
+    const ref = await putBlob(ada, vault, "picture", noise(400_000));
+    const node = await rootNode(ada, ref);
+    const whole = await answersTo(bob, ada, ref, node);
+    expect(whole).toMatchObject({ chunks: ASKED, nodes: 2, have: BigInt(ref.size) });
+
+    const [first] = node.entries as [RecipeEntry];
+    await ada.chunks.delete(CONTENT, [first.address]);
+    await ada.blobs.noteMissing(first.address);
+    const less = await answersTo(bob, ada, ref, node);
+    expect(less).toMatchObject({ chunks: ASKED - 1, nodes: 2, have: undefined });
+
+    await ada.chunks.delete(CONTENT, [ref.root]);
+    await ada.blobs.noteMissing(ref.root);
+    const nothing = await answersTo(bob, ada, ref, node);
+    expect(nothing).toMatchObject({ nodes: 0, have: undefined });
   });
 
   test("[EX3] what lies in another blob is absent, though the asker may fetch that one", async () => {
