@@ -17,7 +17,7 @@ import { type AskedOfHolder, holdByScript } from "../testkit/exchange/raw-exchan
 import { FakeClock } from "../testkit/index.ts";
 import { eventually, isConnected } from "../testkit/sync-flock.ts";
 import { shownTheDoor } from "../testkit/sync-hostile.ts";
-import { STALL_MS } from "./limits.ts";
+import { PEER_WINDOW_BYTES, REQUEST_BYTES, REQUESTS_IN_FLIGHT_MAX, STALL_MS } from "./limits.ts";
 
 const crypto = nodeCrypto();
 const SIZE = 8_000_000;
@@ -327,6 +327,41 @@ describe("holders that lie", () => {
       await expect(fetching).rejects.toThrow("seen enough");
     },
   );
+
+  test("[EX10] no more is under way at a holder than it may be", async () => {
+    await using flock = new BlobFlock();
+    const { mal, bob, ref } = await world(flock);
+    const waiting: { asked: AskedOfHolder; bytes: number }[] = [];
+    let most = { bytes: 0, requests: 0 };
+    holdByScript(mal.peer, async (asked) => {
+      const { nodes, chunks = [] } = await honest(mal, ref, asked.request);
+      if (nodes !== undefined) return asked.send({ nodes, isLast: true });
+      const bytes = chunks.reduce((sum, { data }) => sum + data.length, 0);
+      waiting.push({ asked, bytes });
+      const now = waiting.reduce((sum, one) => sum + one.bytes, 0);
+      most = {
+        bytes: Math.max(most.bytes, now),
+        requests: Math.max(most.requests, waiting.length),
+      };
+    });
+    const fetching = bob.exchange.fetchWhole(ref);
+    let isOver = false;
+    void fetching.then(() => (isOver = true));
+    while (!isOver) {
+      // Time for whatever is going to be asked for before anything is answered.
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      const [next] = waiting.splice(Math.floor(waiting.length / 2), 1);
+      if (next === undefined) continue;
+      for (const chunk of await chunksOf(mal, ref, next.asked))
+        await next.asked.send({ chunks: [chunk] });
+      await next.asked.send({ isLast: true });
+    }
+
+    await fetching;
+    expect(most.bytes).toBeLessThanOrEqual(PEER_WINDOW_BYTES);
+    expect(most.bytes).toBeGreaterThan(PEER_WINDOW_BYTES - REQUEST_BYTES);
+    expect(most.requests).toBeLessThanOrEqual(REQUESTS_IN_FLIGHT_MAX);
+  });
 
   test("[EX14] what pull-sync is asking for is not asked for, until that is late", async () => {
     await using flock = new BlobFlock();

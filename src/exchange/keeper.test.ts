@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 
-import { BlobRef, type DeviceId, deviceIdOf, type ScopeId, toHex } from "../base/index.ts";
+import {
+  BlobRef,
+  type DeviceId,
+  deviceIdOf,
+  equalBytes,
+  type ScopeId,
+  toHex,
+} from "../base/index.ts";
 import { CONTENT, verifyChunk } from "../chunks/index.ts";
 import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
 import {
@@ -174,6 +181,29 @@ describe("storage peers", () => {
 
     await admitBlobs(ada, server, second, "server");
     await eventually(() => placed.includes("second"));
+  });
+
+  test("[EX15] [EX17] what has been damaged on the disk is brought again", async () => {
+    await using flock = new BlobFlock();
+    const placed: string[] = [];
+    const [ada, server] = [await flock.open("ada"), await flock.open("server", placing(placed))];
+    const shared = await shareBlobs(ada);
+    await admitBlobs(ada, server, shared, "server");
+    const ref = await putBlob(ada, shared, "picture", noise(8_000_000));
+    await eventually(() => placed.length === 1);
+    const { files } = server.disk;
+    const size = await files.size(1);
+    const bytes = await files.read(1, 0, size);
+    const middle = Math.floor(size / 2);
+    bytes[middle] = (bytes[middle] as number) ^ 1;
+    await files.append(1, 0, [bytes]);
+
+    await expect(server.blobs.bytes(ref)).rejects.toMatchObject({ code: "BLOB_NOT_HERE" });
+
+    await eventually(() => placed.length === 2);
+    const both = [await server.blobs.bytes(ref), await ada.blobs.bytes(ref)];
+    expect(equalBytes(...(both as [Uint8Array, Uint8Array]))).toBe(true);
+    expect(server.exchange.keeperStatus()).toMatchObject({ wanted: 1, whole: 1 });
   });
 
   test("[EX15] blobs that nobody has do not keep others waiting", async () => {

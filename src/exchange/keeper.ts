@@ -16,11 +16,12 @@ import {
   toHex,
 } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
-import { referencedBlobs } from "../chunks/index.ts";
+import { type ChunkName, type ChunkStore, referencedBlobs } from "../chunks/index.ts";
 import type { History, SeenRef } from "../history/index.ts";
 import { type Transport, Wakeup } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
+import { ancestorsOf } from "./ancestors.ts";
 import type { BlobAccess } from "./blob-access.ts";
 import type { FetchProgress } from "./fetch.ts";
 import {
@@ -36,6 +37,7 @@ export interface KeeperDeps {
   readonly store: Store;
   readonly history: History;
   readonly blobs: Blobs;
+  readonly chunks: Pick<ChunkStore, "onLost">;
   readonly sync: Pick<SyncService, "sharing" | "onGroups" | "isPaused">;
   readonly transport: Transport;
   readonly access: BlobAccess;
@@ -96,6 +98,8 @@ export class Keeper {
   #fetching = 0;
   #lastError: string | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** Chunks found damaged and taken out: what they are part of is to be brought again. */
+  readonly #lost: ChunkName[] = [];
   /** Rows are to be looked through again. */
   #isScanDue = true;
   /** The groups in which this device is a storage peer, as one text. */
@@ -107,7 +111,7 @@ export class Keeper {
   }
 
   start(): void {
-    const { history, sync } = this.#deps;
+    const { history, sync, chunks } = this.#deps;
     this.#stops.push(
       history.onWritten(({ refs }) => {
         if (refs === undefined) this.#isScanDue = true;
@@ -115,6 +119,10 @@ export class Keeper {
         if (refs?.length !== 0) this.#changed.wake();
       }),
       sync.onGroups(() => this.#onGroups()),
+      chunks.onLost((chunk) => {
+        this.#lost.push(chunk);
+        this.#changed.wake();
+      }),
     );
     this.#serving = this.#servingText();
     this.#running = this.#run();
@@ -207,6 +215,10 @@ export class Keeper {
       const change = this.#changed.wait();
       try {
         if (this.#isScanDue) await this.#scan();
+        for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
+          await this.#noteAbove(lost);
+          this.#lost.shift();
+        }
       } catch (error) {
         this.#fail(error);
         this.#isScanDue = true;
@@ -224,6 +236,12 @@ export class Keeper {
       for (const seen of await this.#deps.access.seen(ref.root)) this.#note(seen);
       this.#startDue();
     }
+  }
+
+  /** Blobs of which a chunk or node is part. */
+  async #noteAbove(chunk: ChunkName): Promise<void> {
+    for (const root of await ancestorsOf(this.#deps.store, chunk))
+      for (const seen of await this.#deps.access.seen(root)) this.#note(seen);
   }
 
   #startDue(): void {
@@ -248,7 +266,8 @@ export class Keeper {
     const dues = [...this.#wanted.values()]
       .filter(({ isUnderWay }) => !isUnderWay)
       .map(({ dueAt }) => dueAt);
-    if (this.#isScanDue) dues.push(clock.monotonic() + KEEPER_RETRY_MIN_MS);
+    if (this.#isScanDue || this.#lost.length > 0)
+      dues.push(clock.monotonic() + KEEPER_RETRY_MIN_MS);
     const next = dues.reduce((least, due) => Math.min(least, due), Number.POSITIVE_INFINITY);
     if (isFull || next === Number.POSITIVE_INFINITY) return change;
     const over = new AbortController();

@@ -58,3 +58,5 @@ export const KEEPER_RETRY_MAX_MS = 300_000;
 export const REQUEST_NODES = 64;
 /** Milliseconds after which a chunk that a fetch has asked for may be asked for by pull-sync: a holder has stalled by then. */
 export const CLAIM_MS = 60_000;
+/** Nodes above a damaged chunk that a storage peer looks at to see which blobs it belongs to. */
+export const ANCESTORS_MAX = 1_024;
