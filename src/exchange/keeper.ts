@@ -313,20 +313,10 @@ export class Keeper {
 
   /** Whether the blob is whole now. */
   async #bring(wanted: Wanted, groups: readonly ScopeId[]): Promise<boolean> {
-    const isDue = wanted.retryAt <= this.#deps.clock.monotonic();
-    if (this.#options.fetchesByItself === false || !isDue) return false;
-    if (groups.every(({ database }) => this.#deps.sync.isPaused(database))) return false;
-    if (!groups.some((group) => this.#isOurTurn(group, wanted.ref.root))) {
-      const now = this.#deps.clock.monotonic();
-      const { here } = await this.#deps.blobs.status(wanted.ref);
-      if (here !== wanted.here) Object.assign(wanted, { here, idleSince: now });
-      if (now - wanted.idleSince < KEEPER_PATIENCE_MS) return false;
-    }
-    const giveUp = new AbortController();
+    if (!(await this.#mayFetchNow(wanted, groups))) return false;
     this.#fetching += 1;
     try {
-      const signal = AbortSignal.any([giveUp.signal, this.#deps.ending]);
-      for await (const { state } of this.#deps.fetch(wanted.ref, signal)) {
+      for await (const { state } of this.#deps.fetch(wanted.ref, this.#deps.ending)) {
         if (state === "done") return true;
         // Others may be had meanwhile: this one is tried again.
         if (state === "pending") break;
@@ -336,6 +326,20 @@ export class Keeper {
     }
     this.#backOff(wanted);
     return false;
+  }
+
+  /** Whether it is for us to fetch it, and time to: others bring it, as long as something comes. */
+  async #mayFetchNow(wanted: Wanted, groups: readonly ScopeId[]): Promise<boolean> {
+    const now = this.#deps.clock.monotonic();
+    const isOurs = groups.some((group) => this.#isOurTurn(group, wanted.ref.root));
+    const fetches = this.#options.fetchesByItself !== false;
+    if (!fetches || !isOurs) {
+      const { here } = await this.#deps.blobs.status(wanted.ref);
+      if (here !== wanted.here) Object.assign(wanted, { here, idleSince: now });
+      if (!fetches || now - wanted.idleSince < KEEPER_PATIENCE_MS) return false;
+    }
+    const isPaused = groups.every(({ database }) => this.#deps.sync.isPaused(database));
+    return wanted.retryAt <= now && !isPaused;
   }
 
   /** Whether our overlay is nearest to the root among the group's storage peers that are connected. */
