@@ -14,11 +14,15 @@ export interface Picture {
   readonly mediaType: string;
 }
 
-/** The largest first: the photographs, or as many generated pictures in a package that has none. */
-export async function loadPictures(): Promise<{
+/** Pictures, the largest first. */
+export interface Pictures {
   readonly pictures: readonly Picture[];
+  /** Whether they are the photographs. */
   readonly areReal: boolean;
-}> {
+}
+
+/** The photographs, or as many generated pictures in a package that has none. */
+export async function loadPictures(): Promise<Pictures> {
   const names = (await readdir(FOLDER).catch(() => [])).filter((name) => name.endsWith(".jpg"));
   const pictures = await Promise.all(
     names.map(async (name) => ({
@@ -27,11 +31,16 @@ export async function loadPictures(): Promise<{
       mediaType: "image/jpeg",
     })),
   );
-  if (pictures.length < 2) return { pictures: GENERATED_BYTES.map(generated), areReal: false };
+  if (pictures.length < 2) return generatedPictures();
   return {
     pictures: pictures.toSorted((a, b) => b.bytes.length - a.bytes.length),
     areReal: true,
   };
+}
+
+/** What stands in for photographs. */
+export function generatedPictures(): Pictures {
+  return { pictures: GENERATED_BYTES.map(generated), areReal: false };
 }
 
 /** The same bytes each time, and no two parts of them alike. */

@@ -1,4 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { codeOf, fromHex } from "../base/index.ts";
+import { nodeClock, nodeCrypto, nodeRandom, openLibp2pTransport } from "../node/index.ts";
+import { HelloGate, MemoryPullStorage, ROOKERY_PROFILE, Syncer } from "../pullsync/index.ts";
 import { seededRandom, tempFolder } from "../testkit/index.ts";
 import {
   type BlobRef,
@@ -163,4 +167,40 @@ test("[PE11] a device that is no storage peer of the group gets nothing by pull-
   const [network] = (await eve.chunkStatus()).networks as [NetworkStatus];
   expect(network.delivered.chunks).toBe(0);
   expect((await eve.blobs.status(ref)).here).toBe(0);
+});
+
+test("[PE11] a member that is no storage peer is refused by every storage peer, whatever it asks for", async () => {
+  const { peer: home, ticket } = await host();
+  await using _home = home;
+  await using nest = await openPeer({ name: "nest", ...LOOPBACK });
+  await join(nest, ticket, "server");
+  const ref = await putPhoto(home, "photo", random.bytes(200_000));
+  await until("nest to hold the picture", async () => (await nest.blobs.status(ref)).isWhole);
+  /** How many chunks nest gives a member of a type that asks for them with its own device's key. */
+  const given = async (type: "normal" | "server"): Promise<number> => {
+    await using folder = await tempFolder();
+    {
+      await using member = await openPeer({ path: folder.path, ...LOOPBACK });
+      await join(member, ticket, type);
+    }
+    const seed = fromHex(await readFile(folder.at("device.key"), "utf8")) as Uint8Array;
+    const logger = (): void => {};
+    const deps = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
+    await using transport = await openLibp2pTransport({ ...deps, seed }, { listen: [] });
+    await transport.connect(nest.device, (await nest.status()).addresses);
+    const gate = new HelloGate({ ...deps, transport }, ROOKERY_PROFILE);
+    const network = fromHex((await networkOf(nest)).network) as Uint8Array;
+    const streamer = gate.streamer(network, () => true);
+    const storage = new MemoryPullStorage({ ...deps, overlay: deps.crypto.sha256(seed) });
+    await using syncer = new Syncer({ ...deps, streamer, storage });
+    const asked = await syncer.getCursors(nest.device).catch(codeOf);
+    if (type === "normal") expect(asked).toBe("NET_STREAM_RESET");
+    const cursors = typeof asked === "object" ? asked.cursors : Array<bigint>(8).fill(1n);
+    for (const [bin, to] of cursors.entries())
+      if (to > 0n) await syncer.sync(nest.device, bin, 1n, { to }).catch(() => {});
+    gate.close();
+    return syncer.metrics().chunksDelivered;
+  };
+  expect(await given("normal")).toBe(0);
+  expect(await given("server")).toBe((await networkOf(nest)).chunks);
 });
