@@ -14,6 +14,13 @@ export interface ChunksLine {
     readonly deadBytes: number;
     readonly capacityBytes?: number;
   };
+  /** Blobs that rows name and this device keeps as a storage peer. */
+  readonly kept?: {
+    readonly wanted: number;
+    readonly whole: number;
+    readonly fetching: number;
+    readonly lastError?: string;
+  };
   readonly networks: readonly NetworkLine[];
 }
 
@@ -57,6 +64,11 @@ export async function chunksStatus(context: CommandContext): Promise<number> {
   context.print(`chunks\t${chunks}\t${sizeText(bytes)}`);
   const limit = capacityBytes === undefined ? "" : `\tof ${sizeText(capacityBytes)}`;
   context.print(`packs\t${packs}\t${sizeText(packBytes)}\t${sizeText(deadBytes)} dead${limit}`);
+  if (line.networks.length > 0 && line.kept !== undefined) {
+    const { wanted, whole, fetching, lastError } = line.kept;
+    const error = lastError === undefined ? "" : `\t${lastError}`;
+    context.print(`blobs\t${whole} of ${wanted} whole\t${fetching} being fetched${error}`);
+  }
   for (const network of line.networks) printNetwork(context, network);
   return EXIT.ok;
 }

@@ -65,6 +65,8 @@ async function stayUp(context: CommandContext, flock: Flock): Promise<void> {
   context.print("The peers stay up until Ctrl-C. Talk to them, for example:");
   for (const { path } of flock.peers.values())
     context.print(`  rookery --path ${path} watch demo/album`);
+  const loft = flock.peers.get("loft");
+  if (loft !== undefined) context.print(`  rookery --path ${loft.path} chunks status`);
   const last = new Map<string, string>();
   while (!context.signal.aborted) {
     for (const [name, peer] of flock.peers) {

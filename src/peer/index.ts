@@ -24,7 +24,7 @@ export type {
   BlobStatus,
   PutProgress,
 } from "../blobs/index.ts";
-export type { FetchProgress } from "../exchange/index.ts";
+export type { FetchProgress, KeeperStatus } from "../exchange/index.ts";
 export type { ChunkStatus } from "../chunks/index.ts";
 export type {
   Batch,

@@ -1,7 +1,7 @@
 import { codeOf } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import { type ChunkStore, Wants } from "../chunks/index.ts";
-import { Exchange } from "../exchange/index.ts";
+import { Exchange, type KeeperStatus } from "../exchange/index.ts";
 import type { Transport } from "../net/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
 import type { NetworkStatus } from "./network-status.ts";
@@ -65,6 +65,11 @@ export class Network {
     return (await this.#running?.storage.status()) ?? [];
   }
 
+  /** What this device does as a storage peer; `undefined` while the network does not run. */
+  keeping(): KeeperStatus | undefined {
+    return this.#running?.exchange.keeperStatus();
+  }
+
   async addresses(): Promise<readonly string[]> {
     return (await this.#opening)?.transport.addresses() ?? [];
   }
@@ -91,7 +96,8 @@ export class Network {
     await this.#keepPort(transport);
     const sync = opened.use(await SyncService.open({ ...this.#deps, transport }));
     const shared = { ...this.#deps, transport, sync, wants: new Wants(this.#deps) };
-    const storage = opened.use(new StorageNetworks(shared));
+    const onStored = (): void => this.#running?.exchange.noteStored();
+    const storage = opened.use(new StorageNetworks({ ...shared, onStored }));
     const exchange = opened.use(
       await Exchange.open(shared, {
         place: (group, ref) => storage.place(group, ref),

@@ -1,6 +1,7 @@
 import type { DeviceId, UserId } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
+import type { KeeperStatus } from "../exchange/index.ts";
 import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
@@ -34,6 +35,8 @@ export interface PeerOverview {
 /** The chunks of a peer at a glance. */
 export interface ChunkOverview {
   readonly store: ChunkStatus;
+  /** The blobs that this device keeps as a storage peer; `undefined` while its network does not run. */
+  readonly kept?: KeeperStatus | undefined;
   /** One for each syncgroup in which this device is a storage peer. */
   readonly networks: readonly NetworkStatus[];
 }
@@ -104,7 +107,8 @@ export class Peer implements AsyncDisposable {
   /** What is stored of all blobs, and how far the storage networks are that this device is in. Goes through all their numbers. */
   async chunkStatus(): Promise<ChunkOverview> {
     const { chunks, network } = this.#parts;
-    return { store: chunks.status(), networks: await network.storageNetworks() };
+    const [kept, networks] = [network.keeping(), await network.storageNetworks()];
+    return { store: chunks.status(), ...(kept !== undefined && { kept }), networks };
   }
 
   /** Starts the network unless it runs. @throws {NetError} */

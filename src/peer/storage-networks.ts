@@ -13,13 +13,16 @@ import {
 import type { Blobs } from "../blobs/index.ts";
 import { networkIdOf, PullNetworks, type PullNetworksDeps } from "../pullsync/index.ts";
 import type { SyncService } from "../sync/index.ts";
+import { STORED_NOTE_MS } from "./limits.ts";
 import { type NetworkStatus, networkStatus } from "./network-status.ts";
 
-export interface StorageNetworksDeps extends Omit<PullNetworksDeps, "members"> {
+export interface StorageNetworksDeps extends Omit<PullNetworksDeps, "members" | "unwrap"> {
   readonly blobs: Blobs;
   readonly sync: SyncService;
   readonly crypto: Crypto;
   readonly logger: Logger;
+  /** Called when chunks have come by pull-sync: within `STORED_NOTE_MS`, once for all that have by then. */
+  readonly onStored: () => void;
 }
 
 /** Keeps a network for each group that has this device as a storage peer, as groups and their members change. */
@@ -30,12 +33,15 @@ export class StorageNetworks implements AsyncDisposable {
   /** Changes of networks, one after another. */
   #following: Promise<void> = Promise.resolve();
   #isDue = false;
+  #isNoteDue = false;
+  readonly #ending = new AbortController();
 
   constructor(deps: StorageNetworksDeps) {
     this.#deps = deps;
     this.#networks = new PullNetworks({
       ...deps,
       members: (group) => storagePeers(deps.sync, group),
+      unwrap: () => this.#noteStored(),
     });
     this.#stop = deps.sync.onGroups(() => this.#onGroups());
     this.#onGroups();
@@ -84,6 +90,7 @@ export class StorageNetworks implements AsyncDisposable {
   /** Ends all networks. */
   async close(): Promise<void> {
     this.#stop();
+    this.#ending.abort();
     await this.#following;
     await this.#networks.close();
   }
@@ -95,6 +102,19 @@ export class StorageNetworks implements AsyncDisposable {
   async #placePage(group: ScopeId, page: readonly Uint8Array[]): Promise<number> {
     if (page.length === 0) return 0;
     return (await this.#networks.place(group, page)).absent.length;
+  }
+
+  #noteStored(): void {
+    if (this.#isNoteDue) return;
+    this.#isNoteDue = true;
+    const { clock, onStored } = this.#deps;
+    clock.sleep(STORED_NOTE_MS, this.#ending.signal).then(
+      () => {
+        this.#isNoteDue = false;
+        onStored();
+      },
+      () => {},
+    );
   }
 
   #onGroups(): void {

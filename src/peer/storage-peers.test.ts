@@ -95,6 +95,10 @@ test("[PE10] a storage peer that neither knows the writer nor fetches gets every
   expect(second.delivered.chunks).toBe(second.chunks);
   expect(store.chunks).toBe(second.chunks);
   expect(first.delivered.chunks).toBe(0);
+  await until("loft to find its blobs whole", async () => {
+    const { kept } = await loft.chunkStatus();
+    return kept?.whole === refs.length && kept.wanted === refs.length;
+  });
   expect(connectedTo(loft)).toEqual(["host", "nest"]);
   expect(connectedTo(ada)).toEqual(["host", "nest"]);
   for (const ref of refs) {

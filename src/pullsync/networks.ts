@@ -23,7 +23,7 @@ import type { PeerName, PullWants } from "./ports.ts";
 import { ROOKERY_PROFILE } from "./profile.ts";
 import { Puller, type PullProgress } from "./puller.ts";
 import { type Placing, Reserve } from "./reserve.ts";
-import { Syncer } from "./syncer.ts";
+import { Syncer, type SyncerDeps } from "./syncer.ts";
 import type { PullCounters } from "./exchange.ts";
 
 export interface PullNetworksDeps {
@@ -41,6 +41,8 @@ export interface PullNetworksDeps {
    * them. Asked at each stream and whenever members may have changed: it answers at once.
    */
   readonly members: (group: ScopeId) => readonly DeviceId[];
+  /** Told of each chunk that came, is valid, and is stored now. */
+  readonly unwrap?: SyncerDeps["unwrap"];
 }
 
 /** One storage network as it is kept here. */

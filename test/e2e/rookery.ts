@@ -101,7 +101,11 @@ export function runRookery(...args: readonly string[]): Running {
 }
 
 /** Serves a folder, and waits until it does. It ends with this process. */
-export async function serve(path: string, name: string): Promise<Running> {
+export async function serve(
+  path: string,
+  name: string,
+  ...flags: readonly string[]
+): Promise<Running> {
   const running = runRookery(
     "--path",
     path,
@@ -112,6 +116,7 @@ export async function serve(path: string, name: string): Promise<Running> {
     name,
     "--listen",
     "/ip4/127.0.0.1/tcp/0",
+    ...flags,
   );
   if ((await running.line()) === undefined) throw new Error(`${name} ended before it served`);
   return running;
