@@ -1,6 +1,8 @@
 /** One device of a bench, in a process of its own: takes one command a line on standard input, answers one line each. */
 
 import { endWithParent, say } from "../src/testkit/child.ts";
+import { BlobRef, parseBlobRef } from "../src/base/index.ts";
+import type { Collection } from "../src/db/index.ts";
 import { openPeer, type Peer, type PeerDatabase } from "../src/peer/index.ts";
 
 /** What the parent asks; see `handlers`. */
@@ -13,6 +15,8 @@ interface Command {
   readonly batch?: number;
   readonly round?: number;
   readonly target?: number;
+  readonly name?: string;
+  readonly ref?: string;
 }
 
 const DATABASE = "bench";
@@ -36,6 +40,26 @@ function valueOf(bytes: number, seed: number): string {
     text += state.toString(36).padStart(7, "0");
   }
   return text.slice(0, bytes);
+}
+
+function refOf(text = ""): BlobRef {
+  const ref = parseBlobRef(text);
+  if (ref === undefined) throw new Error("This is no BlobRef");
+  return ref;
+}
+
+/** The blob that a row names; `undefined` while the row is not here. */
+async function blobIn(name: string): Promise<BlobRef | undefined> {
+  const value = await sharedRows().get(name);
+  return value instanceof BlobRef ? value : undefined;
+}
+
+/** The collection that both devices share: the first one's. */
+function sharedRows(): Collection<BlobRef> {
+  const { database: db } = opened();
+  const [group] = db.syncgroups();
+  if (group === undefined) throw new Error("Nothing is shared yet");
+  return group.collection<BlobRef>(COLLECTION);
 }
 
 function rowsPulled(): number {
@@ -94,6 +118,32 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
     await opened().peer.resume(DATABASE);
     while (rowsPulled() < target) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     return { milliseconds: performance.now() - began };
+  },
+  async putBlob({ path = "" }) {
+    const { ref } = await opened().peer.blobs.put(path);
+    return { ref: ref.toString() };
+  },
+  async putRef({ name = "", ref }) {
+    await sharedRows().put(name, refOf(ref));
+    return {};
+  },
+  async awaitRef({ name = "", ref }) {
+    while ((await blobIn(name))?.equals(refOf(ref)) !== true)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    return {};
+  },
+  async fetchBlob({ ref }) {
+    const began = performance.now();
+    let state = "";
+    for await (const progress of opened().peer.blobs.fetch(refOf(ref))) state = progress.state;
+    if (state !== "done") throw new Error(`The fetch ended while it was ${state}`);
+    return { milliseconds: performance.now() - began };
+  },
+  async writeBlob({ name = "", path = "" }) {
+    const ref = await blobIn(name);
+    if (ref === undefined) throw new Error(`No row ${name} names a blob`);
+    await opened().peer.blobs.get(ref).file(path);
+    return {};
   },
   rss: () => Promise.resolve({ mib: process.resourceUsage().maxRSS / 1024 }),
   async close() {

@@ -2,7 +2,12 @@ import { type Child, spawnChild } from "../src/testkit/child.ts";
 
 /** A device in a process of its own. It ends when this process does. */
 export class BenchDevice implements AsyncDisposable {
-  readonly #child: Child = spawnChild(new URL("./child.ts", import.meta.url));
+  readonly #child: Child;
+
+  /** `program`: what it runs. Default: a whole peer. */
+  constructor(program = new URL("./child.ts", import.meta.url)) {
+    this.#child = spawnChild(program);
+  }
 
   /** Sends a command and waits for its answer. */
   async ask<Answer>(command: {

@@ -1,23 +1,45 @@
-/** `npm run -s bench -- sync [--only NAME]`: JSON lines on standard output, talk on standard error. */
+/** `npm run -s bench -- SUITE [--only NAME]`: JSON lines on standard output, talk on standard error. */
 
 import { parseArgs } from "node:util";
-import { benchSync, SYNC_BENCHES, type SyncBench } from "./sync.ts";
+import { BLOB_BENCHES, benchBlob } from "./blob.ts";
+import { benchPullsync, PULLSYNC_BENCHES } from "./pullsync.ts";
+import { benchSync, SYNC_BENCHES } from "./sync.ts";
+
+interface Suite {
+  readonly benches: readonly string[];
+  run(only: readonly string[]): Promise<void>;
+}
+
+const suite = <Name extends string>(
+  benches: readonly Name[],
+  run: (only: readonly Name[]) => Promise<void>,
+): Suite => ({ benches, run: (only) => run(benches.filter((name) => only.includes(name))) });
+
+const SUITES: ReadonlyMap<string, Suite> = new Map([
+  ["sync", suite(SYNC_BENCHES, benchSync)],
+  ["blob", suite(BLOB_BENCHES, benchBlob)],
+  ["pullsync", suite(PULLSYNC_BENCHES, benchPullsync)],
+]);
+
+function refuse(why: string): void {
+  process.stderr.write(`${why}\n`);
+  process.exitCode = 2;
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { only: { type: "string", multiple: true } },
 });
-const [suite] = positionals;
-if (suite !== "sync" || positionals.length !== 1) {
-  process.stderr.write(`Say which: sync [--only ${SYNC_BENCHES.join(" | ")}]\n`);
-  process.exitCode = 2;
+const chosen = positionals.length === 1 ? SUITES.get(positionals[0] ?? "") : undefined;
+if (chosen === undefined) {
+  const usage = Array.from(
+    SUITES,
+    ([name, { benches }]) => `${name} [--only ${benches.join(" | ")}]`,
+  );
+  refuse(`Say which: ${usage.join(", ")}`);
 } else {
-  const only = values.only ?? SYNC_BENCHES;
-  const unknown = only.find((name) => !SYNC_BENCHES.includes(name as SyncBench));
-  if (unknown === undefined) {
-    await benchSync(only as readonly SyncBench[]);
-  } else {
-    process.stderr.write(`No such bench: ${unknown}. There are ${SYNC_BENCHES.join(", ")}\n`);
-    process.exitCode = 2;
-  }
+  const only = values.only ?? chosen.benches;
+  const unknown = only.find((name) => !chosen.benches.includes(name));
+  if (unknown === undefined) await chosen.run(only);
+  else refuse(`No such bench: ${unknown}. There are ${chosen.benches.join(", ")}`);
 }
