@@ -1,6 +1,6 @@
 import { openPeer, serveApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT } from "./usage.ts";
+import { EXIT, UsageError } from "./usage.ts";
 
 export interface ServeFlags {
   readonly path: string;
@@ -8,13 +8,17 @@ export interface ServeFlags {
   readonly listen?: readonly string[] | undefined;
   /** `false`: see `PeerOptions.fetchesBlobs`. */
   readonly fetch?: boolean | undefined;
+  /** Decimal digits: see `PeerOptions.chunkBytesMax`. */
+  readonly chunkBytes?: string | undefined;
 }
 
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
 export async function serve(
   context: CommandContext,
-  { path, name, listen, fetch = true }: ServeFlags,
+  { path, name, listen, fetch = true, chunkBytes }: ServeFlags,
 ): Promise<number> {
+  if (chunkBytes !== undefined && !/^[1-9]\d{0,14}$/.test(chunkBytes))
+    throw new UsageError("--chunk-bytes is a whole number of bytes");
   const logger = (level: string, event: string, fields: object = {}): void => {
     if (level === "warn" || level === "error")
       context.say(`${level} ${event} ${JSON.stringify(fields)}`);
@@ -23,6 +27,7 @@ export async function serve(
     path,
     logger,
     fetchesBlobs: fetch,
+    ...(chunkBytes !== undefined && { chunkBytesMax: Number(chunkBytes) }),
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),
   });

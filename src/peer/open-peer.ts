@@ -32,6 +32,11 @@ export interface PeerOptions {
    * keeps what its neighbours replicate to it, for as long as others fetch.
    */
   readonly fetchesBlobs?: boolean | undefined;
+  /**
+   * Bytes that the chunks of blobs may take together, dead ones included. What would go over it is refused with `CHUNKS_FULL`; what
+   * is here stays. Default: as many as the medium takes.
+   */
+  readonly chunkBytesMax?: number | undefined;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
@@ -43,7 +48,7 @@ export interface PeerOptions {
  *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
-  const { path, name = "device", listen, fetchesBlobs = true } = options;
+  const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
   const { logger = (): void => {} } = options;
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
@@ -59,7 +64,9 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   );
   const files =
     folder === undefined ? memoryChunkFiles() : await openNodeChunkFiles(folder.chunksPath);
-  const chunks = opened.use(await openChunkStore({ ...platform, store, files }));
+  const chunks = opened.use(
+    await openChunkStore({ ...platform, store, files, capacityBytes: chunkBytesMax }),
+  );
   const blobs = opened.use(new Blobs({ ...platform, store, chunks }));
   const history = opened.use(await History.open({ ...platform, store, identity }));
   const network = new Network({

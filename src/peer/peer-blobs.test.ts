@@ -1,5 +1,6 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { codeOf } from "../base/index.ts";
 import { seededRandom, tempFolder } from "../testkit/index.ts";
 import { type BlobRef, openPeer, type Peer, type PeerBlob } from "./index.ts";
 
@@ -42,6 +43,15 @@ test("[PE8] a blob has one name, whatever it is put from", async () => {
   const typed = await peer.blobs.put(new Blob([BYTES], { type: "image/png" }));
   expect(typed.ref.mediaType).toBe("image/png");
   expect((await peer.blobs.put(new Uint8Array())).ref.size).toBe(0);
+});
+
+test("[PE13] a budget of bytes refuses what goes over it, and keeps what is here", async () => {
+  await using peer = await openPeer({ chunkBytesMax: 2_000_000 });
+  const { ref } = await peer.blobs.put(BYTES);
+  const more = peer.blobs.put(seededRandom(7).bytes(1_000_000));
+  expect(codeOf(await more.catch((error: unknown) => error))).toBe("CHUNKS_FULL");
+  expect(Buffer.from(await peer.blobs.get(ref).bytes()).equals(BYTES)).toBe(true);
+  expect((await peer.blobs.put(BYTES)).newBytes).toBe(0);
 });
 
 test("[PE8] a blob is read whole, by ranges and into a file", async () => {
