@@ -3,11 +3,12 @@
  * and synced there. Both ends share a key (PSK), which changes the handshake and nothing after it.
  */
 
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { type AddressInfo } from "node:net";
 import { pipeline } from "node:stream/promises";
-import { connect, createServer } from "node:tls";
+import { connect, createServer, type TLSSocket } from "node:tls";
 import { endWithParent, say, spawnChild } from "../src/testkit/child.ts";
 
 const SHARED = {
@@ -39,24 +40,17 @@ export async function tlsCopyRate(from: string, to: string, bytes: number): Prom
 async function receive(path: string): Promise<void> {
   const server = createServer({ ...SHARED, pskCallback: () => KEY });
   server.listen(0, "127.0.0.1", () => say(String((server.address() as AddressInfo).port)));
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.once("secureConnection", async (socket) => {
-    try {
-      const file = await open(path, "w");
-      await using _closing = { [Symbol.asyncDispose]: () => file.close() };
-      let bytes = 0;
-      for await (const piece of socket as AsyncIterable<Uint8Array>) {
-        await file.write(piece);
-        bytes += piece.length;
-      }
-      await file.sync();
-      socket.end();
-      resolve(bytes);
-    } catch (error) {
-      reject(error as Error);
-    }
-  });
-  say(String(await promise));
+  const [socket] = (await once(server, "secureConnection")) as [TLSSocket];
+  const file = await open(path, "w");
+  await using _closing = { [Symbol.asyncDispose]: () => file.close() };
+  let bytes = 0;
+  for await (const piece of socket as AsyncIterable<Uint8Array>) {
+    await file.write(piece);
+    bytes += piece.length;
+  }
+  await file.sync();
+  say(String(bytes));
+  socket.end();
   server.close();
 }
 
