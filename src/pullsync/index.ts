@@ -59,5 +59,6 @@ export {
 export type { BinProgress, PeerProgress, PeerPullState, PullFailure } from "./peer-puller.ts";
 export { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
 export { Puller, type PullerDeps, type PullerOptions, type PullProgress } from "./puller.ts";
-export { type Placing, Reserve, type ReserveDeps, type ReserveOptions } from "./reserve.ts";
+export type { Placing } from "./reserve-bins.ts";
+export { Reserve, type ReserveDeps, type ReserveOptions } from "./reserve.ts";
 export { type PullProtocol, Syncer, type SyncerDeps, type SyncerOptions } from "./syncer.ts";

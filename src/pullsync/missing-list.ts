@@ -3,7 +3,7 @@ import { type Store, type WriteOp } from "../store/index.ts";
 import type { LackingCause, PulledPage } from "./deliveries.ts";
 import { entryKeyOf, entryOf, proximity } from "./entry.ts";
 import { PullSyncError } from "./errors.ts";
-import { MISSING_PER_PEER_MAX, MISSING_SOURCES_MAX } from "./limits.ts";
+import { MISSING_PER_PEER_MAX, MISSING_SOURCES_MAX, PAGE_ENTRIES_MAX } from "./limits.ts";
 import type { PullEntry, PullStorage, SealWrite, StorageWatcher } from "./ports.ts";
 import {
   decodeMissing,
@@ -125,6 +125,16 @@ export class MissingList implements AsyncDisposable {
       write.add(this.#put(record));
     }
     if (lacking.length > 0) this.#onNoted();
+  }
+
+  /** Looks whether lost chunks are here again by another way: then nobody needs to be asked. */
+  async takeBack(): Promise<void> {
+    const { storage } = this.#deps;
+    const lost = [...this.#chunks.values()].filter(({ isLost }) => isLost);
+    for (let at = 0; at < lost.length; at += PAGE_ENTRIES_MAX) {
+      const page = lost.slice(at, at + PAGE_ENTRIES_MAX);
+      await storage.takeBack?.(page.map(({ address }) => entryOf(address)));
+    }
   }
 
   /** What to ask this peer for again. */

@@ -171,6 +171,22 @@ describe("storage networks", () => {
       expect(state).toMatchObject({ state: "live", lastError: undefined });
   });
 
+  test("[PS42] a lost chunk that is brought again by another way gets a number, and reaches the others", async () => {
+    await using world = new World();
+    const [a, b] = [await world.open(PICTURES), await world.open(PICTURES)];
+    const chunks = chunksOf(10);
+    await a.put(PICTURES, chunks);
+    await a.chunks.delete(CONTENT, [chunks[3]!.address]);
+    expect(await a.networks.verify(PICTURES)).toBe(1);
+    await world.until(async () => a.networks.missing(PICTURES).length === 1);
+    await a.chunks.put([chunks[3]!]);
+    expect((await a.networks.summary(PICTURES)).chunks).toBe(9);
+    await world.connect(a, b);
+    await world.until(async () => (await b.networks.summary(PICTURES)).chunks === 10);
+    expect(a.networks.missing(PICTURES)).toEqual([]);
+    expect(await sumOf(b)).toBe(await sumOf(a));
+  });
+
   test("[PS44] [PS50] a network that is wiped is filled by the others, and they notice", async () => {
     await using world = new World();
     const [a, b] = [await world.open(PICTURES), await world.open(PICTURES)];

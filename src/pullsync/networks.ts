@@ -22,7 +22,8 @@ import { Turns, WaitingPlaces } from "./pace.ts";
 import type { PeerName, PullWants } from "./ports.ts";
 import { ROOKERY_PROFILE } from "./profile.ts";
 import { Puller, type PullProgress } from "./puller.ts";
-import { type Placing, Reserve } from "./reserve.ts";
+import { Reserve } from "./reserve.ts";
+import type { Placing } from "./reserve-bins.ts";
 import { Syncer, type SyncerDeps } from "./syncer.ts";
 import type { PullCounters } from "./exchange.ts";
 

@@ -347,6 +347,7 @@ export class PeerPuller {
       // However often something new is missing.
       await clock.sleep(MISSING_RETRY_MIN_MS, this.#signal).catch(() => {});
       await this.#missingRests.rest(this.#missingBackoff.next(), this.#signal);
+      await missing.takeBack().catch((error: unknown) => this.#note(error));
       for (const task of missing.tasksOf(this.overlay)) {
         if (this.#signal.aborted) return;
         await this.#askFor(task);

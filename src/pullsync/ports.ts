@@ -127,6 +127,12 @@ export interface PullStorage {
   put(chunks: readonly PullChunk[], options?: PullPutOptions): Promise<PullOutcome[]>;
 
   /**
+   * Takes back entries that were lost and whose chunks are here again by another way than `put`. Default: there is none. Answers
+   * nothing: `watch` tells of those that are in the reserve again.
+   */
+  takeBack?(entries: readonly PullEntry[]): Promise<void>;
+
+  /**
    * Tells of entries that come into the reserve, by whichever way: `storing` within the write that brings them, what it adds is
    * written with them; `stored` when that is durable. And `lost`, when ones that were there were found damaged and have left it.
    * Answers a function that ends it.

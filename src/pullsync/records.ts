@@ -97,6 +97,11 @@ export function placedKey(network: number, root: Uint8Array): Uint8Array {
   return keyOf(SPACE_OF.placed, network, root);
 }
 
+/** All blobs of a network that were placed. */
+export function placedRange(network: number): KeyRange {
+  return networkRange(SPACE_OF.placed, network);
+}
+
 /** All that is kept of a network under its number: for one whose reserve was made anew under another. */
 export function rangesOf(network: number): readonly KeyRange[] {
   const { network: _, ...spaces } = SPACE_OF;

@@ -1,9 +1,9 @@
 /** The numbers of a reserve: given within a write, shown when it is settled. */
 
 import { type Random, toHex } from "../base/index.ts";
-import { type ChunkStore, type ChunkWrite, CONTENT } from "../chunks/index.ts";
+import { type ChunkEntry, type ChunkStore, type ChunkWrite, CONTENT } from "../chunks/index.ts";
 import { Wakeup } from "../net/index.ts";
-import type { Store, WriteOp } from "../store/index.ts";
+import type { KeyRange, Store, WriteOp } from "../store/index.ts";
 import { entryOf, newEpoch, proximity } from "./entry.ts";
 import { BINS, SWEEP_OPS_MAX } from "./limits.ts";
 import { Turns } from "./pace.ts";
@@ -19,6 +19,7 @@ import {
   NETWORK_RANGE,
   networkKey,
   type NetworkRecord,
+  placedRange,
   rangesOf,
 } from "./records.ts";
 
@@ -39,6 +40,21 @@ export interface ReserveBin {
   /** In the order of their numbers. */
   readonly writing: Given[];
 }
+
+/** What `place` did. */
+export interface Placing {
+  /** Chunks that have a number now and had none. */
+  readonly placed: number;
+  /** Addresses of those that are not here. */
+  readonly absent: readonly Uint8Array[];
+}
+
+/** Gives numbers to chunks within a write, by their entries as the write finds them. */
+export type GiveNumbers = (
+  write: ChunkWrite,
+  addresses: readonly Uint8Array[],
+  entries: readonly (ChunkEntry | undefined)[],
+) => Promise<PullOutcome[]>;
 
 /** The 32 bins of a network's reserve. */
 export class ReserveBins {
@@ -178,14 +194,21 @@ async function readLast(store: Store, network: number): Promise<bigint[]> {
 
 /** Deletes what is kept of a network under a number that it has no longer. */
 export async function sweep(store: Store, network: number): Promise<void> {
-  for (const range of rangesOf(network)) {
-    for (;;) {
-      const ops: WriteOp[] = [];
-      for await (const { key } of store.scan(range, { limit: SWEEP_OPS_MAX }))
-        ops.push({ type: "delete", key });
-      if (ops.length === 0) break;
-      await store.write(ops);
-    }
+  for (const range of rangesOf(network)) await sweepRange(store, range);
+}
+
+/** Forgets which blobs were placed: one of them may have lost a chunk, and is placed anew when it is whole again. */
+export function forgetPlaced(store: Store, network: number): Promise<void> {
+  return sweepRange(store, placedRange(network));
+}
+
+async function sweepRange(store: Store, range: KeyRange): Promise<void> {
+  for (;;) {
+    const ops: WriteOp[] = [];
+    for await (const { key } of store.scan(range, { limit: SWEEP_OPS_MAX }))
+      ops.push({ type: "delete", key });
+    if (ops.length === 0) return;
+    await store.write(ops);
   }
 }
 

@@ -196,10 +196,15 @@ test("[PS42] a damaged chunk leaves the reserve, is told, and gets a new number 
     stored: () => {},
     lost: (entries) => lost.push(...entries.map(({ address }) => address)),
   });
+  const addresses = chunks.map(({ address }) => address);
+  await reserve.place(addresses, { root: addresses[0]! });
+  expect(await reserve.isPlaced(addresses[0]!)).toBe(true);
   await damageChunk(disk.files, disk.chunks, chunks[1]!);
   for (let n = 0; n < 20 && lost.length === 0; n++) await settle();
   expect(lost).toEqual([chunks[1]!.address]);
   expect(await reserve.has([entryOf(chunks[1]!.address)])).toEqual([false]);
+  // A blob with that chunk is to be placed again when it is whole again.
+  expect(await reserve.isPlaced(chunks[0]!.address)).toBe(false);
   expect(await idsOf(reserve, 1, 3n)).toEqual([1, 3]);
   expect(await put(reserve, [chunks[1]!])).toEqual(["stored"]);
   expect(await idsOf(reserve, 1, 4n)).toEqual([1, 3, 4]);

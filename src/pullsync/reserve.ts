@@ -30,7 +30,16 @@ import {
   type NetworkRecord,
   placedKey,
 } from "./records.ts";
-import { networkRecord, Numbering, type ReserveBin, ReserveBins, sweep } from "./reserve-bins.ts";
+import {
+  forgetPlaced,
+  type GiveNumbers,
+  networkRecord,
+  Numbering,
+  type Placing,
+  type ReserveBin,
+  ReserveBins,
+  sweep,
+} from "./reserve-bins.ts";
 
 export interface ReserveDeps {
   readonly store: Store;
@@ -45,14 +54,6 @@ export interface ReserveOptions {
   readonly network: Uint8Array;
   /** Our own overlay, 32 bytes. */
   readonly overlay: Uint8Array;
-}
-
-/** What `place` did. */
-export interface Placing {
-  /** Chunks that have a number now and had none. */
-  readonly placed: number;
-  /** Addresses of those that are not here. */
-  readonly absent: readonly Uint8Array[];
 }
 
 const KIND = CONTENT;
@@ -206,6 +207,13 @@ export class Reserve implements PullStorage, AsyncDisposable {
     return { placed, absent };
   }
 
+  /** What was in this reserve before may be again, whoever brought it. [PS42] */
+  async takeBack(entries: readonly PullEntry[]): Promise<void> {
+    const here = await this.#deps.chunks.has(KIND, addressesOf(entries));
+    const back = addressesOf(entries).filter((_, i) => here[i] === true);
+    if (back.length > 0) await this.place(back);
+  }
+
   /** Whether `place` has noted that all chunks of the blob of this root were placed. */
   async isPlaced(root: Uint8Array): Promise<boolean> {
     return (await this.#deps.store.get(placedKey(this.number, root))) !== undefined;
@@ -297,15 +305,7 @@ export class Reserve implements PullStorage, AsyncDisposable {
    * Runs a write that gives numbers. They are given within it, so in its order, and shown only when it and all before it are
    * settled: where one fails its numbers belong to nothing, or to what the store turns out to hold. [PS41]
    */
-  async #writing(
-    work: (
-      number: (
-        write: ChunkWrite,
-        addresses: readonly Uint8Array[],
-        entries: readonly (ChunkEntry | undefined)[],
-      ) => Promise<PullOutcome[]>,
-    ) => Promise<void>,
-  ): Promise<void> {
+  async #writing(work: (number: GiveNumbers) => Promise<void>): Promise<void> {
     if (this.#isClosed)
       throw new PullSyncError("PULLSYNC_CLOSED", "Cannot write reserve: it is closed");
     const numbering = new Numbering(this.#bins);
@@ -341,6 +341,7 @@ export class Reserve implements PullStorage, AsyncDisposable {
   /** Takes numbers of chunks that are not here out of the reserve, and tells. */
   async #drop(bin: number, gone: readonly { binId: bigint; address: Uint8Array }[]): Promise<void> {
     try {
+      await forgetPlaced(this.#deps.store, this.number);
       await this.#deps.chunks.write((write) => {
         for (const { binId } of gone)
           write.add({ type: "delete", key: entryKey(this.number, bin, binId) });
