@@ -197,9 +197,14 @@ class FolderChunkFiles implements ChunkFiles {
   }
 }
 
+/** What writes several pieces at once. Not by Node.js's own type, which users of the package need not have. */
+interface Writer {
+  writev(pieces: readonly Uint8Array[], at: number): Promise<{ readonly bytesWritten: number }>;
+}
+
 /** Writes `pieces` at `at`: a system may take fewer bytes than it is given. */
 export async function writeAll(
-  handle: Pick<FileHandle, "writev">,
+  handle: Writer,
   at: number,
   pieces: readonly Uint8Array[],
 ): Promise<true> {
