@@ -2,7 +2,7 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { codeOf } from "../base/index.ts";
 import { seededRandom, tempFolder } from "../testkit/index.ts";
-import { type BlobRef, openPeer, type Peer, type PeerBlob } from "./index.ts";
+import { type BlobRef, type FetchProgress, openPeer, type Peer, type PeerBlob } from "./index.ts";
 
 const LOOPBACK = { listen: ["/ip4/127.0.0.1/tcp/0"] };
 const BYTES = seededRandom(20_261_129).bytes(1_500_000) as Uint8Array<ArrayBuffer>;
@@ -102,6 +102,16 @@ test("[PE8] a source that fails, and a signal, end the put with their own error,
   await expect(peer.blobs.put(BYTES, { mediaType: "ü" })).rejects.toThrow(RangeError);
   const { ref } = await peer.blobs.put(BYTES);
   expect(await peer.blobs.status(ref)).toMatchObject({ here: BYTES.length, isWhole: true });
+});
+
+test("[PE3] a blob that is here is fetched without a network", async () => {
+  await using peer = await openPeer();
+  const { ref } = await peer.blobs.put(BYTES);
+  const seen: FetchProgress[] = [];
+  for await (const progress of peer.blobs.fetch(ref)) seen.push(progress);
+  const size = BYTES.length;
+  expect(seen).toEqual([{ state: "done", received: size, total: size, fromLocal: size, peers: 0 }]);
+  expect((await peer.status()).addresses).toEqual([]);
 });
 
 test("[PE8] what is not here is refused, and no file is made", async () => {

@@ -94,6 +94,11 @@ export class PeerBlobs {
     ref: BlobRef,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<FetchProgress, void, undefined> {
+    if (await this.#blobs.isWhole(ref)) {
+      const { size } = ref;
+      yield { state: "done", received: size, total: size, fromLocal: size, peers: 0 };
+      return;
+    }
     const exchange = await this.#network.exchange();
     yield* exchange.fetch(ref, options);
   }
