@@ -84,3 +84,26 @@ test("[CH11] an edge whose bytes make no sense is told as that", async () => {
   await store.write([{ type: "put", key: edge.key, value: Uint8Array.of(1) }]);
   await rejects(listed(rowEdgesOf(store, address(1))), "CHUNKS_CORRUPT");
 });
+
+test("[CH11] those behind a scope, or behind a log of one, are found without reading the others", async () => {
+  const last = 0xffff_ffff;
+  const causes = [1, 2, last].flatMap((scope) =>
+    [1, 2, last].flatMap((log) => [
+      { ...cause(log, "a"), scope },
+      { ...cause(log, "b"), scope, generation: 2 ** 53 - 1 },
+    ]),
+  );
+  await using store = await storeWith([
+    ...causes.map((why) => [ref(address(4)), why] as const),
+    [ref(address(5)), cause(1)],
+  ]);
+  const found = async (after: { scope: number; log?: number }): Promise<RowCause[]> =>
+    (await listed(rowEdgesOf(store, address(4), after))).map(({ cause: why }) => why);
+  const behind = (scope: number, log: number): RowCause[] =>
+    causes.filter((why) => why.scope > scope || (why.scope === scope && why.log > log));
+  for (const scope of [0, 1, 2, 3, last]) {
+    expect(await found({ scope })).toEqual(causes.filter((why) => why.scope > scope));
+    for (const log of [0, 1, 2, 3, last])
+      expect(await found({ scope, log })).toEqual(behind(scope, log));
+  }
+});

@@ -45,12 +45,17 @@ export interface RowEdge {
   readonly ref: BlobRef;
 }
 
-/** Row versions that name the blob with this root. */
+/**
+ * Row versions that name the blob with this root, by scope and, within it, by log; from behind those of `after` on, of its log
+ * or, without one, of its whole scope: one blob may be named in very many rows.
+ */
 export async function* rowEdgesOf(
   store: Store,
   root: Uint8Array,
+  after?: { readonly scope: number; readonly log?: number },
 ): AsyncGenerator<RowEdge, void, undefined> {
-  for await (const { key, value } of store.scan(rowEdgeRange(root))) yield readEdge(key, value);
+  for await (const { key, value } of store.scan(rowEdgeRange(root, after)))
+    yield readEdge(key, value);
 }
 
 /** One edge of each blob that any row version names, by ascending root, from the one after `after` on. */

@@ -93,10 +93,25 @@ export function readRowEdgeKey(key: Uint8Array): { root: Uint8Array; cause: RowC
   return { root, cause: { scope, log, generation, space, key: input.bytes(input.remaining) } };
 }
 
-/** All row edges of a blob; without a root, of all blobs, those of one side by side. */
-export function rowEdgeRange(root?: Uint8Array): KeyRange {
+/**
+ * All row edges of a blob, or those behind a scope, or behind a log of a scope; without a root, of all blobs, those of one side
+ * by side.
+ */
+export function rowEdgeRange(
+  root?: Uint8Array,
+  after?: { readonly scope: number; readonly log?: number },
+): KeyRange {
   if (root === undefined) return spaceRange(SPACE_OF.rowEdge);
-  return rootsFrom(root, rootAfter(root));
+  const range = rootsFrom(root, rootAfter(root));
+  if (after === undefined) return range;
+  const last = new ByteWriter(17 + ADDRESS_SIZE);
+  last.u8(SPACE_OF.rowEdge);
+  last.bytes(root);
+  last.u32(after.scope);
+  last.u32(after.log ?? 0xffff_ffff);
+  // A key goes on with a generation, which is less than this.
+  last.u64(2n ** 64n - 1n);
+  return { ...range, gte: last.finish() };
 }
 
 /** Row edges of the blobs after `root`. */

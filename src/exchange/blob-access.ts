@@ -1,5 +1,5 @@
 import { type DeviceId, equalBytes, logIdOf, type ScopeId, scopeKeyOf } from "../base/index.ts";
-import { rowEdgesOf } from "../chunks/index.ts";
+import { type RowCause, rowEdgesOf } from "../chunks/index.ts";
 import type { History, SeenRef } from "../history/index.ts";
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
@@ -52,13 +52,24 @@ export class BlobAccess implements Disposable {
 
   /** Whether a peer may fetch a blob: a member that may read a group in which it appears, or anyone where a group is not private. [EX1] */
   async mayFetch(peer: DeviceId, blob: BlobId): Promise<boolean> {
-    const asked = new Set<number>();
-    for await (const { cause, ref } of rowEdgesOf(this.#deps.store, blob.root)) {
-      if (ref.size !== blob.size || ref.depth !== blob.depth || asked.has(cause.scope)) continue;
-      asked.add(cause.scope);
-      if (this.groupsOf(cause.scope).some((group) => this.#mayFetchOf(peer, group))) return true;
-    }
+    for await (const scope of this.scopesNaming(blob))
+      if (this.groupsOf(scope).some((group) => this.#mayFetchOf(peer, group))) return true;
     return false;
+  }
+
+  /** Scopes of which a row names the blob with this size and depth, each once. Reads no further in a scope than to the first. */
+  async *scopesNaming({ root, size, depth }: BlobId): AsyncGenerator<number, void, undefined> {
+    for (let after: { scope: number } | undefined; ;) {
+      let found: number | undefined;
+      for await (const { cause, ref } of rowEdgesOf(this.#deps.store, root, after)) {
+        if (ref.size !== size || ref.depth !== depth) continue;
+        found = cause.scope;
+        break;
+      }
+      if (found === undefined) return;
+      yield found;
+      after = { scope: found };
+    }
   }
 
   #mayFetchOf(peer: DeviceId, group: ScopeId): boolean {
@@ -71,9 +82,17 @@ export class BlobAccess implements Disposable {
   async appearance(root: Uint8Array): Promise<Appearance> {
     const scopes = new Set<number>();
     const logs = new Set<number>();
-    for await (const { cause } of rowEdgesOf(this.#deps.store, root)) {
-      scopes.add(cause.scope);
-      logs.add(cause.log);
+    // One row of each log says as much as all of them.
+    for (let last: RowCause | undefined; ;) {
+      let next: RowCause | undefined;
+      for await (const { cause } of rowEdgesOf(this.#deps.store, root, last)) {
+        next = cause;
+        break;
+      }
+      if (next === undefined) break;
+      scopes.add(next.scope);
+      logs.add(next.log);
+      last = next;
     }
     const groups = new Map(
       [...scopes]
@@ -86,12 +105,15 @@ export class BlobAccess implements Disposable {
     return { groups: [...groups.values()], authors };
   }
 
-  /** The rows' scopes in which a blob is named, each once, with the BlobRef as one of its rows has it. */
-  async seen(root: Uint8Array): Promise<SeenRef[]> {
-    const scopes = new Map<number, SeenRef>();
-    for await (const { cause, ref } of rowEdgesOf(this.#deps.store, root))
-      scopes.set(cause.scope, { scope: cause.scope, ref });
-    return [...scopes.values()];
+  /** The scopes whose rows name this root, with each BlobRef that they have for it: some may lie. */
+  async *seen(root: Uint8Array): AsyncGenerator<SeenRef, void, undefined> {
+    let last: SeenRef | undefined;
+    for await (const { cause, ref } of rowEdgesOf(this.#deps.store, root)) {
+      // Most say the same; what is told twice is known the second time.
+      if (last?.scope === cause.scope && isSameBlob(last.ref, ref)) continue;
+      last = { scope: cause.scope, ref };
+      yield last;
+    }
   }
 
   /** Groups that share the collection with this number here. */

@@ -21,7 +21,7 @@ import { ExchangeError } from "./errors.ts";
 import { Fetch, type FetchDeps, type FetchProgress } from "./fetch.ts";
 import { HolderStream } from "./holder-stream.ts";
 import { Keeper, type KeeperStatus } from "./keeper.ts";
-import { WINDOW_BYTES } from "./limits.ts";
+import { SERVED_STREAMS_PER_PEER_MAX, WINDOW_BYTES } from "./limits.ts";
 import { Locator } from "./locator.ts";
 import { CHUNKS_PROTOCOL } from "./protocols.ts";
 import { serveChunks } from "./serve-chunks.ts";
@@ -65,7 +65,7 @@ export class Exchange implements AsyncDisposable {
   /** Fetches and serving, all of which use the store. */
   readonly #running = new Set<Promise<void>>();
   /** Streams that peers have opened. */
-  readonly #serving = new Set<Stream>();
+  readonly #serving = new Map<Stream, DeviceId>();
   readonly #ending = new AbortController();
   readonly #news = new Wakeup();
   readonly #stops: (() => void)[] = [];
@@ -173,7 +173,7 @@ export class Exchange implements AsyncDisposable {
         (stream) => stream.close(),
         () => {},
       );
-    for (const stream of this.#serving) stream.reset();
+    for (const stream of this.#serving.keys()) stream.reset();
     await Promise.all([this.#keeper.close(), ...this.#running]);
   }
 
@@ -183,11 +183,14 @@ export class Exchange implements AsyncDisposable {
 
   /** Counts among what `close` waits for. */
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    if (this.#ending.signal.aborted) return stream.reset();
+    const { peer } = connection;
+    const others = [...this.#serving.values()].filter((other) => other === peer);
+    if (this.#ending.signal.aborted || others.length >= SERVED_STREAMS_PER_PEER_MAX)
+      return stream.reset();
     const deps = { ...this.#deps, access: this.#access, recipes: this.#recipes };
     const served = serveChunks(deps, stream, connection);
     const settled = served.catch(() => {});
-    this.#serving.add(stream);
+    this.#serving.set(stream, peer);
     this.#running.add(settled);
     try {
       await served;
@@ -232,6 +235,7 @@ export class Exchange implements AsyncDisposable {
     const now = this.#streams.get(connection);
     // Somebody else who found the same may have opened one meanwhile.
     if (now !== before && now !== undefined) return now;
+    open?.retire();
     const opening = HolderStream.open(deps, connection, this.#ending.signal);
     this.#streams.set(connection, opening);
     const forget = (): void => {

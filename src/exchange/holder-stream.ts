@@ -48,7 +48,7 @@ export interface Asking {
 interface Asked {
   readonly asking: Asking;
   readonly done: PromiseWithResolvers<void>;
-  /** Nobody waits for it any more: its answers are thrown away. */
+  /** Nobody waits for it any more: its answers are thrown away, but it is under way until the last of them. */
   isGivenUp: boolean;
 }
 
@@ -66,6 +66,7 @@ export class HolderStream {
   /** Another one whenever the first of some requests is sent. */
   #period: object | undefined;
   #isTaking = false;
+  #isRetired = false;
   #failure: unknown;
 
   private constructor(deps: HolderStreamDeps, frames: FramedStream) {
@@ -120,18 +121,23 @@ export class HolderStream {
     const giveUp = (): void => this.#giveUp(asked, signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
     try {
-      signal.throwIfAborted();
-      if (this.#frames.ended.aborted) throw this.#end();
+      if (signal.aborted || this.#frames.ended.aborted) {
+        this.#giveBack(asked);
+        throw signal.aborted ? signal.reason : this.#end();
+      }
       await this.#frames.send(this.#encode(asked)).catch((error: unknown) => {
         throw this.#failure === undefined ? error : this.#end();
       });
       await asked.done.promise;
     } finally {
       signal.removeEventListener("abort", giveUp);
-      this.#slots.give(1);
-      this.#own.give(asking.bytes);
-      this.#shared.give(asking.bytes);
     }
+  }
+
+  /** Nothing more is asked on it: it ends when what is under way is answered. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#asked.size === 0) this.close();
   }
 
   close(): void {
@@ -160,6 +166,13 @@ export class HolderStream {
     );
   }
 
+  /** It is under way no more. */
+  #giveBack({ asking }: Asked): void {
+    this.#slots.give(1);
+    this.#own.give(asking.bytes);
+    this.#shared.give(asking.bytes);
+  }
+
   #giveUp(asked: Asked, reason: unknown): void {
     asked.isGivenUp = true;
     asked.done.reject(reason);
@@ -181,7 +194,10 @@ export class HolderStream {
       this.#failure ??= error;
     }
     this.#frames.reset();
-    for (const { done } of this.#asked.values()) done.reject(this.#end());
+    for (const asked of this.#asked.values()) {
+      asked.done.reject(this.#end());
+      this.#giveBack(asked);
+    }
     this.#asked.clear();
   }
 
@@ -204,9 +220,11 @@ export class HolderStream {
     }
     if (!isLast) return;
     this.#asked.delete(number);
+    this.#giveBack(asked);
     this.#expected -= asked.asking.bytes;
     if (this.#asked.size === 0) this.#period = undefined;
     asked.done.resolve();
+    if (this.#isRetired) this.retire();
   }
 
   /** Why the stream has ended. */

@@ -56,6 +56,35 @@ async function copyChunks(from: BlobPeer, to: BlobPeer, ref: BlobRef): Promise<v
 }
 
 describe("storage peers", () => {
+  test("[EX15] rows that lie of a blob keep it from nobody, whether they come before or after the one that is right", async () => {
+    await using flock = new BlobFlock();
+    const [ada, server] = [await flock.open("ada"), await flock.open("server")];
+    const shared = await shareBlobs(ada);
+    const todos = await todosOf(ada.peer, shared);
+    const { ref } = await ada.blobs.put([noise(300_000)]);
+    const { root, size, depth } = ref;
+    const lies = [size - 1, size + 1].map((s) => new BlobRef({ root, size: s, depth, chunker: 1 }));
+    // No blob can be as these say.
+    const impossible = [
+      new BlobRef({ root, size: 2 ** 40, depth: 1, chunker: 1 }),
+      new BlobRef({ root, size: 0, depth: 0, chunker: 1 }),
+    ];
+    await todos.put("a lie", lies[0]!);
+    await todos.put("b right", ref);
+    await todos.put("c lie", lies[1]!);
+    for (const [i, one] of impossible.entries()) await todos.put(`d ${i}`, one);
+    await admitBlobs(ada, server, shared, "server");
+    await eventually(() => server.blobs.isWhole(ref));
+    await eventually(() => server.exchange.keeperStatus().whole === 1);
+    expect(server.exchange.keeperStatus().wanted).toBe(3);
+
+    // The same rows are found when it starts anew.
+    await flock.close(server, { keepsDisk: true });
+    const again = await flock.open("server", { disk: server.disk });
+    await eventually(() => again.exchange.keeperStatus().whole === 1);
+    expect(again.exchange.keeperStatus().wanted).toBe(3);
+  });
+
   test("[EX15] [EX17] a storage peer brings what its groups name and gives it its place; others do not", async () => {
     await using flock = new BlobFlock();
     const placed: string[] = [];

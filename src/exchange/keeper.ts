@@ -13,7 +13,6 @@ import {
   type Random,
   type ScopeId,
   scopeKeyOf,
-  toHex,
 } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import { type ChunkName, type ChunkStore, referencedBlobs } from "../chunks/index.ts";
@@ -26,12 +25,14 @@ import type { BlobAccess } from "./blob-access.ts";
 import type { FetchProgress } from "./fetch.ts";
 import {
   KEEPER_FETCHES_MAX,
+  KEEPER_KEPT_MAX,
   KEEPER_LOOK_MS,
   KEEPER_PATIENCE_MS,
   KEEPER_RETRY_MAX_MS,
   KEEPER_RETRY_MIN_MS,
 } from "./limits.ts";
 import { isNearest } from "./nearest.ts";
+import { isPossible, textOf, type Wanted, WantedBlobs } from "./wanted-blobs.ts";
 
 export interface KeeperDeps {
   readonly store: Store;
@@ -70,27 +71,11 @@ export interface KeeperStatus {
   readonly lastError: string | undefined;
 }
 
-/** A blob that is wanted and not yet here and placed. */
-interface Wanted {
-  readonly ref: BlobRef;
-  /** When to look at it next, by the monotonic clock, and when to fetch it again at the earliest. */
-  dueAt: number;
-  retryAt: number;
-  /** Times that it was tried in vain since there was news. */
-  attempts: number;
-  /** Times that it was looked at in vain since then. */
-  looks: number;
-  isUnderWay: boolean;
-  /** Bytes that were here at the last look, and since when there are no more. */
-  here: number;
-  idleSince: number;
-}
-
 export class Keeper {
   readonly #deps: KeeperDeps;
   readonly #options: KeeperOptions;
-  readonly #wanted = new Map<string, Wanted>();
-  /** Roots that are whole and placed. */
+  readonly #wanted = new WantedBlobs();
+  /** Blobs that are whole and placed: the last `KEEPER_KEPT_MAX`. */
   readonly #kept = new Set<string>();
   readonly #changed = new Wakeup();
   readonly #stops: (() => void)[] = [];
@@ -100,8 +85,10 @@ export class Keeper {
   #running: Promise<void> = Promise.resolve();
   /** Chunks found damaged and taken out: what they are part of is to be brought again. */
   readonly #lost: ChunkName[] = [];
-  /** Rows are to be looked through again. */
+  /** Rows are to be looked through again, from then on by the monotonic clock, and after that root. */
   #isScanDue = true;
+  #scanAt = Number.NEGATIVE_INFINITY;
+  #scanned: Uint8Array | undefined;
   /** The groups in which this device is a storage peer, as one text. */
   #serving = "";
 
@@ -114,7 +101,7 @@ export class Keeper {
     const { history, sync, chunks } = this.#deps;
     this.#stops.push(
       history.onWritten(({ refs }) => {
-        if (refs === undefined) this.#isScanDue = true;
+        if (refs === undefined) this.#scanAnew();
         for (const seen of refs ?? []) this.#note(seen);
         if (refs?.length !== 0) this.#changed.wake();
       }),
@@ -156,6 +143,7 @@ export class Keeper {
       wanted.retryAt = soon;
       wanted.dueAt = Math.min(wanted.dueAt, soon);
     }
+    this.#scanAt = Math.min(this.#scanAt, soon);
     this.#changed.wake();
   }
 
@@ -172,7 +160,7 @@ export class Keeper {
     if (serving === this.#serving) return;
     this.#serving = serving;
     this.#kept.clear();
-    this.#isScanDue = true;
+    this.#scanAnew();
     this.#changed.wake();
   }
 
@@ -191,30 +179,25 @@ export class Keeper {
   }
 
   #note({ scope, ref }: SeenRef): void {
-    const key = toHex(ref.root);
-    const known = this.#wanted.has(key) || this.#kept.has(key);
     const groups = this.#deps.access.groupsOf(scope).filter((group) => this.#isServer(group));
-    if (groups.length === 0) return;
+    if (groups.length === 0 || !isPossible(this.#deps.crypto, ref)) return;
     // Another group may name it now: its place there is given as well.
-    if (known && !this.#kept.delete(key)) return;
-    const now = this.#deps.clock.monotonic();
-    this.#wanted.set(key, {
-      ref,
-      dueAt: now,
-      retryAt: now,
-      attempts: 0,
-      looks: 0,
-      isUnderWay: false,
-      here: 0,
-      idleSince: now,
-    });
+    this.#kept.delete(textOf(ref));
+    if (!this.#wanted.has(ref)) this.#wanted.add(ref, this.#deps.clock.monotonic());
+  }
+
+  #scanAnew(): void {
+    this.#isScanDue = true;
+    this.#scanAt = Number.NEGATIVE_INFINITY;
+    this.#scanned = undefined;
   }
 
   async #run(): Promise<void> {
     while (!this.#deps.ending.aborted) {
       const change = this.#changed.wait();
       try {
-        if (this.#isScanDue) await this.#scan();
+        const isTime = this.#scanAt <= this.#deps.clock.monotonic();
+        if (this.#isScanDue && isTime) await this.#scan();
         for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
           await this.#noteAbove(lost);
           this.#lost.shift();
@@ -228,20 +211,33 @@ export class Keeper {
     }
   }
 
-  /** All blobs that rows name. */
+  /** All blobs that rows name, as far as there is room: the rest when more have had their turn. */
   async #scan(): Promise<void> {
+    const { store, access, ending, clock } = this.#deps;
     this.#isScanDue = false;
-    for await (const { ref } of referencedBlobs(this.#deps.store)) {
-      if (this.#deps.ending.aborted) return;
-      for (const seen of await this.#deps.access.seen(ref.root)) this.#note(seen);
+    for await (const { ref } of referencedBlobs(store, this.#scanned)) {
+      if (ending.aborted) return;
+      if (!this.#wanted.hasRoom) {
+        this.#isScanDue = true;
+        return;
+      }
+      for await (const seen of access.seen(ref.root)) this.#note(seen);
+      // Somebody may have asked meanwhile for all to be looked through.
+      if (this.#isScanDue) return;
+      this.#scanned = ref.root;
       this.#startDue();
     }
+    this.#scanned = undefined;
+    if (!this.#wanted.isShort) return;
+    this.#wanted.isShort = false;
+    this.#isScanDue = true;
+    this.#scanAt = clock.monotonic() + KEEPER_RETRY_MAX_MS;
   }
 
   /** Blobs of which a chunk or node is part. */
   async #noteAbove(chunk: ChunkName): Promise<void> {
     for (const root of await ancestorsOf(this.#deps.store, chunk))
-      for (const seen of await this.#deps.access.seen(root)) this.#note(seen);
+      for await (const seen of this.#deps.access.seen(root)) this.#note(seen);
   }
 
   #startDue(): void {
@@ -252,6 +248,7 @@ export class Keeper {
       wanted.isUnderWay = true;
       const one = this.#keep(wanted).finally(() => {
         wanted.isUnderWay = false;
+        this.#wanted.toEnd(wanted);
         this.#underWay.delete(one);
         this.#changed.wake();
       });
@@ -266,8 +263,9 @@ export class Keeper {
     const dues = [...this.#wanted.values()]
       .filter(({ isUnderWay }) => !isUnderWay)
       .map(({ dueAt }) => dueAt);
-    if (this.#isScanDue || this.#lost.length > 0)
-      dues.push(clock.monotonic() + KEEPER_RETRY_MIN_MS);
+    const soon = clock.monotonic() + KEEPER_RETRY_MIN_MS;
+    if (this.#isScanDue) dues.push(Math.max(soon, this.#scanAt));
+    if (this.#lost.length > 0) dues.push(soon);
     const next = dues.reduce((least, due) => Math.min(least, due), Number.POSITIVE_INFINITY);
     if (isFull || next === Number.POSITIVE_INFINITY) return change;
     const over = new AbortController();
@@ -283,18 +281,17 @@ export class Keeper {
     const { ref } = wanted;
     const { clock, blobs, ending } = this.#deps;
     try {
-      const seen = await this.#deps.access.seen(ref.root);
-      const groups = this.#groupsOf(seen);
+      const groups = await this.#groupsOf(ref);
       // No row names it any more, or none of a group that we serve.
-      if (groups.length === 0) return void this.#wanted.delete(toHex(ref.root));
+      if (groups.length === 0) return this.#wanted.delete(wanted);
       if (!(await blobs.isWhole(ref)) && !(await this.#bring(wanted, groups))) {
         wanted.looks += 1;
         wanted.dueAt = Math.max(wanted.retryAt, clock.monotonic() + this.#wait(wanted));
         return;
       }
       for (const group of groups) await this.#options.place?.(group, ref);
-      this.#wanted.delete(toHex(ref.root));
-      this.#kept.add(toHex(ref.root));
+      this.#wanted.delete(wanted);
+      this.#keptNow(textOf(ref));
       this.#lastError = undefined;
     } catch (error) {
       if (ending.aborted) return;
@@ -304,11 +301,19 @@ export class Keeper {
     }
   }
 
-  #groupsOf(seen: readonly SeenRef[]): ScopeId[] {
-    const groups = seen
-      .flatMap(({ scope }) => this.#deps.access.groupsOf(scope))
-      .filter((group) => this.#isServer(group));
-    return [...new Map(groups.map((group) => [scopeKeyOf(group), group])).values()];
+  #keptNow(text: string): void {
+    this.#kept.add(text);
+    const [oldest] = this.#kept;
+    if (this.#kept.size > KEEPER_KEPT_MAX && oldest !== undefined) this.#kept.delete(oldest);
+  }
+
+  /** Groups that we serve and of which a row names the blob as it is named here. */
+  async #groupsOf(ref: BlobRef): Promise<ScopeId[]> {
+    const groups = new Map<string, ScopeId>();
+    for await (const scope of this.#deps.access.scopesNaming(ref))
+      for (const group of this.#deps.access.groupsOf(scope))
+        if (this.#isServer(group)) groups.set(scopeKeyOf(group), group);
+    return [...groups.values()];
   }
 
   /** Whether the blob is whole now. */

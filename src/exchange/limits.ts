@@ -2,6 +2,10 @@
 export const ANSWER_BYTES_MAX = 256 * 1024;
 /** Requests of one stream that may be unanswered; one more breaks the protocol. */
 export const REQUESTS_IN_FLIGHT_MAX = 256;
+/** Bytes of requests of one stream that wait: more than 256 of the usual ones have. Beyond, nothing more is read of it. */
+export const REQUESTS_HELD_BYTES_MAX = 4 * 1024 * 1024;
+/** Streams of one peer that are served at once: it needs one, and another when the first is through. Others are reset. */
+export const SERVED_STREAMS_PER_PEER_MAX = 4;
 /** Requests of one stream that are worked on at once; the others wait. Reading one and sending another go on side by side. */
 export const REQUESTS_AT_ONCE_MAX = 4;
 /** Bytes of chunks that one request's worker reads before it sends them: a stream holds as many times `REQUESTS_AT_ONCE_MAX`. */
@@ -14,6 +18,8 @@ export const SERVE_STALL_MS = 30_000;
 export const RECIPES_KNOWN_MAX = 64;
 /** Recipe nodes of one blob that are remembered, by name: those of 300 GB at the usual size. What is beyond is looked for again. */
 export const RECIPE_NAMES_MAX = 65_536;
+/** Such nodes of all blobs together: 40 MB. */
+export const RECIPE_NAMES_ALL_MAX = 131_072;
 /** Recipe nodes that are read to find one in its blob; what is not found by then counts as not in it. */
 export const RECIPE_WALK_NODES_MAX = 4_096;
 /** Recipe nodes that are kept as read, for requests that go on in the same node: 3 MB. */
@@ -46,6 +52,10 @@ export const LOCATE_RETRY_MIN_MS = 500;
 export const LOCATE_RETRY_MAX_MS = 30_000;
 /** Blobs that a storage peer fetches by itself at once. */
 export const KEEPER_FETCHES_MAX = 4;
+/** Blobs that a storage peer is after at once, some 4 MB; of what rows name beyond that, each has its turn. */
+export const KEEPER_WANTED_MAX = 10_000;
+/** Blobs that a storage peer counts as kept: some 15 MB. */
+export const KEEPER_KEPT_MAX = 100_000;
 /** Milliseconds without progress after which a storage peer that is not the nearest one fetches by itself. */
 export const KEEPER_PATIENCE_MS = 10_000;
 /** Milliseconds after which a storage peer looks first whether a blob that it awaits has become whole, doubled each time up to `KEEPER_PATIENCE_MS`. */

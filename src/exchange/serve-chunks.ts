@@ -4,7 +4,13 @@
  */
 
 import { type Clock, type Crypto, type DeviceId, toHex } from "../base/index.ts";
-import { BlobError, type NodeName, RecipeVerifier, rootOf } from "../blobs/index.ts";
+import {
+  BlobError,
+  type NodeName,
+  type RecipeEntry,
+  RecipeVerifier,
+  rootOf,
+} from "../blobs/index.ts";
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import { type Connection, FramedStream, type Stream, Wakeup } from "../net/index.ts";
 import {
@@ -21,6 +27,7 @@ import { askerFault, ExchangeError } from "./errors.ts";
 import {
   READ_AHEAD_BYTES,
   REQUESTS_AT_ONCE_MAX,
+  REQUESTS_HELD_BYTES_MAX,
   REQUESTS_IN_FLIGHT_MAX,
   SERVE_STALL_MS,
   STREAM_BLOBS_MAX,
@@ -58,9 +65,13 @@ class ChunksServer {
   readonly #frames: FramedStream;
   readonly #peer: DeviceId;
   readonly #blobs = new Map<number, NamedBlob>();
-  readonly #waiting: BlobRequest[] = [];
+  readonly #waiting: { readonly request: BlobRequest; readonly bytes: number }[] = [];
+  /** Bytes of those that wait. */
+  #waitingBytes = 0;
   readonly #changed = new Wakeup();
+  /** Requests of which the asker cannot know that they are answered, and those that are being worked on or wait. */
   #unanswered = 0;
+  #open = 0;
   #lastNumber = 0;
   #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
@@ -79,8 +90,10 @@ class ChunksServer {
         let frame = await this.#frames.receive();
         frame !== undefined;
         frame = await this.#frames.receive()
-      )
-        this.#take(decode(BlobRequestSchema, frame));
+      ) {
+        this.#take(decode(BlobRequestSchema, frame), frame.length);
+        while (this.#waitingBytes > REQUESTS_HELD_BYTES_MAX) await this.#changed.wait();
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -95,11 +108,12 @@ class ChunksServer {
     this.#failure ??= { error };
     this.#hasEnded = true;
     this.#waiting.length = 0;
+    this.#waitingBytes = 0;
     this.#frames.reset();
     this.#changed.wake();
   }
 
-  #take(request: BlobRequest): void {
+  #take(request: BlobRequest, bytes: number): void {
     if (request.number <= this.#lastNumber) throw askerFault("a request's number does not ascend");
     this.#lastNumber = request.number;
     if (request.request.case === undefined) throw askerFault("a request of an unknown kind");
@@ -107,7 +121,9 @@ class ChunksServer {
       throw askerFault(`over ${REQUESTS_IN_FLIGHT_MAX} requests are unanswered`);
     this.#name(request);
     this.#unanswered += 1;
-    this.#waiting.push(request);
+    this.#open += 1;
+    this.#waiting.push({ request, bytes });
+    this.#waitingBytes += bytes;
     this.#changed.wake();
   }
 
@@ -134,15 +150,17 @@ class ChunksServer {
 
   async #work(): Promise<void> {
     for (;;) {
-      const request = this.#waiting.shift();
-      if (request === undefined) {
+      const next = this.#waiting.shift();
+      if (next === undefined) {
         if (this.#hasEnded) return;
         await this.#changed.wait();
         continue;
       }
+      this.#waitingBytes -= next.bytes;
+      this.#changed.wake();
       try {
-        await this.#answer(request);
-        this.#unanswered -= 1;
+        await this.#answer(next.request);
+        this.#open -= 1;
       } catch (error) {
         this.#fail(error);
       }
@@ -155,6 +173,8 @@ class ChunksServer {
     const filler = new AnswerFiller(number, (parts) => this.#frames.send(parts));
     if (request.case === "recipe") await this.#answerRecipe(named.id, root, request.value, filler);
     if (request.case === "chunks") await this.#answerChunks(root, request.value, filler);
+    // The asker may have the last answer, and ask again, before we are told that it went out.
+    this.#unanswered -= 1;
     await filler.end();
   }
 
@@ -203,14 +223,10 @@ class ChunksServer {
     const addresses = addressesIn(packed);
     if (addresses === undefined) throw askerFault("addresses of no whole number");
     const sizes = root === undefined ? undefined : await this.#entriesOf(root, node);
-    let batch: Uint8Array[] = [];
+    let batch: RecipeEntry[] = [];
     let bytes = 0;
     const send = async (): Promise<void> => {
-      const found = await this.#deps.chunks.getMany(CONTENT, batch);
-      for (const [i, address] of batch.entries()) {
-        const data = found[i];
-        await (data === undefined ? filler.absent([address]) : filler.chunk(address, data));
-      }
+      await this.#sendChunks(batch, filler);
       batch = [];
       bytes = 0;
     };
@@ -222,10 +238,24 @@ class ChunksServer {
       }
       if (bytes + size > READ_AHEAD_BYTES) await send();
       if (this.#frames.ended.aborted) return;
-      batch.push(address);
+      batch.push({ address, size });
       bytes += size;
     }
     await send();
+  }
+
+  async #sendChunks(batch: readonly RecipeEntry[], filler: AnswerFiller): Promise<void> {
+    const { chunks } = this.#deps;
+    const addresses = batch.map(({ address }) => address);
+    const here = await chunks.entries(CONTENT, addresses);
+    // A node may say one byte of what has 128 KiB. That is no entry of a blob, and is not taken into memory.
+    const wanted = addresses.filter((_, i) => here[i]?.size === batch[i]?.size);
+    const found = await chunks.getMany(CONTENT, wanted);
+    const byAddress = new Map(wanted.map((address, i) => [address, found[i]]));
+    for (const address of addresses) {
+      const data = byAddress.get(address);
+      await (data === undefined ? filler.absent([address]) : filler.chunk(address, data));
+    }
   }
 
   /** Sizes of the chunks that a node of the blob names, by address; of a blob without nodes, its one chunk. */
@@ -248,7 +278,7 @@ class ChunksServer {
     try {
       for (let before = -1; ; before = this.#frames.bytesOut) {
         await clock.sleep(SERVE_STALL_MS, this.#frames.ended);
-        if (this.#unanswered > 0 && this.#frames.bytesOut === before)
+        if (this.#open > 0 && this.#frames.bytesOut === before)
           return this.#fail(
             new ExchangeError(
               "EXCHANGE_STALLED",

@@ -3,10 +3,14 @@ import { BlobError, checkNode, type NodeName, type RecipeNode } from "../blobs/i
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import {
   NODES_KEPT_MAX,
+  RECIPE_NAMES_ALL_MAX,
   RECIPE_NAMES_MAX,
   RECIPE_WALK_NODES_MAX,
   RECIPES_KNOWN_MAX,
 } from "./limits.ts";
+
+/** Names that one recipe has more of before it is looked whether all have too many. */
+const NAMES_BETWEEN_LOOKS = 4_096;
 
 /** What is remembered of one blob's recipe. */
 interface KnownRecipe {
@@ -14,6 +18,10 @@ interface KnownRecipe {
   readonly names: Map<string, NodeName>;
   /** Whether those are all: what is not among them does not lie in it. */
   isComplete: boolean;
+  /** Whether there are more than are remembered: each of those is looked for by itself. */
+  isOver: boolean;
+  /** A walk that is under way; never rejects. */
+  walking: Promise<void> | undefined;
 }
 
 /**
@@ -35,9 +43,24 @@ export class ServedRecipes {
   async find(root: NodeName, address: Uint8Array): Promise<NodeName | undefined> {
     const key = toHex(address);
     const known = this.#known(root);
-    const found = known.names.get(key);
-    if (found !== undefined || known.isComplete) return found;
-    return this.#walk(root, known, key);
+    for (let joined = 0; ; joined++) {
+      const found = known.names.get(key);
+      if (found !== undefined || known.isComplete) return found;
+      // The second walk began after it was asked for, and has seen what there is.
+      if (joined === 2 && !known.isOver) return undefined;
+      if (known.walking === undefined) break;
+      await known.walking;
+    }
+    const walk = this.#walk(root, known, key);
+    known.walking = walk.then(
+      () => {},
+      () => {},
+    );
+    try {
+      return await walk;
+    } finally {
+      known.walking = undefined;
+    }
   }
 
   /** The entries of a node; `undefined` when it is not here or is not what its name says. */
@@ -61,34 +84,52 @@ export class ServedRecipes {
     }
   }
 
-  /** Goes down level by level. What is above the nodes of level 1 names them all. */
+  /** Goes down level by level. What is above the nodes of level 1 names them all. Of others no more are held than are read. */
   async #walk(root: NodeName, known: KnownRecipe, key: string): Promise<NodeName | undefined> {
-    let isComplete = true;
+    let isLacking = false;
+    let left = RECIPE_WALK_NODES_MAX;
     let level: NodeName[] = [root];
-    let read = 0;
-    known.names.set(toHex(root.address), root);
-    while (level.length > 0 && (level[0] as NodeName).level > 1) {
+    this.#remember(known, root);
+    let found = known.names.get(key);
+    while (found === undefined && level.length > 0 && (level[0] as NodeName).level > 1) {
       const below = new Map<string, NodeName>();
-      for (const name of level) {
-        const found = known.names.get(key);
-        if (found !== undefined) return found;
-        if (read >= RECIPE_WALK_NODES_MAX) return undefined;
-        read += 1;
+      for (const name of level.slice(0, left)) {
+        left -= 1;
         const node = await this.read(name);
-        if (node === undefined) isComplete = false;
+        isLacking ||= node === undefined;
         for (const { address, size } of node?.entries ?? []) {
           const child = { address, size, level: name.level - 1 };
-          below.set(toHex(address), child);
-          if (known.names.size < RECIPE_NAMES_MAX) known.names.set(toHex(address), child);
-          else isComplete = false;
+          const text = this.#remember(known, child);
+          if (text === key) found = child;
+          if (child.level > 1 && below.size < left) below.set(text, child);
         }
       }
-      const found = below.get(key);
-      if (found !== undefined) return found;
       level = [...below.values()];
     }
-    known.isComplete = isComplete;
-    return known.names.get(key);
+    known.isComplete = found === undefined && !isLacking && !known.isOver;
+    return found;
+  }
+
+  /** Answers its address as a text. */
+  #remember(known: KnownRecipe, name: NodeName): string {
+    const { names } = known;
+    const text = toHex(name.address);
+    if (names.has(text)) names.set(text, name);
+    else if (names.size >= RECIPE_NAMES_MAX) known.isOver = true;
+    else if (names.set(text, name).size % NAMES_BETWEEN_LOOKS === 0) this.#forget(known);
+    return text;
+  }
+
+  /** Forgets the recipes used longest ago when all together have too many names. */
+  #forget(kept: KnownRecipe): void {
+    let names = 0;
+    for (const known of this.#recipes.values()) names += known.names.size;
+    for (const [key, known] of this.#recipes) {
+      if (names <= RECIPE_NAMES_ALL_MAX) return;
+      if (known === kept) continue;
+      this.#recipes.delete(key);
+      names -= known.names.size;
+    }
   }
 
   #known(root: NodeName): KnownRecipe {
@@ -96,6 +137,8 @@ export class ServedRecipes {
     const known = this.#recipes.get(key) ?? {
       names: new Map<string, NodeName>(),
       isComplete: false,
+      isOver: false,
+      walking: undefined,
     };
     this.#recipes.delete(key);
     return keep(this.#recipes, key, known, RECIPES_KNOWN_MAX);
