@@ -33,6 +33,8 @@ export class FrameDecoder {
   /** The frame under way when it began in an earlier piece. */
   #partial: Uint8Array | undefined;
   #filled = 0;
+  /** Bytes of memory that a frame begins with: as many as one that came before had, so that a stream of large ones is not copied over and over. */
+  #room = FIRST_ROOM;
 
   /** `max`: bytes of a frame at most. */
   constructor(max: number) {
@@ -76,7 +78,7 @@ export class FrameDecoder {
   }
 
   #fill(size: number, left: number): Uint8Array | undefined {
-    this.#partial ??= new Uint8Array(Math.min(size, Math.max(left, FIRST_ROOM)));
+    this.#partial ??= new Uint8Array(Math.min(size, Math.max(left, this.#room)));
     const take = Math.min(left, size - this.#filled);
     if (this.#filled + take > this.#partial.length) {
       // Grows with what has come, not with what was announced.
@@ -94,6 +96,7 @@ export class FrameDecoder {
     this.#partial = undefined;
     this.#filled = 0;
     this.#size = undefined;
+    this.#room = Math.max(this.#room, size);
     return frame;
   }
 
@@ -125,5 +128,5 @@ export class FrameDecoder {
   }
 }
 
-/** Bytes of the first memory for a frame that comes in pieces. */
+/** Bytes of the first memory for a frame that comes in pieces, before a larger one has come. */
 const FIRST_ROOM = 16 * 1024;
