@@ -155,6 +155,8 @@ export class NetworkStreamer implements Streamer {
   }
 
   #keep(stream: FramedStream, device: DeviceId): void {
+    // Who asks and is gone at once leaves nothing behind.
+    if (stream.ended.aborted) return;
     this.#open.set(stream, device);
     stream.ended.addEventListener("abort", () => this.#open.delete(stream), { once: true });
   }

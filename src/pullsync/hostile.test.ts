@@ -7,6 +7,7 @@ import {
   chunksInBin,
   contentOfReserve,
   fill,
+  heldOf,
   namesOf,
   type PullSide,
   type RawSide,
@@ -24,6 +25,7 @@ import { codeOfFailure, untilSo } from "../testkit/pullsync/syncer-rules.ts";
 import type { SyncResult } from "./deliveries.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import { BIN_ID_MAX, entryOf } from "./entry.ts";
+import { Budget } from "./intake.ts";
 import { EXCHANGES_PER_PEER_MAX, PEER_STALL_MS } from "./limits.ts";
 
 const NOTHING = new Uint8Array();
@@ -113,6 +115,34 @@ describe("peers that deliver wrongly", () => {
     ]);
     expect(await contentOfReserve(client.storage)).toEqual(namesOf(chunks.slice(4)));
     expect(client.syncer.metrics().receivedInvalidChunks).toBe(3);
+  });
+
+  test("[PS19] peers that stall with deliveries on hand keep no room from others", async () => {
+    await using world = memoryPullWorld();
+    const [slow, good] = [await world.openRaw(), await world.openRaw()];
+    const client = await world.open({ budget: new Budget(450) });
+    const held = chunksInBin(slow.overlay, 0, 5);
+    const other = chunksInBin(good.overlay, 0, 5, { seed: 3 });
+    const stalling = Promise.withResolvers<void>();
+    serveRaw(slow, async (stream) => {
+      await offerRaw(stream, offerOf(held));
+      for (const { address, bytes } of held.slice(0, 4)) await deliverRaw(stream, address, bytes);
+      stalling.resolve();
+      await stream.receive().catch(() => {});
+    });
+    serveRaw(good, async (stream) => {
+      await offerRaw(stream, offerOf(other));
+      for (const { address, bytes } of other) await deliverRaw(stream, address, bytes);
+    });
+    const ending = new AbortController();
+    const stalled = client.syncer.sync(slow.device, 0, 1n, { to: 5n, signal: ending.signal });
+    await stalling.promise;
+    await world.breathe();
+    const result = await client.syncer.sync(good.device, 0, 1n, { to: 5n });
+    expect(result).toMatchObject({ topmost: 5n, stored: 5, errors: [] });
+    expect(await heldOf(client.storage, held)).toEqual(namesOf(held.slice(0, 4)));
+    ending.abort(new Error("enough"));
+    expect(await stalled).toMatchObject({ topmost: 0n, stored: 4 });
   });
 
   test("[PS22] a stream that dies keeps what was verified, and seals nothing", async () => {

@@ -5,6 +5,7 @@ import type { PullCounters } from "./exchange.ts";
 /** A number that many share; who finds too little left waits, first come first served. */
 export class Budget {
   readonly #waiting: { readonly amount: number; readonly resolve: () => void }[] = [];
+  readonly #holders = new Set<() => void>();
   readonly #whole: number;
   #left: number;
 
@@ -29,6 +30,7 @@ export class Budget {
   async take(amount: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.tryTake(amount)) return;
+    for (const spare of [...this.#holders]) spare();
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
@@ -45,6 +47,12 @@ export class Budget {
       this.#waiting.push(waiter);
       signal?.addEventListener("abort", abort, { once: true });
     });
+  }
+
+  /** Calls `spare` whenever somebody has to wait, until the answered function is called: to give back soon what can be. */
+  onShort(spare: () => void): () => void {
+    this.#holders.add(spare);
+    return () => void this.#holders.delete(spare);
   }
 
   give(amount: number): void {
@@ -91,6 +99,8 @@ export class Intake {
   readonly #onStored: Stored;
   #batch: PullChunk[] = [];
   #bytes = 0;
+  /** While a batch is held: ends that it is stored when others wait for room. */
+  #release: (() => void) | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(deps: IntakeDeps, onStored: Stored) {
@@ -109,6 +119,8 @@ export class Intake {
     }
     this.#batch.push(chunk);
     this.#bytes += size;
+    // A peer that stalls does not keep from others what it has filled.
+    this.#release ??= budget.onShort(() => void this.#flush().catch(() => {}));
     if (this.#bytes >= STORE_BATCH_BYTES) await this.#flush();
   }
 
@@ -118,21 +130,34 @@ export class Intake {
     await this.#writing;
   }
 
-  /** Starts storing the batch once the one before is stored. */
+  /** Starts storing the batch once the one before is stored, and resolves then. */
   async #flush(seal?: SealBatch): Promise<void> {
+    const before = this.#writing;
     const batch = this.#batch;
     const bytes = this.#bytes;
     this.#batch = [];
     this.#bytes = 0;
+    this.#release?.();
+    this.#release = undefined;
+    this.#writing = this.#putAfter(before, batch, bytes, seal);
+    // Seen by the next one who waits for it.
+    this.#writing.catch(() => {});
+    await before;
+  }
+
+  async #putAfter(
+    before: Promise<void>,
+    batch: readonly PullChunk[],
+    bytes: number,
+    seal: SealBatch | undefined,
+  ): Promise<void> {
     try {
-      await this.#writing;
+      await before;
     } catch (error) {
       this.#deps.budget.give(bytes);
       throw error;
     }
-    this.#writing = this.#put(batch, bytes, seal);
-    // Seen by the next one who waits for it.
-    this.#writing.catch(() => {});
+    await this.#put(batch, bytes, seal);
   }
 
   async #put(

@@ -367,7 +367,9 @@ export class PeerPuller {
         const result = await syncer.sync(this.peer, task.bin, start, options);
         this.#stored += result.stored;
         this.#rate.add(result.stored);
-        for (const { entry, cause } of result.missing) seen.set(entryKeyOf(entry), cause);
+        // Of what else it offers nothing is kept, however much that is.
+        for (const { entry, cause } of result.missing)
+          if (task.keys.has(entryKeyOf(entry))) seen.set(entryKeyOf(entry), cause);
         if (result.topmost < start) throw result.errors[0] ?? new Error("The page has no end");
         start = result.topmost + 1n;
       }
