@@ -27,9 +27,10 @@ describe("the page of formats", () => {
   test("[FO1] it lists the first bytes of all keys that have vectors, and no others", () => {
     const keys = [
       ...vectorsIn("history-keys"),
-      ...[...vectorsIn("store"), ...vectorsIn("sync-groups")].filter(({ record }) =>
-        record.endsWith(" key"),
-      ),
+      ...vectorsIn("pullsync-keys").filter(({ record }) => record !== "network id"),
+      ...["store", "sync-groups", "chunks-keys", "blobs"]
+        .flatMap(vectorsIn)
+        .filter(({ record }) => record.endsWith(" key")),
     ];
     const first = new Set(keys.map(({ hex = "" }) => hex.slice(0, 2)));
     const listed = new Set(KEY_ROWS.map(([cell = ""]) => cell.slice(1, -1)));
