@@ -123,12 +123,12 @@ describe("peers that deliver wrongly", () => {
     const client = await world.open({ budget: new Budget(450) });
     const held = chunksInBin(slow.overlay, 0, 5);
     const other = chunksInBin(good.overlay, 0, 5, { seed: 3 });
-    const stalling = Promise.withResolvers<void>();
+    const [stalling, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     serveRaw(slow, async (stream) => {
       await offerRaw(stream, offerOf(held));
       for (const { address, bytes } of held.slice(0, 4)) await deliverRaw(stream, address, bytes);
       stalling.resolve();
-      await stream.receive().catch(() => {});
+      await over.promise;
     });
     serveRaw(good, async (stream) => {
       await offerRaw(stream, offerOf(other));
@@ -143,6 +143,7 @@ describe("peers that deliver wrongly", () => {
     expect(await heldOf(client.storage, held)).toEqual(namesOf(held.slice(0, 4)));
     ending.abort(new Error("enough"));
     expect(await stalled).toMatchObject({ topmost: 0n, stored: 4 });
+    over.resolve();
   });
 
   test("[PS22] a stream that dies keeps what was verified, and seals nothing", async () => {
