@@ -1,6 +1,7 @@
 import type { Clock } from "../base/index.ts";
 import { encodeBits } from "./codec-1-4-0.ts";
 import {
+  Contested,
   Deliveries,
   type DeliveriesDeps,
   type Pull,
@@ -13,17 +14,17 @@ import { PULL_OPEN_TIMEOUT_MS } from "./limits.ts";
 import type { OfferMessage, PeerName, PullCursors, Streamer } from "./ports.ts";
 import { protocolsOf } from "./profile.ts";
 
-export interface ClientDeps extends DeliveriesDeps {
+export interface ClientDeps extends Omit<DeliveriesDeps, "contested"> {
   readonly streamer: Streamer;
   readonly clock: Clock;
 }
 
 /** The asking side. */
 export class PullClient {
-  readonly #deps: ClientDeps;
+  readonly #deps: ClientDeps & DeliveriesDeps;
 
   constructor(deps: ClientDeps) {
-    this.#deps = deps;
+    this.#deps = { ...deps, contested: new Contested(deps.clock) };
   }
 
   /** The peer's cursors and epoch. [PS10] */

@@ -1,10 +1,10 @@
-import type { Crypto } from "../base/index.ts";
+import type { Clock, Crypto } from "../base/index.ts";
 import { verifyChunk } from "../chunks/index.ts";
 import { entryKeyOf, proximity } from "./entry.ts";
 import { PullSyncError, UnsolicitedChunkError } from "./errors.ts";
 import type { Exchange, PullCounters } from "./exchange.ts";
 import { type Budget, Intake, type SealBatch } from "./intake.ts";
-import { PAGE_ERRORS_KEPT_MAX, WANT_LATE_MS } from "./limits.ts";
+import { CONTESTED_MAX, CONTESTED_REST_MS, PAGE_ERRORS_KEPT_MAX, WANT_LATE_MS } from "./limits.ts";
 import type {
   OfferMessage,
   PeerName,
@@ -24,6 +24,7 @@ export interface DeliveriesDeps {
   readonly counters: PullCounters;
   readonly budget: Budget;
   readonly wants: PullWants | undefined;
+  readonly contested: Contested;
   /** Told of each valid chunk once it is stored. */
   readonly unwrap: ((chunk: PullChunk) => void) | undefined;
   /** Whether a stamp is one for that chunk; default: what the profile accepts. */
@@ -82,6 +83,47 @@ export interface Pull {
   readonly exchange: Exchange;
 }
 
+/**
+ * Chunks that one peer offered while another was asked for them. Who does not bring such a chunk lets others go first for a while,
+ * so that peers which offer and never deliver do not hold it for ever, however many they are. [PS21]
+ */
+export class Contested {
+  readonly #clock: Clock;
+  /** By entry: who has not brought it, and until when they are not asked again. */
+  readonly #entries = new Map<string, { readonly failed: Set<PeerName>; until: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Another peer is asked for it: this one could have been. */
+  note(key: string): void {
+    if (this.#entries.has(key)) return;
+    this.#entries.set(key, { failed: new Set(), until: 0 });
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > CONTESTED_MAX && oldest !== undefined) this.#entries.delete(oldest);
+  }
+
+  /** The peer was asked for it, and it has not come. */
+  failed(key: string, peer: PeerName): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    entry.failed.add(peer);
+    entry.until = this.#clock.monotonic() + CONTESTED_REST_MS;
+  }
+
+  /** Whether others go first. */
+  isResting(key: string, peer: PeerName): boolean {
+    const entry = this.#entries.get(key);
+    return entry?.failed.has(peer) === true && this.#clock.monotonic() < entry.until;
+  }
+
+  /** It is here. */
+  stored(key: string): void {
+    this.#entries.delete(key);
+  }
+}
+
 /** What one offer brings: chosen, received, verified, stored. */
 export class Deliveries {
   readonly #deps: DeliveriesDeps;
@@ -120,7 +162,7 @@ export class Deliveries {
     });
     for (const i of lacking) {
       const entry = entries[i] as PullEntry;
-      if (!this.#claims(entry.address)) {
+      if (!this.#claims(entry)) {
         counters.awaitedChunks += 1;
         this.#lacking.push({ entry, cause: "awaited" });
         continue;
@@ -133,13 +175,17 @@ export class Deliveries {
     return bits;
   }
 
-  /** Whether nobody else asks for the chunk: then we do. */
-  #claims(address: Uint8Array): boolean {
-    const { wants, profile } = this.#deps;
-    return (
-      wants === undefined ||
-      profile.kinds.some((kind) => wants.claim({ kind, address }, this, WANT_LATE_MS))
-    );
+  /** Whether nobody else asks for the chunk, or is to go first: then we do. */
+  #claims(entry: PullEntry): boolean {
+    const { wants, profile, contested } = this.#deps;
+    if (wants === undefined) return true;
+    const key = entryKeyOf(entry);
+    if (contested.isResting(key, this.#pull.peer)) return false;
+    const { address } = entry;
+    if (profile.kinds.some((kind) => wants.claim({ kind, address }, this, WANT_LATE_MS)))
+      return true;
+    contested.note(key);
+    return false;
   }
 
   /** Receives as many deliveries as were wanted. */
@@ -200,8 +246,11 @@ export class Deliveries {
   }
 
   #onStored(pulled: PullChunk, outcome: PullOutcome): void {
-    const { counters, unwrap, wants } = this.#deps;
-    if (outcome !== "invalid") wants?.stored(pulled.chunk);
+    const { counters, unwrap, wants, contested } = this.#deps;
+    if (outcome !== "invalid") {
+      wants?.stored(pulled.chunk);
+      contested.stored(entryKeyOf(pulled.entry));
+    }
     if (outcome === "stored") {
       this.#stored += 1;
       counters.chunksDelivered += 1;
@@ -238,6 +287,9 @@ export class Deliveries {
 
   /** Gives up what is claimed still. */
   release(): void {
+    const lacking = this.#lacking.filter(({ cause }) => cause !== "awaited");
+    for (const entry of [...this.#wanted.values(), ...lacking.map((it) => it.entry)])
+      this.#deps.contested.failed(entryKeyOf(entry), this.#pull.peer);
     this.#deps.wants?.release(this);
   }
 

@@ -24,6 +24,11 @@ export const PEER_STALL_MS = 30_000;
 /** Milliseconds after which a chunk that one peer was asked for may be asked of another: when that one would be given up. */
 export const WANT_LATE_MS = 30_000;
 
+/** Chunks that one peer offered while another was asked, of which is remembered who did not bring them. */
+export const CONTESTED_MAX = 10_000;
+/** Milliseconds in which who did not bring such a chunk is not asked for it: others, who wait to be asked again, go first. */
+export const CONTESTED_REST_MS = 10_000;
+
 /** Exchanges of one peer served at the same time: a live one for each bin, the historical ones, cursors, with room. */
 export const EXCHANGES_PER_PEER_MAX = 80;
 /** Pages of one peer whose chunks are being sent at the same time; others wait for their turn. */

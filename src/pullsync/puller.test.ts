@@ -22,7 +22,8 @@ import { untilSo } from "../testkit/pullsync/syncer-rules.ts";
 import { FakeClock } from "../testkit/index.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import { decodeBits } from "./codec-1-4-0.ts";
-import { PULL_RETRY_MAX_MS, PULL_RETRY_MIN_MS, RATE_WINDOW_MS } from "./limits.ts";
+import { proximity } from "./entry.ts";
+import { PULL_RETRY_MAX_MS, PULL_RETRY_MIN_MS, RATE_WINDOW_MS, WANT_LATE_MS } from "./limits.ts";
 import { Backoff, Rate, Rests, Turns } from "./pace.ts";
 import type { Puller } from "./puller.ts";
 import { decodeIntervals, decodeMissing, intervalsKey, missingKey } from "./records.ts";
@@ -174,6 +175,43 @@ describe("a chunk that another peer was asked for", () => {
     expect(client.syncer.metrics().awaitedChunks).toBeGreaterThanOrEqual(5);
     await world.clock.advance(60_000);
     expect(puller.progress().missing).toBe(0);
+    expect(await contentOfReserve(client.storage)).toEqual(namesOf(chunks));
+    expect(server.syncer.metrics().chunksSent).toBe(5);
+  });
+});
+
+describe("peers that offer what they never bring", () => {
+  test("[PS21] [PS35] do not keep it from being got of one that has it, however often they offer it", async () => {
+    await using world = memoryPullWorld();
+    const server = await world.open();
+    const chunks = chunksInBin(server.overlay, 0, 5);
+    await fill(server.storage, chunks);
+    let held = 0;
+    const liars = [await world.openRaw(), await world.openRaw()];
+    for (const liar of liars) {
+      const bins = chunks.map(({ address }) => proximity(liar.overlay, address));
+      serveNumbers(liar, 0);
+      serveRaw(liar, async (stream, { bin, start, to }) => {
+        const offered = chunks.filter((_, i) => bins[i] === bin);
+        if (offered.length === 0) return void (await stream.receive().catch(() => {}));
+        await world.clock.sleep(50);
+        const topmost = to ?? start + BigInt(offered.length);
+        const want = await offerRaw(stream, offerOf(offered, topmost));
+        const bits = decodeBits(want ?? new Uint8Array(), offered.length) ?? [];
+        if (!bits.includes(true)) return;
+        held += 1;
+        // Nearly as long as it is waited for; then it says that they are gone.
+        await world.clock.sleep(WANT_LATE_MS - 5_000);
+        for (const wanted of bits)
+          if (wanted) await deliverRaw(stream, new Uint8Array(), new Uint8Array());
+      });
+    }
+    const client = await world.open();
+    const puller = await world.pull(client);
+    puller.remove(server.device);
+    await untilSo(world, () => held >= 1);
+    puller.add(server.device);
+    await world.clock.advance(4 * 60_000);
     expect(await contentOfReserve(client.storage)).toEqual(namesOf(chunks));
     expect(server.syncer.metrics().chunksSent).toBe(5);
   });
