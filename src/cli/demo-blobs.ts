@@ -130,15 +130,17 @@ async function fetchFromStorage(cast: Cast, entry: Entry): Promise<StepResult> {
   const { ada, ben, nest } = cast;
   const { here } = await statusOf(ben, entry.ref);
   check(here === 0, `ben has ${here} bytes of ${entry.picture.name} already`);
+  const began = performance.now();
   await Promise.all([ada.stop(), nest.stop()]);
   const isAlone = async (): Promise<boolean> => isDeepStrictEqual(await connectedTo(ben), ["loft"]);
   await until("ben to be connected to loft alone", isAlone);
+  const stopped = performance.now();
   const { received, fromLocal } = await fetchEntry(ben, entry);
   check(await isAlone(), "ben was connected to others than loft");
   check(fromLocal === 0, `${fromLocal} bytes of it were at ben before`);
   return {
     proved: `with ada and nest stopped, ben fetched ${entry.picture.name} from loft, the second storage peer, verified`,
-    cost: `${received} bytes fetched`,
+    cost: `${received} bytes fetched, ${Math.round(stopped - began)} ms to stop two, ${Math.round(performance.now() - stopped)} ms to fetch`,
   };
 }
 
