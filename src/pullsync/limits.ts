@@ -62,6 +62,8 @@ export const LIVE_TURN_MS = 10_000;
 export const PULL_RETRY_MIN_MS = 250;
 /** Milliseconds until a failed page is tried again, at most. */
 export const PULL_RETRY_MAX_MS = 60_000;
+/** Milliseconds until the next page where one brought nothing new: each costs a write of the disk, and a peer could offer without end. */
+export const IDLE_PAGE_REST_MS = 100;
 /** Milliseconds at least until a page that a peer broke off is tried again: meanwhile others who have its chunks are asked. */
 export const BROKEN_PAGE_REST_MS = 5_000;
 /** Milliseconds until missing chunks are asked for again, at first: what another source was asked for comes meanwhile. */

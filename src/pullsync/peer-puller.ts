@@ -7,6 +7,7 @@ import {
   BINS,
   BROKEN_PAGE_REST_MS,
   HISTORICAL_WORKERS_PER_PEER,
+  IDLE_PAGE_REST_MS,
   MISSING_RETRY_MAX_MS,
   MISSING_RETRY_MIN_MS,
   PULL_RETRY_MAX_MS,
@@ -333,6 +334,8 @@ export class PeerPuller {
       if (result.topmost < start) return undefined;
       bin.backoff.reset();
       if (error === undefined) bin.lastError = undefined;
+      if (result.offered > 0 && result.stored === 0)
+        await this.#rests.rest(IDLE_PAGE_REST_MS, this.#signal);
       return result.topmost;
     } catch (error) {
       if (turn?.aborted !== true) this.#note(error, bin);
@@ -363,8 +366,7 @@ export class PeerPuller {
     const seen = new Map<string, LackingCause>();
     try {
       for (let start = task.from; start <= to;) {
-        const options = { to, signal: this.#signal };
-        const result = await syncer.sync(this.peer, task.bin, start, options);
+        const result = await syncer.sync(this.peer, task.bin, start, { to, signal: this.#signal });
         this.#stored += result.stored;
         this.#rate.add(result.stored);
         // Of what else it offers nothing is kept, however much that is.

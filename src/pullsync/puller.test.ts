@@ -23,7 +23,13 @@ import { FakeClock } from "../testkit/index.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import { decodeBits } from "./codec-1-4-0.ts";
 import { proximity } from "./entry.ts";
-import { PULL_RETRY_MAX_MS, PULL_RETRY_MIN_MS, RATE_WINDOW_MS, WANT_LATE_MS } from "./limits.ts";
+import {
+  IDLE_PAGE_REST_MS,
+  PULL_RETRY_MAX_MS,
+  PULL_RETRY_MIN_MS,
+  RATE_WINDOW_MS,
+  WANT_LATE_MS,
+} from "./limits.ts";
 import { Backoff, Rate, Rests, Turns } from "./pace.ts";
 import type { Puller } from "./puller.ts";
 import { decodeIntervals, decodeMissing, intervalsKey, missingKey } from "./records.ts";
@@ -169,8 +175,9 @@ describe("a chunk that another peer was asked for", () => {
     puller.remove(server.device);
     await untilSo(world, () => stalled === 1);
     puller.add(server.device);
-    await untilSo(world, () => puller.progress().missing === 5);
-    const stateNow = puller.progress().peers.find(({ peer }) => peer === server.device);
+    const ofServer = () => puller.progress().peers.find(({ peer }) => peer === server.device);
+    await untilSo(world, () => ofServer()?.state === "live");
+    const stateNow = ofServer();
     expect(stateNow).toMatchObject({ state: "live", missing: 5, stored: 0 });
     expect(client.syncer.metrics().awaitedChunks).toBeGreaterThanOrEqual(5);
     await world.clock.advance(60_000);
@@ -214,6 +221,28 @@ describe("peers that offer what they never bring", () => {
     await world.clock.advance(4 * 60_000);
     expect(await contentOfReserve(client.storage)).toEqual(namesOf(chunks));
     expect(server.syncer.metrics().chunksSent).toBe(5);
+  });
+});
+
+describe("peers that offer without end", () => {
+  test("[PS36] are asked for the next page after a rest when one brought nothing new", async () => {
+    await using world = memoryPullWorld();
+    const raw = await world.openRaw();
+    const [chunk] = chunksInBin(raw.overlay, 0, 1) as [VerifiedChunk];
+    serveNumbers(raw, 2 ** 50);
+    let asked = 0;
+    serveRaw(raw, async (stream, { bin, start }) => {
+      if (bin !== 0) return void (await stream.receive().catch(() => {}));
+      asked += 1;
+      await offerRaw(stream, offerOf([chunk], start + 1n));
+    });
+    const client = await world.open();
+    await fill(client.storage, [chunk]);
+    await world.pull(client);
+    await world.clock.advance(10_000);
+    // One historical worker and a live one.
+    expect(asked).toBeGreaterThan(100);
+    expect(asked).toBeLessThanOrEqual(2 * (10_000 / IDLE_PAGE_REST_MS) + 4);
   });
 });
 
