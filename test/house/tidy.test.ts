@@ -190,7 +190,7 @@ describe("source", () => {
 describe("layers", () => {
   const drawing = `
  cli → peer → node | browser
-        │
+        │          exchange
  swarm → pullsync     sync
             │     db   │
             │ history  blobs
