@@ -11,6 +11,7 @@ import {
 import { EngineHandle } from "./engine-handle.ts";
 import { StoreError } from "./errors.ts";
 import {
+  STORE_GET_AT_ONCE_MAX,
   STORE_REOPEN_DELAY_MS,
   STORE_REOPEN_DELAY_MS_MAX,
   STORE_SCAN_PAGE_BYTES,
@@ -91,6 +92,8 @@ export class EngineStore implements Store {
     const engine = this.#engine() ?? (await this.#handle.wait());
     const read = { snapshot: snapshotIn(engine, options) };
     try {
+      if (hasGetSync(engine) && keys.length <= STORE_GET_AT_ONCE_MAX)
+        return getAtOnce(engine, keys, read.snapshot);
       return (await engine.getMany([...keys], read)).map(plain);
     } catch (error) {
       throw this.#readError(error);
@@ -273,6 +276,21 @@ class EngineStoreSnapshot implements Snapshot {
 
 function snapshotIn(engine: Engine, options: ReadOptions): EngineSnapshot | undefined {
   return options.snapshot && EngineStoreSnapshot.of(options.snapshot, engine);
+}
+
+/** A few keys without a thread, where they would wait behind every file that is being synced: of one moment, as `getMany`. */
+function getAtOnce(
+  engine: Engine,
+  keys: readonly Uint8Array[],
+  given: EngineSnapshot | undefined,
+): (Uint8Array | undefined)[] {
+  const snapshot = given ?? (keys.length > 1 ? engine.snapshot() : undefined);
+  try {
+    return keys.map((key) => plain(engine.getSync(key, { snapshot })));
+  } finally {
+    // It holds nothing that the engine's own closing would not free.
+    if (given === undefined) snapshot?.close().catch(() => {});
+  }
 }
 
 function closedError(cause?: unknown): StoreError {
