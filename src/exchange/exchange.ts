@@ -1,5 +1,6 @@
 import {
   BlobRef,
+  Budget,
   type Clock,
   codeOf,
   type Crypto,
@@ -26,7 +27,6 @@ import { Locator } from "./locator.ts";
 import { CHUNKS_PROTOCOL } from "./protocols.ts";
 import { serveChunks } from "./serve-chunks.ts";
 import { ServedRecipes } from "./served-recipes.ts";
-import { Window } from "./window.ts";
 
 export interface ExchangeDeps {
   readonly store: Store;
@@ -75,7 +75,7 @@ export class Exchange implements AsyncDisposable {
     this.#access = new BlobAccess(deps);
     this.#recipes = new ServedRecipes(deps);
     const { sync, transport } = deps;
-    const holderDeps = { clock: deps.clock, window: new Window(WINDOW_BYTES) };
+    const holderDeps = { clock: deps.clock, window: new Budget(WINDOW_BYTES) };
     this.#fetchDeps = {
       ...deps,
       locator: new Locator({ ...deps, access: this.#access }),
@@ -224,7 +224,7 @@ export class Exchange implements AsyncDisposable {
 
   /** The one stream on a connection on which we ask; another when it has ended. */
   async #streamTo(
-    deps: { readonly clock: Clock; readonly window: Window },
+    deps: { readonly clock: Clock; readonly window: Budget },
     connection: Connection,
     signal: AbortSignal,
   ): Promise<HolderStream> {

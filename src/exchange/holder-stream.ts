@@ -2,7 +2,7 @@
  * The asker's side of the chunks stream: many requests under way, answers in any order, each frame handed to whoever asked.
  */
 
-import { type Clock, codeOf, toHex } from "../base/index.ts";
+import { Budget, type Clock, codeOf, toHex } from "../base/index.ts";
 import { type Connection, FramedStream } from "../net/index.ts";
 import {
   type BlobAnswer,
@@ -23,12 +23,11 @@ import {
   STREAM_BLOBS_MAX,
 } from "./limits.ts";
 import { CHUNKS_PROTOCOL } from "./protocols.ts";
-import { Window } from "./window.ts";
 
 export interface HolderStreamDeps {
   readonly clock: Clock;
-  /** Shared by all streams of the process. */
-  readonly window: Window;
+  /** Bytes that may be under way, shared by all streams of the process. */
+  readonly window: Budget;
 }
 
 /** A request and what becomes of its answers. */
@@ -55,9 +54,9 @@ interface Asked {
 export class HolderStream {
   readonly #clock: Clock;
   readonly #frames: FramedStream;
-  readonly #shared: Window;
-  readonly #own = new Window(PEER_WINDOW_BYTES);
-  readonly #slots = new Window(REQUESTS_IN_FLIGHT_MAX);
+  readonly #shared: Budget;
+  readonly #own = new Budget(PEER_WINDOW_BYTES);
+  readonly #slots = new Budget(REQUESTS_IN_FLIGHT_MAX);
   readonly #asked = new Map<number, Asked>();
   readonly #blobs = new Map<string, number>();
   #number = 0;

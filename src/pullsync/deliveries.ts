@@ -1,9 +1,9 @@
-import type { Clock, Crypto } from "../base/index.ts";
+import type { Budget, Clock, Crypto } from "../base/index.ts";
 import { verifyChunk } from "../chunks/index.ts";
 import { entryKeyOf, proximity } from "./entry.ts";
 import { PullSyncError, UnsolicitedChunkError } from "./errors.ts";
 import type { Exchange, PullCounters } from "./exchange.ts";
-import { type Budget, Intake, type SealBatch } from "./intake.ts";
+import { Intake, type SealBatch } from "./intake.ts";
 import { CONTESTED_MAX, CONTESTED_REST_MS, PAGE_ERRORS_KEPT_MAX, WANT_LATE_MS } from "./limits.ts";
 import type {
   OfferMessage,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { concatBytes, fromHex } from "../base/index.ts";
+import { Budget, concatBytes, fromHex } from "../base/index.ts";
 import type { VerifiedChunk } from "../chunks/index.ts";
 import { rejects } from "../testkit/index.ts";
 import { memoryPullWorld } from "../testkit/pullsync/pull-worlds.ts";
@@ -25,7 +25,6 @@ import { codeOfFailure, untilSo } from "../testkit/pullsync/syncer-rules.ts";
 import type { SyncResult } from "./deliveries.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import { BIN_ID_MAX, entryOf } from "./entry.ts";
-import { Budget } from "./intake.ts";
 import { EXCHANGES_PER_PEER_MAX, PEER_STALL_MS } from "./limits.ts";
 
 const NOTHING = new Uint8Array();

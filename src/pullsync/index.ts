@@ -7,7 +7,7 @@
  */
 
 export { CODEC_1_4_0, decodeBits, encodeBits } from "./codec-1-4-0.ts";
-export { Budget } from "./intake.ts";
+export { Budget } from "../base/index.ts";
 export type {
   LackingCause,
   LackingEntry,

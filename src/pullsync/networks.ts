@@ -1,4 +1,5 @@
 import {
+  Budget,
   type Clock,
   concatBytes,
   type Crypto,
@@ -16,7 +17,6 @@ import type { Store } from "../store/index.ts";
 import { encodeScopeId } from "../wire/index.ts";
 import { PullSyncError } from "./errors.ts";
 import { HelloGate, type NetworkStreamer } from "./hello-gate.ts";
-import { Budget } from "./intake.ts";
 import { DELIVERIES_HELD_BYTES_MAX } from "./limits.ts";
 import { Turns, WaitingPlaces } from "./pace.ts";
 import type { PeerName, PullWants } from "./ports.ts";

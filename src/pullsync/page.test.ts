@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { FakeClock, seededRandom, settle } from "../testkit/index.ts";
 import { chunksInBin, chunksOf, fill } from "../testkit/pullsync/pull-world.ts";
-import { Budget } from "./intake.ts";
 import { LIVE_LINGER_MS } from "./limits.ts";
 import { MemoryPullStorage } from "./memory-storage.ts";
 import { collectPage, type Page, SharedPages } from "./page.ts";
@@ -98,33 +97,6 @@ test("[PS13] a chunk that does not fit is left for the next page", async () => {
   const tiny = { ...ROOKERY_PROFILE, pageBytesMax: 10 };
   const one = await collectPage({ ...deps, profile: tiny }, { bin: 0, start: 2n, to: 3n }, signal);
   expect([one.topmost, one.entries.length]).toEqual([2n, 1]);
-});
-
-describe("what may be held", () => {
-  test("[PS19] is taken in the order of asking, and given back", async () => {
-    const budget = new Budget(10);
-    await budget.take(8);
-    const taken: number[] = [];
-    const large = budget.take(6).then(() => taken.push(6));
-    const small = budget.take(1).then(() => taken.push(1));
-    await settle();
-    expect([taken, budget.taken, budget.tryTake(1)]).toEqual([[], 8, false]);
-    budget.give(8);
-    await Promise.all([large, small]);
-    expect([taken, budget.taken]).toEqual([[6, 1], 7]);
-  });
-
-  test("[PS19] who is aborted while waiting takes nothing and holds nobody back", async () => {
-    const budget = new Budget(10);
-    await budget.take(8);
-    const stop = new AbortController();
-    const large = budget.take(6, stop.signal);
-    const small = budget.take(2);
-    stop.abort(new RangeError("enough"));
-    await expect(large).rejects.toThrow("enough");
-    await small;
-    expect(budget.taken).toBe(10);
-  });
 });
 
 test("[PS3] subscriptions of a bin are not woken for good by others", async () => {

@@ -1,6 +1,5 @@
-import type { Clock } from "../base/index.ts";
+import { Budget, type Clock } from "../base/index.ts";
 import { decodeBits } from "./codec-1-4-0.ts";
-import { Budget } from "./intake.ts";
 import type { BinEntry, GetMessage, PeerName, PullStorage, PullStream } from "./ports.ts";
 import { PullSyncError } from "./errors.ts";
 import { Exchange, type PullCounters } from "./exchange.ts";

@@ -1,5 +1,4 @@
-import type { Clock, Crypto, Logger } from "../base/index.ts";
-import { Budget } from "./intake.ts";
+import { Budget, type Clock, type Crypto, type Logger } from "../base/index.ts";
 import { PullClient } from "./client.ts";
 import type { DeliveriesDeps, SyncOptions, SyncResult } from "./deliveries.ts";
 import type {
