@@ -8,7 +8,6 @@ import {
   type Clock,
   codeOf,
   type Crypto,
-  type DeviceId,
   type Logger,
   type Random,
   type ScopeId,
@@ -175,7 +174,7 @@ export class Keeper {
 
   #isServer(group: ScopeId): boolean {
     const own = this.#deps.history.identity.device;
-    return serversOf(this.#deps.sync, group).has(own);
+    return this.#deps.sync.sharing.storagePeers(group).includes(own);
   }
 
   #note({ scope, ref }: SeenRef): void {
@@ -350,11 +349,11 @@ export class Keeper {
   /** Whether our overlay is nearest to the root among the group's storage peers that are connected. */
   #isOurTurn(group: ScopeId, root: Uint8Array): boolean {
     const own = this.#deps.history.identity.device;
-    const servers = serversOf(this.#deps.sync, group);
+    const servers = this.#deps.sync.sharing.storagePeers(group);
     const connected = this.#deps.transport
       .connections()
       .map(({ peer }) => peer)
-      .filter((peer) => servers.has(peer));
+      .filter((peer) => servers.includes(peer));
     return isNearest(this.#deps.crypto, root, own, connected);
   }
 
@@ -377,14 +376,4 @@ export class Keeper {
     this.#lastError = codeOf(error) ?? "UNKNOWN";
     this.#deps.logger("warn", "exchange.keep.failed", { code: this.#lastError });
   }
-}
-
-/** Storage peers of a group. */
-function serversOf({ sharing }: Pick<SyncService, "sharing">, group: ScopeId): Set<DeviceId> {
-  return new Set(
-    sharing
-      .members(group)
-      .filter(({ type, hasLeft }) => type === "server" && !hasLeft)
-      .map(({ device }) => device),
-  );
 }

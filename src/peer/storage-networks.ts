@@ -4,7 +4,6 @@ import {
   type BlobRef,
   codeOf,
   type Crypto,
-  type DeviceId,
   type Logger,
   type ScopeId,
   scopeKeyOf,
@@ -40,7 +39,7 @@ export class StorageNetworks implements AsyncDisposable {
     this.#deps = deps;
     this.#networks = new PullNetworks({
       ...deps,
-      members: (group) => storagePeers(deps.sync, group),
+      members: (group) => deps.sync.sharing.storagePeers(group),
       unwrap: () => this.#noteStored(),
     });
     this.#stop = deps.sync.onGroups(() => this.#onGroups());
@@ -79,7 +78,9 @@ export class StorageNetworks implements AsyncDisposable {
         networkStatus(network, {
           id: toHex(networkIdOf(crypto, network.group)),
           members: sync.members(network.group),
-          peers: storagePeers(sync, network.group).filter((peer) => peer !== transport.device),
+          peers: sync.sharing
+            .storagePeers(network.group)
+            .filter((peer) => peer !== transport.device),
           connected,
           summary: await this.#networks.summary(network.group),
         }),
@@ -135,20 +136,11 @@ export class StorageNetworks implements AsyncDisposable {
     const { sync, transport } = this.#deps;
     const groups = sync.sharing
       .allGroups()
-      .filter((group) => storagePeers(sync, group).includes(transport.device));
+      .filter((group) => sync.sharing.storagePeers(group).includes(transport.device));
     const keys = new Set(groups.map(scopeKeyOf));
     for (const group of this.#networks.groups)
       if (!keys.has(scopeKeyOf(group))) await this.#networks.remove(group);
     for (const group of groups) await this.#networks.add(group);
     this.#networks.membersChanged();
   }
-}
-
-/** Storage peers of a group now: current members of type `server` whose user may read it. */
-function storagePeers({ sharing }: SyncService, group: ScopeId): DeviceId[] {
-  return sharing
-    .members(group)
-    .filter(({ type, hasLeft }) => type === "server" && !hasLeft)
-    .map(({ device }) => device)
-    .filter((device) => sharing.isReader(device, group));
 }

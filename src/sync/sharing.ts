@@ -33,6 +33,14 @@ export class Sharing {
     return access?.may(device, Tags.READ) === true && this.members(group).some(isMember);
   }
 
+  /** Storage peers of a group now: its devices of type `server` whose user may read it. */
+  storagePeers(group: ScopeId): DeviceId[] {
+    return this.members(group)
+      .filter(({ type }) => type === "server")
+      .map(({ device }) => device)
+      .filter((device) => this.isReader(device, group));
+  }
+
   /** Whether the group's blobs are for its members alone: also while it is not known. */
   isPrivate(group: ScopeId): boolean {
     return this.#history.scope(group)?.access.spec?.value.isPrivate ?? true;
