@@ -5,6 +5,7 @@
 
 import { base58btc } from "multiformats/bases/base58";
 import { concatBytes } from "./bytes.ts";
+import type { Crypto } from "./ports.ts";
 
 /** Size in bytes of an Ed25519 public key, which is what devices and users are named by. */
 export const KEY_SIZE = 32;
@@ -45,6 +46,11 @@ export function deviceKeyOf(device: DeviceId): Uint8Array {
   const key = keyAfter(PEER_ID_PREFIX, `z${device}`);
   if (key === undefined) throw new TypeError(`Not a device id: ${device}`);
   return key;
+}
+
+/** The overlay of a device, 32 bytes: where it lies among chunk addresses. SHA-256 of its key. */
+export function overlayOf(crypto: Pick<Crypto, "sha256">, device: DeviceId): Uint8Array {
+  return crypto.sha256(deviceKeyOf(device));
 }
 
 /** The 32-byte public key of a user. */

@@ -42,6 +42,7 @@ export {
   logIdOf,
   type LogKey,
   logKeyOf,
+  overlayOf,
   parseDeviceId,
   parseUserId,
   type ScopeId,
@@ -67,6 +68,7 @@ export {
   VALUE_NODES_MAX,
 } from "./limits.ts";
 export type { Clock, Crypto, Logger, LogLevel, Random, SignatureCheck } from "./ports.ts";
+export { spread } from "./spread.ts";
 export { Sum256 } from "./sum256.ts";
 export type { Value } from "./value.ts";
 export { decodeValue } from "./value-decode.ts";

@@ -6,6 +6,7 @@ import {
   type DeviceId,
   type Logger,
   type Random,
+  spread,
 } from "../base/index.ts";
 import { type Blobs, rootOf } from "../blobs/index.ts";
 import { ChunkError, type ChunkStore, type Wants } from "../chunks/index.ts";
@@ -181,15 +182,13 @@ export class Fetch {
     return (this.#resting.get(peer) ?? Number.NEGATIVE_INFINITY) > this.#deps.clock.monotonic();
   }
 
-  /** Waits, `LOCATE_RETRY_MIN_MS` at the least, and then until there is news or the time is over. */
+  /** Waits, half of `LOCATE_RETRY_MIN_MS` at the least, and then until there is news or the time is over. */
   async #rest(ms: number, news: Promise<void>): Promise<void> {
     const { clock, random } = this.#deps;
     await clock.sleep(LOCATE_RETRY_MIN_MS / 2, this.#signal);
-    const [byte] = random.bytes(1);
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#signal]);
-    const jittered = ms * (0.75 + (byte as number) / 512);
-    const slept = clock.sleep(jittered, signal).catch(() => {});
+    const slept = clock.sleep(spread(random, ms), signal).catch(() => {});
     await Promise.race([slept, news]);
     over.abort();
     this.#signal.throwIfAborted();

@@ -3,10 +3,10 @@ import {
   compareBytes,
   type Crypto,
   type DeviceId,
-  deviceKeyOf,
+  overlayOf,
 } from "../base/index.ts";
 
-/** Whether the overlay of `own` (SHA-256 of the device key) is nearest to an address, by exclusive or, among it and `others`. */
+/** Whether the overlay of `own` is nearest to an address, by exclusive or, among it and `others`. */
 export function isNearest(
   crypto: Pick<Crypto, "sha256">,
   address: Uint8Array,
@@ -14,7 +14,7 @@ export function isNearest(
   others: readonly DeviceId[],
 ): boolean {
   const distanceOf = (device: DeviceId): Uint8Array => {
-    const overlay = crypto.sha256(deviceKeyOf(device));
+    const overlay = overlayOf(crypto, device);
     return Uint8Array.from(
       { length: ADDRESS_SIZE },
       (_, i) => (overlay[i] ?? 0) ^ (address[i] ?? 0),

@@ -1,4 +1,4 @@
-import type { Clock, Random } from "../base/index.ts";
+import { type Clock, type Random, spread } from "../base/index.ts";
 import { LIVE_PER_PEER_MAX, LIVE_TURN_MS, RATE_WINDOW_MS } from "./limits.ts";
 
 /** Milliseconds between tries: twice as many each time, up to a maximum, and spread over half of it by chance. [PS36] */
@@ -19,8 +19,7 @@ export class Backoff {
   next(): number {
     const ms = this.#next;
     this.#next = Math.min(2 * ms, this.#max);
-    const [byte] = this.#random.bytes(1);
-    return ms * (0.75 + (byte as number) / 512);
+    return spread(this.#random, ms);
   }
 
   /** It went well. */

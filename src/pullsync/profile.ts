@@ -1,4 +1,4 @@
-import { type Crypto, type DeviceId, deviceKeyOf } from "../base/index.ts";
+import { type Crypto, type DeviceId, overlayOf } from "../base/index.ts";
 import { type ChunkKind, CONTENT } from "../chunks/index.ts";
 import { CODEC_1_4_0 } from "./codec-1-4-0.ts";
 import type { PeerName, PullCodec, PullEntry } from "./ports.ts";
@@ -44,7 +44,7 @@ export const ROOKERY_PROFILE: PullProfile = {
   liveLingerMs: LIVE_LINGER_MS,
   binIdMax: BIN_ID_MAX,
   kinds: [CONTENT],
-  overlay: (crypto, peer) => crypto.sha256(deviceKeyOf(peer as DeviceId)),
+  overlay: (crypto, peer) => overlayOf(crypto, peer as DeviceId),
   entryOf: (_crypto, address, stamp) => (stamp.length === 0 ? entryOf(address) : undefined),
 };
 

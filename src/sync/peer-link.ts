@@ -3,7 +3,7 @@
  */
 
 import type { Clock, Crypto, DeviceId, Logger, Random } from "../base/index.ts";
-import { codeOf, scopeKeyOf } from "../base/index.ts";
+import { codeOf, scopeKeyOf, spread } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { type Connection, type Transport, Wakeup } from "../net/index.ts";
 import { DeltaMode } from "../wire/index.ts";
@@ -188,7 +188,7 @@ export class PeerLink {
   async #rest(ms: number, signal: AbortSignal, isOver: () => boolean): Promise<void> {
     const timer = new AbortController();
     const ended = AbortSignal.any([signal, timer.signal]);
-    const rested = this.#sleep(this.#jittered(ms), ended).then(() => timer.abort());
+    const rested = this.#sleep(spread(this.#deps.random, ms), ended).then(() => timer.abort());
     while (!ended.aborted && !isOver()) await Promise.race([rested, this.#changed.wait()]);
     timer.abort();
   }
@@ -295,12 +295,6 @@ export class PeerLink {
   #note(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#lastError = { code: codeOf(error) ?? "UNKNOWN", message };
-  }
-
-  /** Spreads retries of many devices over half of the time. */
-  #jittered(ms: number): number {
-    const [byte] = this.#deps.random.bytes(1);
-    return ms * (0.75 + (byte as number) / 512);
   }
 
   #sleep(ms: number, signal: AbortSignal = this.#ending.signal): Promise<void> {
