@@ -1,4 +1,11 @@
-import { type DeviceId, equalBytes, logIdOf, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import {
+  type DeviceId,
+  equalBytes,
+  logIdOf,
+  type ScopeId,
+  scopeKeyOf,
+  toHex,
+} from "../base/index.ts";
 import { type RowCause, rowEdgesOf } from "../chunks/index.ts";
 import type { History, SeenRef } from "../history/index.ts";
 import type { Store } from "../store/index.ts";
@@ -135,6 +142,11 @@ export class BlobAccess implements Disposable {
   [Symbol.dispose](): void {
     for (const stop of this.#stops) stop();
   }
+}
+
+/** A blob as one text, for maps: rows may say different things of one root, and only one of them is so. */
+export function blobKeyOf({ root, size, depth }: BlobId): string {
+  return `${toHex(root)} ${size} ${depth}`;
 }
 
 /** Whether both name the same blob and say the same of it. */

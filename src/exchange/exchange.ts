@@ -8,7 +8,6 @@ import {
   type Logger,
   type Random,
   type ScopeId,
-  toHex,
 } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStore, Wants } from "../chunks/index.ts";
@@ -17,7 +16,7 @@ import { type Connection, type Stream, type Transport, Wakeup } from "../net/ind
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
 import { type BlobHeldSchema, type BlobName, type MessageInitShape } from "../wire/index.ts";
-import { BlobAccess } from "./blob-access.ts";
+import { BlobAccess, blobKeyOf } from "./blob-access.ts";
 import { ExchangeError } from "./errors.ts";
 import { Fetch, type FetchDeps, type FetchProgress } from "./fetch.ts";
 import { HolderStream } from "./holder-stream.ts";
@@ -121,7 +120,7 @@ export class Exchange implements AsyncDisposable {
   ): AsyncGenerator<FetchProgress, void, undefined> {
     options.signal?.throwIfAborted();
     this.#ending.signal.throwIfAborted();
-    const key = `${toHex(ref.root)} ${ref.size} ${ref.depth}`;
+    const key = blobKeyOf(ref);
     let fetch = this.#fetches.get(key);
     if (fetch === undefined || fetch.isOver) {
       const made = new Fetch(this.#fetchDeps, ref);

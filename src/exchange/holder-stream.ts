@@ -2,7 +2,7 @@
  * The asker's side of the chunks stream: many requests under way, answers in any order, each frame handed to whoever asked.
  */
 
-import { Budget, type Clock, codeOf, toHex } from "../base/index.ts";
+import { Budget, type Clock, codeOf } from "../base/index.ts";
 import { type Connection, FramedStream } from "../net/index.ts";
 import {
   type BlobAnswer,
@@ -13,7 +13,7 @@ import {
   encode,
   type MessageInitShape,
 } from "../wire/index.ts";
-import type { BlobId } from "./blob-access.ts";
+import { type BlobId, blobKeyOf } from "./blob-access.ts";
 import { ExchangeError, holderFault } from "./errors.ts";
 import {
   PEER_WINDOW_BYTES,
@@ -149,7 +149,7 @@ export class HolderStream {
     this.#asked.set(this.#number, asked);
     this.#period ??= {};
     this.#expected += bytes;
-    const key = `${toHex(blob.root)} ${blob.size} ${blob.depth}`;
+    const key = blobKeyOf(blob);
     const known = this.#blobs.get(key);
     const number = known ?? this.#blobs.size + 1;
     this.#blobs.set(key, number);

@@ -12,6 +12,7 @@ import {
   type Random,
   type ScopeId,
   scopeKeyOf,
+  spread,
 } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import { type ChunkName, type ChunkStore, referencedBlobs } from "../chunks/index.ts";
@@ -20,7 +21,7 @@ import { type Transport, Wakeup } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
 import { ancestorsOf } from "./ancestors.ts";
-import type { BlobAccess } from "./blob-access.ts";
+import { type BlobAccess, blobKeyOf } from "./blob-access.ts";
 import type { FetchProgress } from "./fetch.ts";
 import {
   KEEPER_FETCHES_MAX,
@@ -31,7 +32,7 @@ import {
   KEEPER_RETRY_MIN_MS,
 } from "./limits.ts";
 import { isNearest } from "./nearest.ts";
-import { isPossible, textOf, type Wanted, WantedBlobs } from "./wanted-blobs.ts";
+import { isPossible, type Wanted, WantedBlobs } from "./wanted-blobs.ts";
 
 export interface KeeperDeps {
   readonly store: Store;
@@ -181,7 +182,7 @@ export class Keeper {
     const groups = this.#deps.access.groupsOf(scope).filter((group) => this.#isServer(group));
     if (groups.length === 0 || !isPossible(this.#deps.crypto, ref)) return;
     // Another group may name it now: its place there is given as well.
-    this.#kept.delete(textOf(ref));
+    this.#kept.delete(blobKeyOf(ref));
     if (!this.#wanted.has(ref)) this.#wanted.add(ref, this.#deps.clock.monotonic());
   }
 
@@ -290,7 +291,7 @@ export class Keeper {
       }
       for (const group of groups) await this.#options.place?.(group, ref);
       this.#wanted.delete(wanted);
-      this.#keptNow(textOf(ref));
+      this.#keptNow(blobKeyOf(ref));
       this.#lastError = undefined;
     } catch (error) {
       if (ending.aborted) return;
@@ -365,9 +366,8 @@ export class Keeper {
 
   /** Not fetched again for a while, twice as long each time, give or take a quarter. */
   #backOff(wanted: Wanted): void {
-    const [byte] = this.#deps.random.bytes(1);
     const doubled = KEEPER_RETRY_MIN_MS * 2 ** Math.min(wanted.attempts, 30);
-    const ms = Math.min(doubled, KEEPER_RETRY_MAX_MS) * (0.75 + (byte as number) / 512);
+    const ms = spread(this.#deps.random, Math.min(doubled, KEEPER_RETRY_MAX_MS));
     wanted.attempts += 1;
     wanted.retryAt = this.#deps.clock.monotonic() + ms;
   }

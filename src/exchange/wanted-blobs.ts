@@ -1,5 +1,6 @@
-import { type BlobRef, type Crypto, toHex } from "../base/index.ts";
+import type { BlobRef, Crypto } from "../base/index.ts";
 import { BlobError, rootOf } from "../blobs/index.ts";
+import { blobKeyOf } from "./blob-access.ts";
 import { KEEPER_WANTED_MAX } from "./limits.ts";
 
 /** A blob that is wanted and not yet here and placed. */
@@ -18,11 +19,6 @@ export interface Wanted {
   /** Bytes that were here at the last look, and since when there are no more. */
   here: number;
   idleSince: number;
-}
-
-/** A blob as one text: rows may say different things of one root, and only one of them is so. */
-export function textOf({ root, size, depth }: BlobRef): string {
-  return `${toHex(root)} ${size} ${depth}`;
 }
 
 /** Whether there can be a blob as a row says. What cannot be is never wanted. */
@@ -55,7 +51,7 @@ export class WantedBlobs {
   }
 
   has(ref: BlobRef): boolean {
-    return this.#wanted.has(textOf(ref));
+    return this.#wanted.has(blobKeyOf(ref));
   }
 
   /** Those to be had, first come first. */
@@ -71,7 +67,7 @@ export class WantedBlobs {
       if (spare === undefined) return;
       this.delete(spare);
     }
-    this.#wanted.set(textOf(ref), {
+    this.#wanted.set(blobKeyOf(ref), {
       ref,
       dueAt: now,
       retryAt: now,
@@ -85,7 +81,7 @@ export class WantedBlobs {
   }
 
   delete(wanted: Wanted): void {
-    if (this.#isAmong(wanted)) this.#wanted.delete(textOf(wanted.ref));
+    if (this.#isAmong(wanted)) this.#wanted.delete(blobKeyOf(wanted.ref));
   }
 
   /** It has had its turn: if it is among them still, the others come first now. */
@@ -93,11 +89,11 @@ export class WantedBlobs {
     if (!this.#isAmong(wanted)) return;
     this.delete(wanted);
     wanted.isTried = true;
-    this.#wanted.set(textOf(wanted.ref), wanted);
+    this.#wanted.set(blobKeyOf(wanted.ref), wanted);
   }
 
   #isAmong(wanted: Wanted): boolean {
-    return this.#wanted.get(textOf(wanted.ref)) === wanted;
+    return this.#wanted.get(blobKeyOf(wanted.ref)) === wanted;
   }
 
   /** What may make place: the first that is not under way, if it has had its turn. */
