@@ -1,4 +1,5 @@
 import {
+  type BlobRef,
   type DeviceId,
   equalBytes,
   logIdOf,
@@ -10,6 +11,7 @@ import { type RowCause, rowEdgesOf } from "../chunks/index.ts";
 import type { History, SeenRef } from "../history/index.ts";
 import type { Store } from "../store/index.ts";
 import type { SyncService } from "../sync/index.ts";
+import { REFUSED_ROOTS_MAX, REFUSED_SAID_MAX } from "./limits.ts";
 
 /** A blob without what is only for people: what requests name. */
 export interface BlobId {
@@ -31,11 +33,31 @@ export interface Appearance {
   readonly authors: ReadonlySet<DeviceId>;
 }
 
+/** What rows say of one root: sizes and depths, each once a scope. */
+class Said {
+  readonly #said: { readonly scope: number; readonly ref: BlobRef }[] = [];
+  /** Whether they say more than is remembered. */
+  isOver = false;
+
+  add(scope: number, ref: BlobRef): void {
+    if (this.#said.some((one) => one.scope === scope && isSameBlob(one.ref, ref))) return;
+    if (this.#said.length < REFUSED_SAID_MAX) this.#said.push({ scope, ref });
+    else this.isOver = true;
+  }
+
+  /** Scopes in which a row says the same. */
+  *scopesOf(blob: BlobId): Generator<number, void, undefined> {
+    for (const { scope, ref } of this.#said) if (isSameBlob(ref, blob)) yield scope;
+  }
+}
+
 /** Who may fetch which blob, by the rows and groups that are here. [EX1] */
 export class BlobAccess implements Disposable {
   readonly #deps: BlobAccessDeps;
   readonly #stops: (() => void)[];
   readonly #scopes = new Map<number, ScopeId>();
+  /** What rows say of roots that were asked for with a size or depth which none of them has, by root. */
+  readonly #refused = new Map<string, { readonly version: number; readonly said: Said }>();
   #version = 0;
 
   constructor(deps: BlobAccessDeps) {
@@ -65,18 +87,31 @@ export class BlobAccess implements Disposable {
   }
 
   /** Scopes of which a row names the blob with this size and depth, each once. Reads no further in a scope than to the first. */
-  async *scopesNaming({ root, size, depth }: BlobId): AsyncGenerator<number, void, undefined> {
-    for (let after: { scope: number } | undefined; ;) {
+  async *scopesNaming(blob: BlobId): AsyncGenerator<number, void, undefined> {
+    const key = toHex(blob.root);
+    const known = this.#refused.get(key);
+    if (known?.version === this.#version) return yield* known.said.scopesOf(blob);
+    const [version, said] = [this.#version, new Said()];
+    let after: { scope: number } | undefined;
+    for (;;) {
       let found: number | undefined;
-      for await (const { cause, ref } of rowEdgesOf(this.#deps.store, root, after)) {
-        if (ref.size !== size || ref.depth !== depth) continue;
+      for await (const { cause, ref } of rowEdgesOf(this.#deps.store, blob.root, after)) {
+        said.add(cause.scope, ref);
+        if (ref.size !== blob.size || ref.depth !== blob.depth) continue;
         found = cause.scope;
         break;
       }
-      if (found === undefined) return;
+      if (found === undefined) break;
       yield found;
       after = { scope: found };
     }
+    // All were read in vain. Whoever asks again, for whatever size, does not have them read again.
+    if (after !== undefined || said.isOver) return;
+    this.#refused.delete(key);
+    this.#refused.set(key, { version, said });
+    const [oldest] = this.#refused.keys();
+    if (this.#refused.size > REFUSED_ROOTS_MAX && oldest !== undefined)
+      this.#refused.delete(oldest);
   }
 
   #mayFetchOf(peer: DeviceId, group: ScopeId): boolean {

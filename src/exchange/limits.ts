@@ -14,6 +14,10 @@ export const READ_AHEAD_BYTES = 1024 * 1024;
 export const STREAM_BLOBS_MAX = 16_384;
 /** Milliseconds in which an asker must take some of what it asked for; then its stream is reset and what it held is freed. */
 export const SERVE_STALL_MS = 30_000;
+/** Roots that were asked for as no row names them, of which is remembered what rows say: so that they are not read each time. */
+export const REFUSED_ROOTS_MAX = 1_024;
+/** Different things that rows say of such a root; of more nothing is remembered. */
+export const REFUSED_SAID_MAX = 16;
 /** Blobs whose upper recipe nodes are remembered, to answer for which nodes lie in them. */
 export const RECIPES_KNOWN_MAX = 64;
 /** Recipe nodes of one blob that are remembered, by name: those of 300 GB at the usual size. What is beyond is looked for again. */
