@@ -212,6 +212,28 @@ describe("storage peers", () => {
     await eventually(() => placed.includes("second"));
   });
 
+  test("[EX17] a group that comes to name a blob while it is being placed gets its own place", async () => {
+    await using flock = new BlobFlock();
+    const placed: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const ada = await flock.open("ada");
+    const server = await flock.open("server", {
+      place: async ({ name }) => {
+        placed.push(name);
+        await gate.promise;
+      },
+    });
+    const shared = await shareBlobs(ada);
+    const second = await shareBlobs(ada, { name: "second" });
+    await admitBlobs(ada, server, shared, "server");
+    await putBlob(ada, shared, "picture", noise(20_000));
+    await eventually(() => placed.length === 1);
+    await admitBlobs(ada, server, second, "server");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    gate.resolve();
+    await eventually(() => placed.includes("second"));
+  });
+
   test("[EX15] [EX17] what has been damaged on the disk is brought again", async () => {
     await using flock = new BlobFlock();
     const placed: string[] = [];

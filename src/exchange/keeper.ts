@@ -183,7 +183,7 @@ export class Keeper {
     if (groups.length === 0 || !isPossible(this.#deps.crypto, ref)) return;
     // Another group may name it now: its place there is given as well.
     this.#kept.delete(blobKeyOf(ref));
-    if (!this.#wanted.has(ref)) this.#wanted.add(ref, this.#deps.clock.monotonic());
+    this.#wanted.add(ref, this.#deps.clock.monotonic());
   }
 
   #scanAnew(): void {
@@ -280,6 +280,7 @@ export class Keeper {
   async #keep(wanted: Wanted): Promise<void> {
     const { ref } = wanted;
     const { clock, blobs, ending } = this.#deps;
+    wanted.isSeenAgain = false;
     try {
       const groups = await this.#groupsOf(ref);
       // No row names it any more, or none of a group that we serve.
@@ -290,6 +291,10 @@ export class Keeper {
         return;
       }
       for (const group of groups) await this.#options.place?.(group, ref);
+      if (wanted.isSeenAgain) {
+        wanted.dueAt = clock.monotonic();
+        return;
+      }
       this.#wanted.delete(wanted);
       this.#keptNow(blobKeyOf(ref));
       this.#lastError = undefined;

@@ -16,6 +16,8 @@ export interface Wanted {
   isUnderWay: boolean;
   /** Whether it has had its turn. */
   isTried: boolean;
+  /** Whether a row was seen to name it since its turn began: another group may do so now. */
+  isSeenAgain: boolean;
   /** Bytes that were here at the last look, and since when there are no more. */
   here: number;
   idleSince: number;
@@ -50,17 +52,18 @@ export class WantedBlobs {
     return this.#wanted.size < KEEPER_WANTED_MAX || this.#spare !== undefined;
   }
 
-  has(ref: BlobRef): boolean {
-    return this.#wanted.has(blobKeyOf(ref));
-  }
-
   /** Those to be had, first come first. */
   values(): Iterable<Wanted> {
     return this.#wanted.values();
   }
 
-  /** Adds a blob that is not among them; without room it is left out. `now`: by the monotonic clock. */
+  /** Adds a blob, unless it is among them; without room it is left out. `now`: by the monotonic clock. */
   add(ref: BlobRef, now: number): void {
+    const known = this.#wanted.get(blobKeyOf(ref));
+    if (known !== undefined) {
+      known.isSeenAgain = true;
+      return;
+    }
     if (this.#wanted.size >= KEEPER_WANTED_MAX) {
       this.isShort = true;
       const spare = this.#spare;
@@ -75,6 +78,7 @@ export class WantedBlobs {
       looks: 0,
       isUnderWay: false,
       isTried: false,
+      isSeenAgain: false,
       here: 0,
       idleSince: now,
     });
