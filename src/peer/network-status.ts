@@ -2,7 +2,7 @@
 
 import { type DeviceId, toHex, type UserId } from "../base/index.ts";
 import type {
-  NetworkStatus as PullNetworkStatus,
+  PullNetworkStatus,
   PeerProgress,
   PeerPullState,
   PullFailure,

@@ -9,7 +9,7 @@ import {
   type SyncResult,
 } from "./deliveries.ts";
 import { PullSyncError } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { PullExchange } from "./pull-exchange.ts";
 import { PULL_OPEN_TIMEOUT_MS } from "./limits.ts";
 import type { OfferMessage, PeerName, PullCursors, Streamer } from "./ports.ts";
 import { protocolsOf } from "./profile.ts";
@@ -73,7 +73,7 @@ export class PullClient {
     }
   }
 
-  async #open(peer: PeerName, protocol: string, signal: AbortSignal): Promise<Exchange> {
+  async #open(peer: PeerName, protocol: string, signal: AbortSignal): Promise<PullExchange> {
     const { clock, streamer } = this.#deps;
     signal.throwIfAborted();
     const timer = new AbortController();
@@ -87,7 +87,7 @@ export class PullClient {
     try {
       const opened = AbortSignal.any([timer.signal, signal]);
       const stream = await streamer.open(peer, protocol, { signal: opened });
-      return new Exchange(clock, stream, signal);
+      return new PullExchange(clock, stream, signal);
     } finally {
       timer.abort();
     }

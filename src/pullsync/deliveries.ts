@@ -2,8 +2,8 @@ import type { Budget, Clock, Crypto } from "../base/index.ts";
 import { verifyChunk } from "../chunks/index.ts";
 import { entryKeyOf, proximity } from "./entry.ts";
 import { PullSyncError, UnsolicitedChunkError } from "./errors.ts";
-import type { Exchange, PullCounters } from "./exchange.ts";
-import { Intake, type SealBatch } from "./intake.ts";
+import type { PullExchange, PullCounters } from "./pull-exchange.ts";
+import { DeliveryIntake, type SealBatch } from "./intake.ts";
 import { CONTESTED_MAX, CONTESTED_REST_MS, PAGE_ERRORS_KEPT_MAX, WANT_LATE_MS } from "./limits.ts";
 import type {
   OfferMessage,
@@ -80,7 +80,7 @@ export interface Pull {
   readonly bin: number;
   readonly start: bigint;
   readonly options: SyncOptions;
-  readonly exchange: Exchange;
+  readonly exchange: PullExchange;
 }
 
 /**
@@ -128,7 +128,7 @@ export class Contested {
 export class Deliveries {
   readonly #deps: DeliveriesDeps;
   readonly #pull: Pull;
-  readonly #intake: Intake;
+  readonly #intake: DeliveryIntake;
   /** Wanted and not come yet. */
   readonly #wanted = new Map<string, PullEntry>();
   readonly #lacking: LackingEntry[] = [];
@@ -141,7 +141,7 @@ export class Deliveries {
   constructor(deps: DeliveriesDeps, pull: Pull) {
     this.#deps = deps;
     this.#pull = pull;
-    this.#intake = new Intake(deps, (chunk, outcome) => this.#onStored(chunk, outcome));
+    this.#intake = new DeliveryIntake(deps, (chunk, outcome) => this.#onStored(chunk, outcome));
   }
 
   /** Which entries to ask for: those that lie in our area, are not here and are not claimed from another source. [PS21] */

@@ -8,7 +8,7 @@ import {
 } from "../net/index.ts";
 import { create, decode, encode, HelloSchema } from "../wire/index.ts";
 import { PullSyncError } from "./errors.ts";
-import { Exchange } from "./exchange.ts";
+import { PullExchange } from "./pull-exchange.ts";
 import type { PeerName, PullStreamHandler, Streamer } from "./ports.ts";
 import { type PullProfile, protocolsOf } from "./profile.ts";
 
@@ -60,7 +60,7 @@ export class HelloGate {
 
   async #serve(protocol: string, stream: Stream, { peer }: Connection): Promise<void> {
     const framed = this.#framed(stream);
-    const hello = await new Exchange(this.#deps.clock, framed).receive("hello");
+    const hello = await new PullExchange(this.#deps.clock, framed).receive("hello");
     const { network } = decode(HelloSchema, hello);
     const streamer = this.#networks.get(toHex(network));
     if (streamer === undefined)

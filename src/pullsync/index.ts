@@ -36,7 +36,7 @@ export type {
   Streamer,
   SubscribeOptions,
 } from "./ports.ts";
-export type { PullCounters } from "./exchange.ts";
+export type { PullCounters } from "./pull-exchange.ts";
 export { BIN_ID_MAX, entryKeyOf, entryOf, equalEntries, proximity } from "./entry.ts";
 export { PullSyncError, type PullSyncErrorCode, UnsolicitedChunkError } from "./errors.ts";
 export { HelloGate, type HelloGateDeps, type IsMember, NetworkStreamer } from "./hello-gate.ts";
@@ -51,14 +51,14 @@ export {
 } from "./limits.ts";
 export { MemoryPullStorage, type MemoryStorageDeps } from "./memory-storage.ts";
 export {
-  type NetworkStatus,
+  type PullNetworkStatus,
   networkIdOf,
   PullNetworks,
   type PullNetworksDeps,
 } from "./networks.ts";
 export type { BinProgress, PeerProgress, PeerPullState, PullFailure } from "./peer-puller.ts";
 export { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
-export { Puller, type PullerDeps, type PullerOptions, type PullProgress } from "./puller.ts";
+export { Puller, type PullerDeps, type PullerOptions, type PullerProgress } from "./puller.ts";
 export type { Placing } from "./reserve-bins.ts";
 export { Reserve, type ReserveDeps, type ReserveOptions } from "./reserve.ts";
 export { type PullProtocol, Syncer, type SyncerDeps, type SyncerOptions } from "./syncer.ts";

@@ -1,7 +1,7 @@
 import type { Budget } from "../base/index.ts";
 import { STORE_BATCH_BYTES } from "./limits.ts";
 import type { PullChunk, PullOutcome, PullStorage, SealWrite } from "./ports.ts";
-import type { PullCounters } from "./exchange.ts";
+import type { PullCounters } from "./pull-exchange.ts";
 
 export interface IntakeDeps {
   readonly storage: PullStorage;
@@ -24,7 +24,7 @@ export type Stored = (chunk: PullChunk, outcome: PullOutcome) => void;
  * Deliveries of one page on their way into the reserve: stored in batches as they arrive, one batch while the next is gathered, and
  * never more of them in memory than the process allows. [PS19]
  */
-export class Intake {
+export class DeliveryIntake {
   readonly #deps: IntakeDeps;
   readonly #onStored: Stored;
   #batch: PullChunk[] = [];

@@ -21,11 +21,11 @@ import { DELIVERIES_HELD_BYTES_MAX } from "./limits.ts";
 import { Turns, WaitingPlaces } from "./pace.ts";
 import type { PeerName, PullWants } from "./ports.ts";
 import { ROOKERY_PROFILE } from "./profile.ts";
-import { Puller, type PullProgress } from "./puller.ts";
+import { Puller, type PullerProgress } from "./puller.ts";
 import { Reserve } from "./reserve.ts";
 import type { Placing } from "./reserve-bins.ts";
 import { Syncer, type SyncerDeps } from "./syncer.ts";
-import type { PullCounters } from "./exchange.ts";
+import type { PullCounters } from "./pull-exchange.ts";
 
 export interface PullNetworksDeps {
   readonly store: Store;
@@ -47,12 +47,12 @@ export interface PullNetworksDeps {
 }
 
 /** One storage network as it is kept here. */
-export interface NetworkStatus {
+export interface PullNetworkStatus {
   readonly group: ScopeId;
   /** For each bin the greatest number given. */
   readonly cursors: readonly bigint[];
   readonly epoch: bigint;
-  readonly progress: PullProgress;
+  readonly progress: PullerProgress;
   /** Since the network was opened: `chunksDelivered` is how many chunks pull-sync has brought here. */
   readonly counters: PullCounters;
 }
@@ -184,7 +184,7 @@ export class PullNetworks implements AsyncDisposable {
   }
 
   /** All networks, with their progress by peer and bin, and what was done. */
-  async status(): Promise<NetworkStatus[]> {
+  async status(): Promise<PullNetworkStatus[]> {
     return await Promise.all(
       Array.from(this.#networks.values(), async ({ group, reserve, puller, syncer }) => ({
         group,

@@ -28,7 +28,7 @@ export interface PullerOptions {
 }
 
 /** All that a puller does, and how far it is. */
-export interface PullProgress {
+export interface PullerProgress {
   readonly peers: readonly PeerProgress[];
   /** Chunks that are to be here and are not. */
   readonly missing: number;
@@ -110,7 +110,7 @@ export class Puller implements AsyncDisposable {
     return [...this.#peers.keys()];
   }
 
-  progress(): PullProgress {
+  progress(): PullerProgress {
     const peers = Array.from(this.#peers.values(), (peer) => peer.progress());
     return { peers, missing: this.#missing.size };
   }

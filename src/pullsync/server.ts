@@ -2,7 +2,7 @@ import { Budget, type Clock } from "../base/index.ts";
 import { decodeBits } from "./codec-1-4-0.ts";
 import type { BinEntry, GetMessage, PeerName, PullStorage, PullStream } from "./ports.ts";
 import { PullSyncError } from "./errors.ts";
-import { Exchange, type PullCounters } from "./exchange.ts";
+import { PullExchange, type PullCounters } from "./pull-exchange.ts";
 import { BINS, EXCHANGES_PER_PEER_MAX, SEND_BATCH_BYTES, SENDING_PER_PEER_MAX } from "./limits.ts";
 import { type Page, SharedPages } from "./page.ts";
 import type { PullProfile } from "./profile.ts";
@@ -73,7 +73,7 @@ export class PullServer {
     stream: PullStream,
     peer: PeerName,
     signal: AbortSignal,
-    work: (exchange: Exchange, load: PeerLoad) => Promise<void>,
+    work: (exchange: PullExchange, load: PeerLoad) => Promise<void>,
   ): Promise<void> {
     const { counters } = this.#deps;
     const load = this.#loads.get(peer) ?? {
@@ -87,7 +87,7 @@ export class PullServer {
     this.#loads.set(peer, load);
     load.exchanges += 1;
     counters.exchangesServed += 1;
-    const exchange = new Exchange(this.#deps.clock, stream, signal);
+    const exchange = new PullExchange(this.#deps.clock, stream, signal);
     try {
       await work(exchange, load);
     } catch (error) {
@@ -120,7 +120,7 @@ export class PullServer {
 
   /** Sends what is wanted in the order of the offer; something empty in the place of what is there no longer. [PS16] */
   async #deliver(
-    exchange: Exchange,
+    exchange: PullExchange,
     load: PeerLoad,
     wanted: readonly BinEntry[],
     signal: AbortSignal,
@@ -138,7 +138,7 @@ export class PullServer {
     }
   }
 
-  async #deliverBatch(exchange: Exchange, batch: readonly BinEntry[]): Promise<void> {
+  async #deliverBatch(exchange: PullExchange, batch: readonly BinEntry[]): Promise<void> {
     const { storage, counters } = this.#deps;
     const { codec } = this.#deps.profile;
     const found = await storage.get(batch.map(({ entry }) => entry));

@@ -13,7 +13,7 @@ import { PullSyncError } from "./errors.ts";
 import { BINS, DELIVERIES_HELD_BYTES_MAX } from "./limits.ts";
 import { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
 import { PullServer } from "./server.ts";
-import { newCounters, type PullCounters } from "./exchange.ts";
+import { newCounters, type PullCounters } from "./pull-exchange.ts";
 
 export interface SyncerDeps {
   readonly streamer: Streamer;

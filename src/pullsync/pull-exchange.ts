@@ -7,7 +7,7 @@ import type { PullStream } from "./ports.ts";
  * One stream for one exchange, seen from either side: no wait for the peer is longer than `PEER_STALL_MS` unless it is for news, and
  * the caller's signal resets the stream. One timer for all waits: it looks at the latest when it is time. [PS9]
  */
-export class Exchange {
+export class PullExchange {
   readonly stream: PullStream;
   readonly #clock: Clock;
   readonly #signal: AbortSignal | undefined;
