@@ -1,9 +1,9 @@
 /** One device of a bench, in a process of its own: takes one command a line on standard input, answers one line each. */
 
-import { endWithParent, say } from "../src/testkit/child.ts";
 import { BlobRef, parseBlobRef } from "../src/base/index.ts";
 import type { Collection } from "../src/db/index.ts";
 import { openPeer, type Peer, type PeerDatabase } from "../src/peer/index.ts";
+import { answerCommands } from "./commands.ts";
 
 /** What the parent asks; see `handlers`. */
 interface Command {
@@ -152,17 +152,4 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
   },
 };
 
-for await (const line of endWithParent()) {
-  const command = JSON.parse(line) as Command;
-  try {
-    const handler = handlers[command.do];
-    if (handler === undefined) throw new Error(`No such command: ${command.do}`);
-    say(JSON.stringify(await handler(command)));
-  } catch (error) {
-    say(
-      JSON.stringify({
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
-    );
-  }
-}
+await answerCommands(handlers);

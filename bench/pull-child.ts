@@ -12,7 +12,7 @@ import {
   openNodeChunkFiles,
 } from "../src/node/index.ts";
 import { PullNetworks } from "../src/pullsync/index.ts";
-import { endWithParent, say } from "../src/testkit/child.ts";
+import { answerCommands } from "./commands.ts";
 import { noise } from "./data.ts";
 
 interface Command {
@@ -133,17 +133,4 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
   },
 };
 
-for await (const line of endWithParent()) {
-  const command = JSON.parse(line) as Command;
-  try {
-    const handler = handlers[command.do];
-    if (handler === undefined) throw new Error(`No such command: ${command.do}`);
-    say(JSON.stringify(await handler(command)));
-  } catch (error) {
-    say(
-      JSON.stringify({
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
-    );
-  }
-}
+await answerCommands(handlers);
