@@ -2,8 +2,8 @@
 export const ANSWER_BYTES_MAX = 256 * 1024;
 /** Requests of one stream that may be unanswered; one more breaks the protocol. */
 export const REQUESTS_IN_FLIGHT_MAX = 256;
-/** Bytes of requests of one stream that wait: more than 256 of the usual ones have, some 4 MB once read. Beyond, nothing more is read of it. */
-export const REQUESTS_HELD_BYTES_MAX = 1024 * 1024;
+/** Bytes of requests of one stream that wait: more than 256 of 256 addresses have, some 12 MB once read. Beyond, nothing more is read of it. */
+export const REQUESTS_HELD_BYTES_MAX = 3 * 1024 * 1024;
 /** Streams of one peer that are served at once: it needs one, and others while those that it gave up are ending. More are reset. */
 export const SERVED_STREAMS_PER_PEER_MAX = 8;
 /** Requests of one stream that are worked on at once; the others wait. Reading one and sending another go on side by side. */
