@@ -126,7 +126,7 @@ describe.each(WORLDS)("put %s", (_, makeWorld) => {
     async function* slowly(): AsyncGenerator<Uint8Array> {
       for (let at = 0; at < LARGE.length; at += 50_000) {
         yield LARGE.subarray(at, at + 50_000);
-        await opened.store.getMany([Uint8Array.of(1)]);
+        for await (const _ of opened.store.scan({ gte: Uint8Array.of(1), lt: Uint8Array.of(2) }));
       }
     }
     const { signal } = ending;

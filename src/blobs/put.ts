@@ -46,6 +46,8 @@ interface PutDeps {
   readonly notes: Notes;
 }
 
+const REST_END = noteKey(new Uint8Array(ADDRESS_SIZE).fill(0, 0, -1).fill(1, -1));
+
 /** What is written at once. */
 class Batch {
   readonly chunks: VerifiedChunk[] = [];
@@ -113,9 +115,10 @@ export class Put {
     if (this.#batch.bytes >= PUT_BATCH_BYTES) await this.#flush();
   }
 
-  /** Lets others have their turn, who would wait while a source in memory is cut: only a read of the disk does that. */
+  /** Lets others have their turn, who would wait while a source in memory is cut: a scan of the disk does that, reads of few keys do not. */
   async #rest(): Promise<void> {
-    await this.#deps.store.getMany([noteKey(new Uint8Array(ADDRESS_SIZE))]);
+    const range = { gte: noteKey(new Uint8Array(ADDRESS_SIZE)), lt: REST_END };
+    for await (const _ of this.#deps.store.scan(range, { limit: 1 })) return;
   }
 
   /** Begins to write the batch, once there is room for another. */
