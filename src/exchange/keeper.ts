@@ -363,10 +363,11 @@ export class Keeper {
     return isNearest(this.#deps.crypto, root, own, connected);
   }
 
-  /** Milliseconds until the next look at a blob that others bring: the longer, the longer nothing has come. */
+  /** Milliseconds until the next look at a blob that others bring: the longer, the longer nothing has come, but patience ends in time. */
   #wait({ idleSince }: Wanted): number {
     const waited = this.#deps.clock.monotonic() - idleSince;
-    return Math.min(KEEPER_PATIENCE_MS, Math.max(KEEPER_LOOK_MS, waited));
+    const left = waited < KEEPER_PATIENCE_MS ? KEEPER_PATIENCE_MS - waited : KEEPER_PATIENCE_MS;
+    return Math.min(left, Math.max(KEEPER_LOOK_MS, waited));
   }
 
   /** Not fetched again for a while, twice as long each time, give or take a quarter. */
