@@ -364,4 +364,22 @@ describe("requests that cannot be", () => {
     expect(delivery.data).toEqual(chunks[1]?.bytes);
     expect(await stream.receive()).toBeUndefined();
   });
+
+  test("[PS16] deliveries come in the order of the offer, one for each bit and no more", async () => {
+    await using world = memoryPullWorld();
+    const [server, raw] = [await world.open(), await world.openRaw()];
+    const chunks = chunksInBin(server.overlay, 0, 5);
+    await fill(server.storage, chunks);
+    const stream = await askRaw(
+      raw,
+      server.device,
+      CODEC_1_4_0.encodeGet({ bin: 0, start: 1n, to: 5n }),
+    );
+    const { entries } = CODEC_1_4_0.decodeOffer((await stream.receive())!);
+    await stream.send(CODEC_1_4_0.encodeWant(Uint8Array.of(0b0001_1010)));
+    const came: Uint8Array[] = [];
+    for (let frame = await stream.receive(); frame !== undefined; frame = await stream.receive())
+      came.push(CODEC_1_4_0.decodeDelivery(frame).address);
+    expect(came).toEqual([1, 3, 4].map((i) => entries[i]?.address));
+  });
 });
