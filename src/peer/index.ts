@@ -14,6 +14,7 @@ export {
   codeOf,
   type DeviceId,
   type Logger,
+  parseBlobRef,
   type UserId,
   type Value,
 } from "../base/index.ts";

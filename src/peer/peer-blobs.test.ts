@@ -2,7 +2,14 @@ import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { codeOf } from "../base/index.ts";
 import { seededRandom, tempFolder } from "../testkit/index.ts";
-import { type BlobRef, type FetchProgress, openPeer, type Peer, type PeerBlob } from "./index.ts";
+import {
+  type BlobRef,
+  type FetchProgress,
+  openPeer,
+  parseBlobRef,
+  type Peer,
+  type PeerBlob,
+} from "./index.ts";
 
 const LOOPBACK = { listen: ["/ip4/127.0.0.1/tcp/0"] };
 const BYTES = seededRandom(20_261_129).bytes(1_500_000) as Uint8Array<ArrayBuffer>;
@@ -43,6 +50,21 @@ test("[PE8] a blob has one name, whatever it is put from", async () => {
   const typed = await peer.blobs.put(new Blob([BYTES], { type: "image/png" }));
   expect(typed.ref.mediaType).toBe("image/png");
   expect((await peer.blobs.put(new Uint8Array())).ref.size).toBe(0);
+});
+
+test("[PE8] what is no BlobRef, and what gives no bytes, is a TypeError that says so", async () => {
+  await using peer = await openPeer();
+  const { ref } = await peer.blobs.put(BYTES);
+  const { blobs } = peer;
+  for (const wrong of [String(ref), JSON.parse(JSON.stringify(ref)), undefined] as never[]) {
+    expect(() => blobs.get(wrong)).toThrow(TypeError);
+    await expect(blobs.status(wrong)).rejects.toThrow("parseBlobRef");
+    await expect(blobs.fetch(wrong).next()).rejects.toThrow("parseBlobRef");
+  }
+  for (const wrong of [5, undefined, null, new ArrayBuffer(8), {}] as never[])
+    await expect(blobs.put(wrong)).rejects.toThrow("A blob is put from");
+  const again = parseBlobRef(String(ref));
+  expect(again?.equals(ref)).toBe(true);
 });
 
 test("[PE13] a budget of bytes refuses what goes over it, and keeps what is here", async () => {

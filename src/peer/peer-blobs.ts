@@ -1,5 +1,5 @@
 import { readUserFile, writeUserFile } from "#platform";
-import type { BlobRef } from "../base/index.ts";
+import { BlobRef } from "../base/index.ts";
 import type { BlobPut, BlobPutOptions, BlobRange, Blobs, BlobStatus } from "../blobs/index.ts";
 import type { FetchProgress } from "../exchange/index.ts";
 import type { Network } from "./network.ts";
@@ -71,16 +71,17 @@ export class PeerBlobs {
    * is here already is not stored again, so a put that died goes on where it was. The media type of a `Blob` is its own, unless
    * it is given.
    *
-   * @throws {RangeError} for a media type that is none; {FileError} `FILE_NOT_READ`; {ChunkError} `CHUNKS_FULL` and others; what
+   * @throws {TypeError} for what gives no bytes; {RangeError} for a media type that is none; {FileError} `FILE_NOT_READ`; {ChunkError} `CHUNKS_FULL` and others; what
    *   the source threw; the signal's reason.
    */
-  put(source: BlobSource, options: BlobPutOptions = {}): Promise<BlobPut> {
+  async put(source: BlobSource, options: BlobPutOptions = {}): Promise<BlobPut> {
     const own = source instanceof Blob && source.type !== "" ? { mediaType: source.type } : {};
     return this.#blobs.put(bytesOf(source), { ...own, ...options });
   }
 
-  /** A blob to be read. Nothing is looked up before it is. */
+  /** A blob to be read. Nothing is looked up before it is. @throws {TypeError} for what is no BlobRef. */
   get(ref: BlobRef): PeerBlob {
+    mustBeRef(ref);
     return new PeerBlob(this.#blobs, ref);
   }
 
@@ -94,6 +95,7 @@ export class PeerBlobs {
     ref: BlobRef,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<FetchProgress, void, undefined> {
+    mustBeRef(ref);
     if (await this.#blobs.isWhole(ref)) {
       const { size } = ref;
       yield { state: "done", received: size, total: size, fromLocal: size, peers: 0 };
@@ -104,7 +106,8 @@ export class PeerBlobs {
   }
 
   /** How much of a blob is here. */
-  status(ref: BlobRef): Promise<BlobStatus> {
+  async status(ref: BlobRef): Promise<BlobStatus> {
+    mustBeRef(ref);
     return this.#blobs.status(ref);
   }
 }
@@ -113,5 +116,18 @@ function bytesOf(source: BlobSource): AsyncIterable<Uint8Array> | Iterable<Uint8
   if (source instanceof Uint8Array) return [source];
   if (typeof source === "string") return readUserFile(source);
   if (source instanceof Blob) return iterableOf(source.stream());
-  return isByteStream(source) ? iterableOf(source) : source;
+  const given: unknown = source;
+  if (typeof given === "object" && given !== null) {
+    if (isByteStream(source)) return iterableOf(source);
+    if (Symbol.asyncIterator in given || Symbol.iterator in given) return source;
+  }
+  throw new TypeError(
+    "A blob is put from a Uint8Array, the path of a file, a Blob, a stream, or what yields Uint8Arrays",
+  );
+}
+
+/** The compiler sees to it, where there is one. */
+function mustBeRef(ref: unknown): void {
+  if (typeof ref === "object" && ref !== null && BlobRef.isBlobRef(ref)) return;
+  throw new TypeError("A blob is named by a BlobRef; parseBlobRef makes one of its text");
 }
