@@ -15,7 +15,7 @@ import { Notes } from "./notes.ts";
 import type { BlobSource } from "./pieces.ts";
 import { PreOrder, type PreOrderOptions } from "./pre-order.ts";
 import { type BlobPut, type BlobPutOptions, Put } from "./put.ts";
-import { type BlobRange, rangeOf, readRange } from "./read.ts";
+import { type BlobRange, isRangeHere, rangeOf, readRange } from "./read.ts";
 import { type NodeName, rootOf, VerifiedNode } from "./recipe.ts";
 import { isWhole } from "./whole.ts";
 
@@ -127,6 +127,21 @@ export class Blobs implements AsyncDisposable {
     if (root === undefined) return true;
     if (root.level === 0) return (await chunksHere(this.#deps.chunks, [root]))[0] === true;
     return await isWhole(this.#walk, root);
+  }
+
+  /**
+   * Whether what a read of this range needs is here; the rest need not be. A read may fail all the same, where a chunk is lost
+   * meanwhile or found damaged. [BL9]
+   *
+   * @throws {RangeError} when the range is not within the blob.
+   */
+  async isHere(ref: BlobRef, range: BlobRange = {}): Promise<boolean> {
+    const { start, end } = rangeOf(ref, range);
+    const root = rootOf(this.#deps.crypto, ref);
+    if (root === undefined || start === end) return true;
+    return (
+      (await this.isWhole(ref)) || (await isRangeHere(this.#deps.chunks, root, { start, end }))
+    );
   }
 
   /** How much of a blob is here. One that is not whole is walked. */

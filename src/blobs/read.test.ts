@@ -101,6 +101,12 @@ describe("read", () => {
     expect(equalBytes(beginning, LARGE.subarray(0, size))).toBe(true);
     await rejects(all(opened.blobs.read(ref)), "BLOB_NOT_HERE");
     await rejects(all(opened.blobs.read(ref, { start: size })), "BLOB_NOT_HERE");
+    const isHere = (start: number, end: number): Promise<boolean> =>
+      opened.blobs.isHere(ref, { start, end });
+    expect(await opened.blobs.isHere(ref)).toBe(false);
+    expect([await isHere(0, size), await isHere(0, size + 1)]).toEqual([true, false]);
+    expect([await isHere(size, size), await isHere(size, size + 1)]).toEqual([true, false]);
+    await expect(isHere(0, ref.size + 1)).rejects.toThrow(RangeError);
     await opened.chunks.delete(CONTENT, [ref.root]);
     await rejects(all(opened.blobs.read(ref)), "BLOB_NOT_HERE");
   });

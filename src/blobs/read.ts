@@ -1,4 +1,4 @@
-import type { BlobRef } from "../base/index.ts";
+import { type BlobRef, codeOf } from "../base/index.ts";
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import { BlobError, invalid } from "./errors.ts";
 import { READ_BATCH_BYTES, READ_BATCH_CHUNKS_MAX, READ_FIRST_BATCH_BYTES } from "./limits.ts";
@@ -119,6 +119,27 @@ async function* chunksWithin(
     if (next <= start) continue;
     if (from >= end) return;
     yield* chunksWithin(deps, { address, size, level: node.level - 1 }, from, start, end);
+  }
+}
+
+/**
+ * Whether all that a read of the range, which is not empty, needs is here: asks the index of the chunks, and reads none. [BL9]
+ *
+ * @throws {BlobError} `BLOB_INVALID`.
+ */
+export async function isRangeHere(
+  chunks: ChunkStore,
+  root: NodeName,
+  { start, end }: { start: number; end: number },
+): Promise<boolean> {
+  const deps = { chunks, onMissing: () => Promise.resolve() };
+  try {
+    for await (const batch of inBatches(chunksWithin(deps, root, 0, start, end)))
+      if ((await chunksHere(chunks, batch)).includes(false)) return false;
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "BLOB_NOT_HERE") return false;
+    throw error;
   }
 }
 

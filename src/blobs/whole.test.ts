@@ -1,4 +1,3 @@
-import { open as openFile, readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { type BlobRef, concatBytes, equalBytes, toHex } from "../base/index.ts";
 import { CONTENT, contentChunk, parentsOf } from "../chunks/index.ts";
@@ -11,7 +10,7 @@ import {
   watched,
 } from "../testkit/blobs/blobs-world.ts";
 import { blocks } from "../testkit/chunker-inputs.ts";
-import { rejects, tempFolder } from "../testkit/index.ts";
+import { damagePack, rejects, tempFolder } from "../testkit/index.ts";
 import { contentName } from "./nodes.ts";
 import { noteKey } from "./notes.ts";
 
@@ -102,7 +101,7 @@ describe("whole blobs", () => {
     const { ref } = await blobs.put([LARGE]);
     const above = await blobs.put([longer]);
     const chunk = await someChunkOf(opened, ref);
-    await damage(folder.at("chunks"), (await chunks.get(contentName(chunk))) as Uint8Array);
+    await damagePack(folder.at("chunks"), (await chunks.get(contentName(chunk))) as Uint8Array);
     await rejects(blobs.bytes(ref), "BLOB_NOT_HERE");
     // At once: the note is not believed while it is being taken back.
     const answers = await Promise.all([ref, above.ref, other.ref].map((one) => blobs.isWhole(one)));
@@ -150,7 +149,7 @@ describe("whole blobs", () => {
     const source = (async function* () {
       yield LARGE.subarray(0, 7_000_000);
       // By now it has been found here.
-      await damage(folder.at("chunks"), bytes);
+      await damagePack(folder.at("chunks"), bytes);
       expect(await chunks.get(contentName(chunk))).toBe(undefined);
       yield LARGE.subarray(7_000_000);
       yield Uint8Array.of(1);
@@ -161,16 +160,3 @@ describe("whole blobs", () => {
     expect(await blobs.isWhole(put.ref)).toBe(true);
   });
 });
-
-/** Changes one byte of these bytes where they lie in a pack. */
-async function damage(folder: string, bytes: Uint8Array): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const at = (await readFile(`${folder}/${name}`)).indexOf(bytes);
-    if (at < 0) continue;
-    const file = await openFile(`${folder}/${name}`, "r+");
-    await file.write(Uint8Array.of((bytes[100] as number) ^ 1), 0, 1, at + 100);
-    await file.close();
-    return;
-  }
-  expect.fail("the chunk lies in a pack");
-}

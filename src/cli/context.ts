@@ -1,3 +1,4 @@
+import { CodedError } from "../base/index.ts";
 import type { ApiConnection } from "../peer/index.ts";
 import type { Terminal } from "./progress.ts";
 
@@ -62,7 +63,7 @@ export async function* askBytes(
   try {
     yield* body as AsyncIterable<Uint8Array>;
   } catch (error) {
-    throw cutOff(error, options.signal);
+    throw cutOff(error, options.signal, "The download");
   }
 }
 
@@ -91,11 +92,15 @@ export async function* askLines(
   }
 }
 
-/** What an answer that stopped in the middle is told as. */
-function cutOff(error: unknown, signal: AbortSignal | undefined): Error {
+/** What an answer that stopped in the middle is told as. A peer of this process says by itself why; another has only gone. */
+function cutOff(error: unknown, signal: AbortSignal | undefined, what = "The answer"): Error {
   if (error instanceof ApiFailure) return error;
   if (signal?.aborted === true) return signal.reason as Error;
-  return new ApiFailure("LOCAL_API_UNREACHABLE", "The peer that answered has ended", 503);
+  const [code, why] =
+    error instanceof CodedError
+      ? [String(error.code), error.message]
+      : ["LOCAL_API_UNREACHABLE", "the peer has ended, or cannot read on"];
+  return new ApiFailure(code, `${what} broke off: ${why}`, 503);
 }
 
 function valueOf(line: string, status: number): unknown {

@@ -20,8 +20,8 @@ export type LocalApiErrorCode =
 
 export class LocalApiError extends CodedError<LocalApiErrorCode> {}
 
-/** Answers web requests. */
-export type FetchHandler = (request: Request) => Response | Promise<Response>;
+/** Answers web requests; `cutOff` ends the connection under an answer that has begun and cannot go on. */
+export type FetchHandler = (request: Request, cutOff: () => void) => Response | Promise<Response>;
 
 /** A server that answers at a socket. */
 export interface LocalServer {
@@ -38,7 +38,11 @@ export async function serveLocal(path: string, handler: FetchHandler): Promise<L
   if (await answers(address))
     throw new LocalApiError("LOCAL_API_IN_USE", `Cannot serve at ${path}: another process does`);
   if (platform !== "win32") await unlink(address).catch(() => {});
-  const server = createAdaptorServer({ fetch: handler }) as Server;
+  const server = createAdaptorServer({
+    fetch: (asked, { outgoing }) =>
+      // Not before what there was has been handed on, the status with it.
+      handler(asked, () => void setImmediate(() => outgoing.destroy())),
+  }) as Server;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(address, resolve);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { seededRandom } from "../testkit/index.ts";
+import { damagePack, seededRandom, tempFolder } from "../testkit/index.ts";
 import { createApi, openPeer, type Peer } from "./index.ts";
 
 const BYTES = seededRandom(20_261_127).bytes(700_000);
@@ -139,6 +139,23 @@ test("[AP7] what is not here is refused before an answer has begun, and its stat
   const size = BYTES.length;
   expect(await status(peer)).toEqual({ size, here: 0, isWhole: false, mediaType: "image/jpeg" });
   expect(await status(other)).toEqual({ size, here: size, isWhole: true, mediaType: "image/jpeg" });
+});
+
+test("[AP7] what is lost cuts a download off, and is refused before the next has begun", async () => {
+  await using folder = await tempFolder();
+  await using peer = await openPeer({ path: folder.path });
+  const { ref } = await put(peer, BYTES);
+  await damagePack(folder.at("chunks"), BYTES.subarray(-1000));
+  const answer = await get(peer, ref);
+  expect(answer.status).toBe(200);
+  await expect(answer.bytes()).rejects.toMatchObject({ code: "BLOB_NOT_HERE" });
+  for (const headers of [{}, { range: "bytes=-1" }, { range: "bytes=5-" }]) {
+    const refused = await get(peer, ref, headers);
+    expect(refused.status).toBe(404);
+    expect(await refused.json()).toMatchObject({ error: { code: "BLOB_NOT_HERE" } });
+  }
+  const part = await get(peer, ref, { range: "bytes=5-99999" });
+  expect([part.status, await part.bytes()]).toEqual([206, BYTES.slice(5, 100_000)]);
 });
 
 test("[AP8] a page that a blob holds is not run", async () => {

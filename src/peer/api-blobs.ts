@@ -2,6 +2,7 @@
 
 import type { Context, Hono } from "hono";
 import { type BlobRef, formatBlobRef, isMediaType, parseBlobRef } from "../base/index.ts";
+import { BlobError } from "../blobs/index.ts";
 import { ApiError, rangeOf } from "./api-input.ts";
 import { lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
@@ -9,6 +10,12 @@ import { iterableOf } from "./streams.ts";
 
 /** Uploads: the one route whose bodies have no limit. */
 export const UPLOADS = "/v1/blobs";
+
+/** What a server hands in with a request. */
+export interface ApiEnv {
+  /** Ends the connection, so that an answer which has begun cannot be taken for the whole. */
+  readonly cutOff?: (() => void) | undefined;
+}
 
 export function addBlobRoutes(api: Hono, peer: Peer): void {
   api.post(UPLOADS, async (c) => {
@@ -45,26 +52,43 @@ async function download(c: Context, peer: Peer): Promise<Response> {
     ...(range !== undefined && { "content-range": `bytes ${start}-${end - 1}/${ref.size}` }),
   };
   const status = range === undefined ? 200 : 206;
-  const bytes = await begun(peer.blobs.get(ref).stream({ start, end, signal: c.req.raw.signal }));
+  const blob = peer.blobs.get(ref);
+  if (!(await blob.isHere({ start, end })))
+    throw new BlobError("BLOB_NOT_HERE", "Cannot read blob: not all of it is here");
+  const stream = blob.stream({ start, end, signal: c.req.raw.signal });
+  const bytes = await begun(stream, (c.env as ApiEnv | undefined)?.cutOff);
   if (c.req.method !== "HEAD") return c.body(bytes, status, headers);
   await bytes.cancel();
   return c.body(null, status, headers);
 }
 
-/** The same bytes once the first of them are here: what is not there is refused before the answer has begun. */
-async function begun(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+/**
+ * The same bytes once the first of them are here: what cannot be read is refused before the answer has begun. What fails later
+ * is cut off, or fails its reader where nothing lies between.
+ */
+async function begun(
+  stream: ReadableStream<Uint8Array>,
+  cutOff: (() => void) | undefined,
+): Promise<ReadableStream<Uint8Array>> {
   const reader = stream.getReader();
   let next: ReturnType<typeof reader.read> | undefined = reader.read();
   await next;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await (next ?? reader.read());
-        next = undefined;
-        if (done) controller.close();
-        else controller.enqueue(value);
+        try {
+          const { done, value } = await (next ?? reader.read());
+          next = undefined;
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          if (cutOff === undefined) throw error;
+          // Its reader is told by the cut; the server would write the failure, with its stack, on our standard error.
+          cutOff();
+        }
       },
-      cancel: (reason) => reader.cancel(reason),
+      // One that has failed has nothing left to be told.
+      cancel: (reason) => reader.cancel(reason).catch(() => {}),
     },
     { highWaterMark: 0 },
   );

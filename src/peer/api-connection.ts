@@ -7,6 +7,7 @@ import {
   serveLocal,
 } from "#platform";
 import { createApi } from "./api.ts";
+import type { ApiEnv } from "./api-blobs.ts";
 import { openPeer, type PeerOptions } from "./open-peer.ts";
 import type { Peer } from "./peer.ts";
 import { streamOf } from "./streams.ts";
@@ -22,7 +23,9 @@ export interface ApiConnection extends AsyncDisposable {
 /** Serves a peer's local API at the socket in its folder. @throws {LocalApiError} */
 export function serveApi(peer: Peer, path: string): Promise<LocalServer> {
   const api = createApi(peer);
-  return serveLocal(folderPaths(path).socketPath, (request) => api.fetch(request));
+  return serveLocal(folderPaths(path).socketPath, (request, cutOff) =>
+    api.fetch(request, { cutOff } satisfies ApiEnv),
+  );
 }
 
 /** The peer of a folder: the one that is running, or else opened here for as long as the connection lasts. @throws as `openPeer`. */

@@ -32,6 +32,11 @@ export class PeerBlob {
     this.ref = ref;
   }
 
+  /** Whether a range of it, default all, is on this device. @throws {RangeError} when it is no range of the blob. */
+  isHere(range: BlobRange = {}): Promise<boolean> {
+    return this.#blobs.isHere(this.ref, range);
+  }
+
   /** All of it, in memory. @throws {BlobError} `BLOB_NOT_HERE`; {RangeError} when it is over `BLOB_BYTES_AT_ONCE_MAX`. */
   bytes(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
     return this.#blobs.bytes(this.ref, options);

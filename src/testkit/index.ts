@@ -80,4 +80,5 @@ export {
   VERSIONED,
   versioned,
 } from "./chunks/chunk-world.ts";
+export { damagePack } from "./chunks/damage-pack.ts";
 export { chunksOfPut, FILL_BYTES, putsIn, readAll } from "./chunks/chunk-puts.ts";

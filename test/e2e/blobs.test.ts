@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { seededRandom, tempFolder } from "../../src/testkit/index.ts";
+import { damagePack, seededRandom, tempFolder } from "../../src/testkit/index.ts";
 import {
   type Ended,
   rookery,
@@ -102,6 +103,40 @@ test("[CL13] what is not here ends with 3, what cannot be read or written with 1
   expect(unwritten).toMatchObject({ code: 1, out: "" });
   expect(unwritten.err).toMatch(/^FILE_NOT_WRITTEN: /);
 });
+
+test.for(["alone", "served"])(
+  "[CL13] a blob of which a part is lost breaks off, and is not here after that (%s)",
+  async (how) => {
+    await using temp = await tempFolder();
+    const path = temp.at("peer");
+    const bytes = seededRandom(20_261_133).bytes(12_000_000);
+    const put = await rookeryFed({ args: ["--path", path, "blob", "put", "-"], input: bytes });
+    const ref = put.bytes.toString().trim();
+    await damagePack(join(path, "chunks"), bytes.subarray(-1000));
+    await using served = how === "served" ? await serve(path, "ada") : undefined;
+    let told = "";
+    served?.child.stderr?.setEncoding("utf8").on("data", (text: string) => (told += text));
+    const get = ["--path", path, "blob", "get", ref];
+    const broken = await rookeryFed({ args: get });
+    expect(broken.code).toBe(1);
+    expect(broken.err).toMatch(
+      /^(LOCAL_API_UNREACHABLE|BLOB_NOT_HERE): The download broke off: .*\n$/,
+    );
+    expect(broken.bytes.length).toBeLessThan(bytes.length);
+    for (const range of [[], ["--start", "11999999"]]) {
+      const refused = await rookeryFed({ args: [...get, ...range] });
+      expect([refused.code, refused.bytes.length]).toEqual([3, 0]);
+      expect(refused.err).toBe(`Not here, or not all of it: ${ref}. blob fetch gets it\n`);
+    }
+    const part = await rookeryFed({ args: [...get, "--end", "5000000"] });
+    expect([part.code, part.bytes.equals(bytes.subarray(0, 5_000_000))]).toEqual([0, true]);
+    served?.child.kill("SIGTERM");
+    await served?.ended;
+    // The peer's log says what was lost; a stack would say nothing more.
+    if (how === "served") expect(told).toMatch(/^error chunks\.lost /);
+    expect(told).not.toMatch(/^\s+at /m);
+  },
+);
 
 test("[CL15] what is no reference, range or media type is a wrong command line", async () => {
   await using temp = await tempFolder();
