@@ -9,6 +9,9 @@ import { collectionTarget, parseRowKeyPath } from "./paths.ts";
 import { ProgressBar, sizeText } from "./progress.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
+/** Milliseconds that a fetch is pending before it says so: who has it may only be on the way. */
+const WAITING_SAID_MS = 5_000;
+
 export interface BlobPutFlags {
   readonly type?: string | undefined;
   readonly row?: string | undefined;
@@ -35,12 +38,17 @@ export async function putBlob(
   const source = isPiped ? context.input() : readUserFile(file);
   const total = isPiped ? undefined : await sizeOfUserFile(file);
   await using api = await context.connect();
-  const put = (await ask(api, "/v1/blobs", {
+  const asked = ask(api, "/v1/blobs", {
     method: "POST",
     body: withBar(context, "put", source, total),
     ...(mediaType !== undefined && { headers: { "content-type": mediaType } }),
     signal: context.signal,
-  })) as BlobPutLine;
+  });
+  const put = (await unlessEnded(context, asked)) as BlobPutLine | undefined;
+  if (put === undefined) {
+    context.say("Not all of it is stored yet. Another put of the same bytes goes on from there");
+    return EXIT.failed;
+  }
   if (path !== undefined) {
     const name = isPiped ? {} : { name: basename(file) };
     await ask(api, collectionTarget(path, "row", { key: path.key }), {
@@ -55,6 +63,16 @@ export async function putBlob(
   context.print(put.ref);
   context.say(`${sizeText(put.size)}, of which ${sizeText(put.newBytes)} are new here`);
   return EXIT.ok;
+}
+
+/** What was answered; `undefined` when the command was ended before. */
+async function unlessEnded({ signal }: CommandContext, asked: Promise<unknown>): Promise<unknown> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** The same bytes, with a bar that follows them. */
@@ -89,6 +107,7 @@ export async function getBlob(
   text: string,
   flags: BlobGetFlags,
 ): Promise<number> {
+  const output = flags.output === "-" ? undefined : flags.output;
   const ref = refOf(text);
   const start = positionOf("--start", flags.start) ?? 0;
   const end = Math.min(positionOf("--end", flags.end) ?? ref.size, ref.size);
@@ -97,13 +116,9 @@ export async function getBlob(
   await using api = await context.connect();
   const bytes = rangeOf(context, api, text, { start, end, size: ref.size });
   try {
-    const length = await writeOut(
-      context,
-      flags.output,
-      withBar(context, "get", bytes, end - start),
-    );
-    if (flags.output !== undefined && context.json)
-      context.print(JSON.stringify({ ref: text, output: flags.output, bytes: length }));
+    const length = await writeOut(context, output, withBar(context, "get", bytes, end - start));
+    if (output !== undefined && context.json)
+      context.print(JSON.stringify({ ref: text, output, bytes: length }));
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ApiFailure) || error.status !== 404) throw error;
@@ -166,10 +181,15 @@ export async function fetchBlob(context: CommandContext, text: string): Promise<
   refOf(text);
   await using api = await context.connect();
   const bar = new ProgressBar(context.terminal, "fetch");
+  using notice = new WaitingNotice(() => {
+    bar.end();
+    context.say("Nobody who is connected has it, or may give it to us; still waiting");
+  });
   let last: FetchLine | undefined;
   try {
     for await (const line of askLines(api, blobTarget(text, "/fetch"), context.signal, "POST")) {
       last = line as FetchLine;
+      notice.update(last.state);
       if (context.json) context.print(JSON.stringify(last));
       const { received, total, state, peers } = last;
       bar.update(received, total, `${state}, ${peers} peers`);
@@ -186,6 +206,31 @@ export async function fetchBlob(context: CommandContext, text: string): Promise<
       `done\t${last.total}\t${last.received - last.fromLocal} fetched\t${last.fromLocal} were here`,
     );
   return EXIT.ok;
+}
+
+/** Says once that a fetch has been pending for a while. */
+class WaitingNotice implements Disposable {
+  readonly #say: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isSaid = false;
+
+  constructor(say: () => void) {
+    this.#say = say;
+  }
+
+  update(state: FetchLine["state"]): void {
+    if (state !== "pending") this[Symbol.dispose]();
+    else if (!this.#isSaid)
+      this.#timer ??= setTimeout(() => {
+        this.#isSaid = true;
+        this.#say();
+      }, WAITING_SAID_MS);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
 }
 
 interface StatusLine {

@@ -1,6 +1,7 @@
 /** The command line's entry: reads arguments, hands out the context, ends with the command's exit code. */
 
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { CommanderError } from "@commander-js/extra-typings";
 import { codeOf, connectToApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
@@ -60,6 +61,13 @@ function shown(line: string): string {
   }
   return text;
 }
+
+/** That of the package: its package.json lies two folders up, from source and as built. */
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
+
 /** What went wrong, in one line with its code. */
 function report(error: unknown): number {
   // Commander has printed its own already.
@@ -79,10 +87,12 @@ function report(error: unknown): number {
   return EXIT.failed;
 }
 
-// Whoever read our output has gone: there is nothing left to do, and nothing to complain of.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read our output has gone: there is nothing left to do, and nothing to complain of.
   if (error.code === "EPIPE") process.exit(EXIT.ok);
-  throw error;
+  const why = `the system refused (${error.code ?? "no code"})`;
+  process.stderr.write(`FILE_NOT_WRITTEN: Cannot write to standard output: ${why}\n`);
+  process.exit(EXIT.failed);
 });
 // A watch without a network waits for promises only, which keep no process alive.
 const alive = setInterval(() => {}, 2 ** 30);
@@ -94,6 +104,7 @@ try {
     end: (code) => {
       exitCode = code;
     },
+    version: packageVersion(),
     defaultPath: process.env["ROOKERY_PATH"] ?? "./data",
   }).parseAsync(process.argv);
 } catch (error) {

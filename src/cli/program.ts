@@ -16,6 +16,7 @@ export interface ProgramWorld {
   context(flags: GlobalFlags): CommandContext;
   /** Takes what a command ends with. */
   end(code: number): void;
+  readonly version: string;
   readonly defaultPath: string;
 }
 
@@ -30,6 +31,7 @@ export type GlobalFlags = {
 export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
   const program = new Command("rookery")
     .description("A local-first database that synchronises peer to peer, rows and files alike")
+    .version(world.version, "--version", "print the version of this package")
     .option("--path <folder>", "the peer's folder", world.defaultPath)
     .option("--json", "data as JSON")
     .option("--stdin", "end when standard input ends: for processes that start this one")
@@ -121,7 +123,7 @@ function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .command("get")
     .description("print a blob's bytes")
     .argument("<ref>", "blob:…")
-    .option("--output <file>", "into a file, there whole or not at all")
+    .option("--output <file>", "into a file, there whole or not at all; - is standard output")
     .option("--start <byte>", "first byte")
     .option("--end <byte>", "byte before which it ends")
     .action((ref, flags) => run((context) => getBlob(context, ref, flags)));

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { platform } from "node:process";
+import type { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { damagePack, seededRandom, tempFolder } from "../../src/testkit/index.ts";
 import {
@@ -7,6 +10,7 @@ import {
   rookery,
   rookeryFed,
   rookeryInTerminal,
+  rookeryInto,
   type Running,
   runRookery,
   serve,
@@ -43,6 +47,9 @@ test.for(["alone", "served"])(
       args: ["--path", path, "blob", "get", ref, "--start", "10", "--end", "10"],
     });
     expect([none.code, none.bytes.length]).toEqual([0, 0]);
+    const args = ["--path", path, "--json", "blob", "get", ref, "--output", "-"];
+    const shown = await rookeryFed({ args });
+    expect([shown.code, shown.bytes.equals(BYTES)]).toEqual([0, true]);
     const copy = temp.at("copy.jpg");
     await writeFile(copy, "old");
     const saved = await rookery("--path", path, "--json", "blob", "get", ref, "--output", copy);
@@ -114,8 +121,6 @@ test.for(["alone", "served"])(
     const ref = put.bytes.toString().trim();
     await damagePack(join(path, "chunks"), bytes.subarray(-1000));
     await using served = how === "served" ? await serve(path, "ada") : undefined;
-    let told = "";
-    served?.child.stderr?.setEncoding("utf8").on("data", (text: string) => (told += text));
     const get = ["--path", path, "blob", "get", ref];
     const broken = await rookeryFed({ args: get });
     expect(broken.code).toBe(1);
@@ -133,10 +138,24 @@ test.for(["alone", "served"])(
     served?.child.kill("SIGTERM");
     await served?.ended;
     // The peer's log says what was lost; a stack would say nothing more.
+    const told = served?.said() ?? "";
     if (how === "served") expect(told).toMatch(/^error chunks\.lost /);
     expect(told).not.toMatch(/^\s+at /m);
   },
 );
+
+test("[CL2] [CL13] standard output that cannot be written is told in a line", async ({ skip }) => {
+  skip(platform !== "linux", "no device is always full here");
+  await using temp = await tempFolder();
+  const path = temp.at("peer");
+  const put = await rookeryFed({ args: ["--path", path, "blob", "put", "-"], input: BYTES });
+  const ref = put.bytes.toString().trim();
+  for (const args of [["status"], ["blob", "get", ref], ["--version"]])
+    expect(await rookeryInto("/dev/full", "--path", path, ...args), args.join(" ")).toEqual({
+      code: 1,
+      err: "FILE_NOT_WRITTEN: Cannot write to standard output: the system refused (ENOSPC)\n",
+    });
+});
 
 test("[CL15] what is no reference, range or media type is a wrong command line", async () => {
   await using temp = await tempFolder();
@@ -295,8 +314,14 @@ test("[CL13] a fetch that nobody can answer waits, and ends with the command", a
   const ref = put.bytes.toString().trim();
   await using fetching = runRookery("--path", path, "--json", "blob", "fetch", ref);
   expect(JSON.parse((await fetching.line()) ?? "")).toMatchObject({ received: 0, peers: 0 });
+  const waiting = "Nobody who is connected has it, or may give it to us; still waiting\n";
+  while (fetching.said() !== waiting) await once(fetching.child.stderr as Readable, "data");
   fetching.child.kill("SIGTERM");
   expect(await fetching.ended).toBe(1);
+  // Once, however long it waits.
+  expect(fetching.said()).toBe(
+    `${waiting}Not all of it is here yet. Another fetch goes on from there\n`,
+  );
 });
 
 test("[CL13] a put that is ended says so in a line, and the next one goes on from there", async () => {
@@ -312,6 +337,9 @@ test("[CL13] a put that is ended says so in a line, and the next one goes on fro
   }
   putting.child.kill("SIGINT");
   expect(await putting.ended).toBe(1);
+  expect(putting.said()).toBe(
+    "Not all of it is stored yet. Another put of the same bytes goes on from there\n",
+  );
   const again = await rookeryFed({
     args: ["--path", path, "--json", "blob", "put", "-"],
     input: bytes,

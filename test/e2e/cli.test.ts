@@ -1,4 +1,4 @@
-import { chmod, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -61,6 +61,15 @@ test("[CL2] a wrong command line ends with 2, what failed with 1 and a code on s
   );
   expect(badTicket).toMatchObject({ code: 1, out: "" });
   expect(badTicket.err).toMatch(/^ACCESS_TICKET_INVALID: /);
+});
+
+test("[CL17] the version is that of the package, and needs no folder", async () => {
+  await using temp = await tempFolder();
+  const text = await readFile(new URL("../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(text) as { version: string };
+  const ended = await rookery("--path", temp.at("a"), "--version");
+  expect(ended).toEqual({ code: 0, out: `${version}\n`, err: "" });
+  expect(await readdir(temp.path)).toEqual([]);
 });
 
 test("[CL3] two served peers share a group by the command line alone", async () => {

@@ -1,6 +1,7 @@
 /** Runs the command line in a process of its own, from source. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -51,6 +52,19 @@ export function rookeryFed({
   );
 }
 
+/** Runs to its end with its standard output going to a file or device; its standard error. */
+export async function rookeryInto(
+  path: string,
+  ...args: readonly string[]
+): Promise<{ readonly code: number | null; readonly err: string }> {
+  await using file = await open(path, "w");
+  const child = start(args, {}, file.fd);
+  let err = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (err += text));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, err };
+}
+
 /** Runs to its end in a terminal of its own; all that it shows there. `undefined` where no terminal can be made. */
 export async function rookeryInTerminal(
   env: Readonly<Record<string, string>>,
@@ -76,12 +90,15 @@ export async function rookeryInTerminal(
 export interface Running extends AsyncDisposable {
   readonly child: ChildProcess;
   readonly ended: Promise<number | null>;
+  /** What it has said on standard error by now. */
+  said(): string;
   line(): Promise<string | undefined>;
 }
 
 export function runRookery(...args: readonly string[]): Running {
   const child = start(args);
-  child.stderr?.resume();
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[
     Symbol.asyncIterator
@@ -89,6 +106,7 @@ export function runRookery(...args: readonly string[]): Running {
   return {
     child,
     ended,
+    said: () => said,
     line: async () => {
       const next = await lines.next();
       return next.done === true ? undefined : next.value;
@@ -122,9 +140,13 @@ export async function serve(
   return running;
 }
 
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess {
+function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  stdout: "pipe" | number = "pipe",
+): ChildProcess {
   return spawn(process.execPath, ["--conditions=rookery-source", ENTRY, ...args], {
-    stdio: ["pipe", "pipe", "pipe"],
+    stdio: ["pipe", stdout, "pipe"],
     env: { ...process.env, ...env },
   });
 }
