@@ -29,7 +29,22 @@ const whole = (name: string): readonly string[] => [name, `${name}/**`];
 /** `node:*` alone does not match `node:fs/promises`. */
 export const NODE_BUILTINS: readonly string[] = ["node:*", "node:*/**"];
 
-const BELOW_SYNC = ["base", "wire", "store", "net", "access", "history", "db", "chunks", "blobs"];
+const BELOW_SYNC = [
+  "base",
+  "wire",
+  "store",
+  "net",
+  "access",
+  "records",
+  "history",
+  "deltas",
+  "time",
+  "conflicts",
+  "db",
+  "doctor",
+  "chunks",
+  "blobs",
+];
 const BELOW_PEER = [...BELOW_SYNC, "sync", "exchange", "pullsync", "swarm"];
 
 /** Bottom up. Folders that do not exist yet are here already: the drawing is one. */
@@ -57,8 +72,14 @@ export const LAYERS: readonly Layer[] = [
   { folder: "chunks", imports: ["base", "wire", "store"], packages: [], platform: "neutral" },
   { folder: "access", imports: ["base", "wire", "store"], packages: [], platform: "neutral" },
   {
+    folder: "records",
+    imports: ["base", "wire", "store", "access"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
     folder: "history",
-    imports: ["base", "wire", "store", "access", "chunks"],
+    imports: ["base", "wire", "store", "access", "records", "chunks"],
     packages: [],
     platform: "neutral",
   },
@@ -69,11 +90,31 @@ export const LAYERS: readonly Layer[] = [
     platform: "neutral",
   },
   {
-    folder: "db",
-    imports: ["base", "store", "access", "history", "chunks", "blobs"],
+    folder: "conflicts",
+    imports: ["base", "wire", "access"],
+    // Documents that merge: optional peers, loaded when an application registers them.
+    packages: ["yjs", ...whole("@automerge/automerge")],
+    platform: "neutral",
+  },
+  {
+    folder: "doctor",
+    imports: ["base", "wire", "store", "access", "records", "history", "chunks"],
     packages: [],
     platform: "neutral",
   },
+  {
+    folder: "db",
+    imports: ["base", "store", "access", "history", "conflicts", "chunks", "blobs"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "deltas",
+    imports: ["base", "wire", "net", "access", "history"],
+    packages: [],
+    platform: "neutral",
+  },
+  { folder: "time", imports: ["base", "wire", "store"], packages: [], platform: "neutral" },
   { folder: "sync", imports: BELOW_SYNC, packages: [], platform: "neutral" },
   {
     folder: "exchange",
@@ -95,7 +136,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: "node",
-    imports: ["base", "store", "net", "chunks"],
+    imports: ["base", "store", "net", "chunks", "time"],
     packages: [
       ...NODE_BUILTINS,
       "abstract-level",
@@ -111,7 +152,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: "browser",
-    imports: ["base", "store", "net", "chunks"],
+    imports: ["base", "store", "net", "chunks", "time"],
     packages: [
       "abstract-level",
       "libp2p",

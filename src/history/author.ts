@@ -31,15 +31,29 @@ import {
   scopeToWire,
 } from "../wire/index.ts";
 import { mayWriteRow } from "./authority.ts";
-import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
-import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
-import { HistoryError } from "./errors.ts";
+import {
+  type ControlDot,
+  controlEntry,
+  controlRecord,
+  commitDigest,
+  controlIdBytes,
+  opDigest,
+  opsRoot,
+  partDigest,
+  HistoryError,
+  encodeHeld,
+  type HeldOp,
+  indexedContext,
+  SALT_SIZE,
+  type Context,
+  contextOf,
+  type LogNumber,
+  type Row,
+  type Version,
+} from "../records/index.ts";
 import { HINT_BYTES_MAX, PART_LOGS_MAX, PART_REFS_MAX } from "./limits.ts";
-import { encodeHeld, type HeldOp, indexedContext } from "./part.ts";
-import { SALT_SIZE } from "./records.ts";
 import { ownLogKey } from "./state.ts";
 import type { RowName, StagedScope, Turn, TurnDeps } from "./turn.ts";
-import { type Context, contextOf, type LogNumber, type Row, type Version } from "./version.ts";
 
 /** Who signs on this device. */
 export interface Identity {

@@ -2,12 +2,9 @@
 
 import { equalBytes, generationIn, type ScopeKey, scopeKeyOf } from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
-import { commitDigest } from "./digest.ts";
-import { HistoryError } from "./errors.ts";
-import { commitKey } from "./keys.ts";
+import { commitDigest, HistoryError, commitKey, readRecord } from "../records/index.ts";
 import type { PreparedPart } from "./prepare.ts";
 import type { Delivery, ReceiveDeps } from "./receive.ts";
-import { readRecord } from "./records.ts";
 import type { Turn } from "./turn.ts";
 
 /** A delivery as two. */

@@ -14,7 +14,7 @@ import { FakeClock } from "../testkit/fake-clock.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
 import { FaultyMedium, fullDiskError } from "../testkit/store/store-faults.ts";
 import { type Change, ROW_SPACE, type RowWrite, type WriteRequest, type Written } from "./index.ts";
-import { changeRange, commitRange } from "./keys.ts";
+import { changeRange, commitRange } from "../records/index.ts";
 
 const DATABASE = "notes";
 const value = (text: string): Uint8Array => Uint8Array.of(0x60 + text.length, ...utf8(text));

@@ -11,8 +11,8 @@ import {
 import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import type { Identity } from "./author.ts";
-import { Interner } from "./interner.ts";
 import {
+  Interner,
   changeRange,
   commitKey,
   isEmptyRange,
@@ -20,21 +20,23 @@ import {
   rowKey,
   rowRange,
   sequenceOf,
-} from "./keys.ts";
-import { createDatabase, loadDatabases } from "./open.ts";
-import { type CommitPart, decodeHeld } from "./part.ts";
-import { type PreparedPart, preparePart } from "./prepare.ts";
-import type { Delivery, Receipt } from "./receive.ts";
-import {
+  type CommitPart,
+  decodeHeld,
   type ChangeRecord,
   decodeChange,
   decodeRow,
   type PartName,
   readRecord,
-} from "./records.ts";
+  ABSENT_ROW,
+  type LogNumber,
+  type Row,
+  HistoryError,
+} from "../records/index.ts";
+import { createDatabase, loadDatabases } from "./open.ts";
+import { type PreparedPart, preparePart } from "./prepare.ts";
+import type { Delivery, Receipt } from "./receive.ts";
 import { partsAbove, type ServedPart } from "./serve.ts";
 import type { DatabaseState, ScopeState } from "./state.ts";
-import { ABSENT_ROW, type LogNumber, type Row } from "./version.ts";
 import {
   closedError,
   type WriteOutcome,
@@ -42,7 +44,6 @@ import {
   type WriteRequest,
   type Written,
 } from "./writer.ts";
-import { HistoryError } from "./errors.ts";
 import { randomIncarnation } from "./incarnation.ts";
 
 export interface HistoryDeps {

@@ -26,7 +26,7 @@ import {
   scopeToWire,
   type WireOp,
 } from "../wire/index.ts";
-import { commitDigest, elideOps, opDigest, opsRoot, partDigest } from "./digest.ts";
+import { commitDigest, elideOps, opDigest, opsRoot, partDigest } from "../records/index.ts";
 import { type CommitPart, type Delivery, type Receipt, ROW_SPACE } from "./index.ts";
 
 const DATABASE = "notes";

@@ -9,14 +9,21 @@
 
 export type { Draft, Identity, RowWrite } from "./author.ts";
 export { ROW_SPACE } from "./authority.ts";
-export { HistoryError, type HistoryErrorCode } from "./errors.ts";
+export {
+  HistoryError,
+  type HistoryErrorCode,
+  type CommitPart,
+  partSize,
+  type PartName,
+  type Context,
+  type LogNumber,
+  type Row,
+  type Version,
+} from "../records/index.ts";
 export { type Change, History, type HistoryDeps, type RowRange } from "./history.ts";
-export { type CommitPart, partSize } from "./part.ts";
 export type { PreparedPart } from "./prepare.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
-export type { PartName } from "./records.ts";
 export type { ServedPart } from "./serve.ts";
 export type { ScopeState } from "./state.ts";
 export type { RowName, SeenRef } from "./turn.ts";
-export type { Context, LogNumber, Row, Version } from "./version.ts";
 export type { RowRead, WriteOutcome, WriteRequest, Written } from "./writer.ts";

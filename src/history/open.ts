@@ -3,23 +3,21 @@
 import { type ControlEntry, ControlLog } from "../access/index.ts";
 import { type Clock, HybridClock, scopeKeyOf } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
-import { storedControl } from "./control-place.ts";
-import type { Interner } from "./interner.ts";
 import {
+  storedControl,
+  type Interner,
   changeRange,
   controlRange,
   type DatabaseNumber,
   ownKey,
   scopeStateKey,
   sequenceOf,
-} from "./keys.ts";
-import {
   decodeControlRecord,
   decodeOwnLog,
   decodeScopeRecord,
   type OwnLog,
   readRecord,
-} from "./records.ts";
+} from "../records/index.ts";
 import { DatabaseState, ScopeState } from "./state.ts";
 
 export interface LoadDeps {

@@ -26,10 +26,16 @@ import {
   type WireOp,
 } from "../wire/index.ts";
 import { hasSpace } from "./authority.ts";
-import { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest } from "./digest.ts";
-import { HistoryError } from "./errors.ts";
+import {
+  commitDigest,
+  controlIdBytes,
+  opDigest,
+  opsRoot,
+  partDigest,
+  HistoryError,
+  type CommitPart,
+} from "../records/index.ts";
 import { PART_REFS_MAX } from "./limits.ts";
-import type { CommitPart } from "./part.ts";
 import type { RowName } from "./turn.ts";
 
 /** A row op of a peer, checked in itself. */

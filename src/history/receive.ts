@@ -19,13 +19,17 @@ import {
 } from "../base/index.ts";
 import { encodeStoredCommit } from "../wire/index.ts";
 import type { Identity } from "./author.ts";
-import { type ControlDot, controlEntry, controlRecord } from "./control-place.ts";
+import {
+  type ControlDot,
+  controlEntry,
+  controlRecord,
+  HistoryError,
+  encodeHeld,
+} from "../records/index.ts";
 import { mayWriteRow } from "./authority.ts";
-import { HistoryError } from "./errors.ts";
 import { withoutDuplicates } from "./fresh-parts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
-import { encodeHeld } from "./part.ts";
 import type { PreparedControl, PreparedPart, PreparedRow } from "./prepare.ts";
 import { ownLogKey } from "./state.ts";
 import type { StagedScope, Turn, TurnDeps } from "./turn.ts";

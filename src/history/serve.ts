@@ -13,15 +13,27 @@ import {
   logFromWire,
   PartHeaderSchema,
 } from "../wire/index.ts";
-import { controlIdBytes } from "./digest.ts";
-import { HistoryError } from "./errors.ts";
-import { commitRange, controlKey, oldKey, rowKey } from "./keys.ts";
+import {
+  controlIdBytes,
+  HistoryError,
+  commitRange,
+  controlKey,
+  oldKey,
+  rowKey,
+  type CommitPart,
+  decodeHeld,
+  type HeldOp,
+  indexedContext,
+  decodeControlRecord,
+  decodeRow,
+  decodeVersion,
+  readRecord,
+  type LogNumber,
+  type Version,
+} from "../records/index.ts";
 import { READ_ROWS_MAX } from "./limits.ts";
-import { type CommitPart, decodeHeld, type HeldOp, indexedContext } from "./part.ts";
-import { decodeControlRecord, decodeRow, decodeVersion, readRecord } from "./records.ts";
 import type { ScopeState } from "./state.ts";
 import type { TurnDeps } from "./turn.ts";
-import type { LogNumber, Version } from "./version.ts";
 
 /** A part with its place, as a peer is sent it. */
 export interface ServedPart {

@@ -9,10 +9,7 @@ import {
   Sum256,
 } from "../base/index.ts";
 import { type AccessState, ControlLog } from "../access/index.ts";
-import type { Interner } from "./interner.ts";
-import type { DatabaseNumber, ScopeNumber } from "./keys.ts";
-import type { OwnLog } from "./records.ts";
-import type { LogNumber } from "./version.ts";
+import type { Interner, DatabaseNumber, ScopeNumber, OwnLog, LogNumber } from "../records/index.ts";
 
 /**
  * What is in memory of one scope. Changed only when a store write has become durable, so whatever is read here may be

@@ -11,12 +11,17 @@ import {
 } from "../base/index.ts";
 import { rowEdge } from "../chunks/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
-import type { Interner } from "./interner.ts";
-import type { ScopeNumber } from "./keys.ts";
-import { changeKey, commitKey, controlKey, oldKey, ownKey, rowKey, scopeStateKey } from "./keys.ts";
-import { HistoryError } from "./errors.ts";
-import { READ_ROWS_MAX, TURN_REFS_MAX } from "./limits.ts";
 import {
+  type Interner,
+  type ScopeNumber,
+  changeKey,
+  commitKey,
+  controlKey,
+  oldKey,
+  ownKey,
+  rowKey,
+  scopeStateKey,
+  HistoryError,
   type ControlRecord,
   decodeRow,
   encodeChange,
@@ -28,9 +33,14 @@ import {
   type OwnLog,
   type PartName,
   readRecord,
-} from "./records.ts";
+  ABSENT_ROW,
+  type LogNumber,
+  mergeVersion,
+  type Row,
+  type Version,
+} from "../records/index.ts";
+import { READ_ROWS_MAX, TURN_REFS_MAX } from "./limits.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
-import { ABSENT_ROW, type LogNumber, mergeVersion, type Row, type Version } from "./version.ts";
 
 /** A row within its scope: its space, its key as bytes and as text. */
 export interface RowName {

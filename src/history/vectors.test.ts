@@ -22,9 +22,14 @@ import {
   PartHeaderSchema,
   scopeToWire,
 } from "../wire/index.ts";
-import { commitDigest, controlIdBytes, elideOps, opDigest, opsRoot, partDigest } from "./digest.ts";
-import { Interner } from "./interner.ts";
 import {
+  commitDigest,
+  controlIdBytes,
+  elideOps,
+  opDigest,
+  opsRoot,
+  partDigest,
+  Interner,
   changeKey,
   commitKey,
   controlKey,
@@ -33,9 +38,8 @@ import {
   ownKey,
   rowKey,
   scopeStateKey,
-} from "./keys.ts";
-import { decodeHeld, encodeHeld } from "./part.ts";
-import {
+  decodeHeld,
+  encodeHeld,
   decodeChange,
   decodeControlRecord,
   decodeOwnLog,
@@ -48,9 +52,9 @@ import {
   encodeRow,
   encodeScopeRecord,
   encodeVersion,
-} from "./records.ts";
+  type Version,
+} from "../records/index.ts";
 import { headDigest } from "./turn.ts";
-import type { Version } from "./version.ts";
 
 const crypto = nodeCrypto();
 const filled = (value: number, size = 32): Uint8Array => new Uint8Array(size).fill(value);

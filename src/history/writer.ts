@@ -1,9 +1,16 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
 import { codeOf, assert, type Clock, scopeKeyOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
-import { HistoryError } from "./errors.ts";
+import {
+  HistoryError,
+  changeRange,
+  sequenceOf,
+  decodeChange,
+  type PartName,
+  readRecord,
+  type Row,
+} from "../records/index.ts";
 import { halvesOf } from "./fresh-parts.ts";
-import { changeRange, sequenceOf } from "./keys.ts";
 import {
   DELIVERY_READ_BYTES_MAX,
   TURN_OPS_MAX,
@@ -12,10 +19,8 @@ import {
 } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
-import { decodeChange, type PartName, readRecord } from "./records.ts";
 import type { DatabaseState } from "./state.ts";
 import { type RowName, type SeenRef, Turn } from "./turn.ts";
-import type { Row } from "./version.ts";
 
 /** A row as a batch has read it: its heads then. */
 export interface RowRead {

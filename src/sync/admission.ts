@@ -16,6 +16,7 @@ import {
   type VerifiedOp,
   specFromWire,
   specToWire,
+  controlIdBytes,
 } from "../access/index.ts";
 import {
   type Clock,
@@ -36,12 +37,10 @@ import {
   scopeFromWire,
   scopeToWire,
 } from "../wire/index.ts";
-import { controlIdBytes } from "../access/index.ts";
 import type { CallClient } from "./calls.ts";
-import { SyncError } from "./errors.ts";
+import { SyncError, claimFromWire, claimToWire } from "../deltas/index.ts";
 import type { Groups, JoinedGroup } from "./groups.ts";
 import { type DeviceType, type Member, memberRow, readMember } from "./members.ts";
-import { claimFromWire, claimToWire } from "./page.ts";
 
 export interface AdmissionDeps {
   readonly history: History;

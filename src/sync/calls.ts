@@ -2,8 +2,7 @@
  * The call stream: requests by number, answered in any order. One is opened by each side for its own calls.
  */
 
-import type { Clock, Random } from "../base/index.ts";
-import { codeOf } from "../base/index.ts";
+import { type Clock, type Random, codeOf } from "../base/index.ts";
 import { type Connection, FramedStream, type Stream } from "../net/index.ts";
 import {
   type CallRequest,
@@ -15,10 +14,8 @@ import {
   encode,
   type MessageInitShape,
 } from "../wire/index.ts";
-import { refusalError, SyncError } from "./errors.ts";
-import { isCallFault, isPeerFault } from "./fault.ts";
+import { refusalError, SyncError, isCallFault, isPeerFault, inTime } from "../deltas/index.ts";
 import { CALL_TIMEOUT_MS, CALLS_IN_FLIGHT_MAX } from "./limits.ts";
-import { inTime } from "./in-time.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 
 /** Size in bytes of the nonce that a stream begins with. */

@@ -27,15 +27,9 @@ import type { History } from "../history/index.ts";
 import type { Connection, Transport } from "../net/index.ts";
 import { askToJoin } from "./admission.ts";
 import { CallClient } from "./calls.ts";
-import { RefusalError, SyncError } from "./errors.ts";
+import { RefusalError, SyncError, inTime, REQUEST_SCOPES_MAX } from "../deltas/index.ts";
 import type { Groups } from "./groups.ts";
-import { inTime } from "./in-time.ts";
-import {
-  REQUEST_SCOPES_MAX,
-  ADDRESSES_MAX,
-  CONNECT_TIMEOUT_MS,
-  GROUP_COLLECTIONS_MAX,
-} from "./limits.ts";
+import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, GROUP_COLLECTIONS_MAX } from "./limits.ts";
 import { type DeviceType, type Member, memberRow } from "./members.ts";
 
 export interface GroupActionsDeps {

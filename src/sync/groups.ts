@@ -28,7 +28,7 @@ import {
   scopeFromWire,
   scopeToWire,
 } from "../wire/index.ts";
-import { claimFromWire, claimToWire, type ScopeClaim } from "./page.ts";
+import { claimFromWire, claimToWire, type ScopeClaim } from "../deltas/index.ts";
 import { type Member, readMembers } from "./members.ts";
 
 /** A group that this device was admitted to, as the admin answered. */

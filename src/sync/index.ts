@@ -6,10 +6,8 @@
  * @module
  */
 
-export { SyncError, type SyncErrorCode } from "./errors.ts";
-export { isPeerFault } from "./fault.ts";
+export { SyncError, type SyncErrorCode, isPeerFault, type PullProgress } from "../deltas/index.ts";
 export { type GroupStatus, hasGroups, type PendingProgress } from "./groups.ts";
-export type { PullProgress } from "./initiator.ts";
 export type { DeviceType, Member } from "./members.ts";
 export type { PeerTime } from "./peer-clock.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";

@@ -10,7 +10,7 @@ import {
 } from "../testkit/sync-flock.ts";
 import { shownTheDoor } from "../testkit/sync-hostile.ts";
 import { BlobNameSchema, create } from "../wire/index.ts";
-import { SyncError } from "./errors.ts";
+import { SyncError } from "../deltas/index.ts";
 
 const BLOB = create(BlobNameSchema, { root: new Uint8Array(32).fill(7), size: 10n });
 const PROTOCOL = "/rookery/test/1.0.0";

@@ -1,7 +1,7 @@
 import type { Clock } from "../base/index.ts";
 import type { Time } from "../wire/index.ts";
 import type { CallClient } from "./calls.ts";
-import { SyncError } from "./errors.ts";
+import { SyncError } from "../deltas/index.ts";
 
 /** What a peer's clock says beside ours, measured once by four stamps (RFC 5905 §8). */
 export interface PeerTime {

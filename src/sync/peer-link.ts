@@ -2,18 +2,30 @@
  * All that goes on with one peer: keeping a connection to it, pulling from it, measuring its clock.
  */
 
-import type { Clock, Crypto, DeviceId, Logger, Random } from "../base/index.ts";
-import { codeOf, scopeKeyOf, spread } from "../base/index.ts";
+import {
+  type Clock,
+  type Crypto,
+  type DeviceId,
+  type Logger,
+  type Random,
+  codeOf,
+  scopeKeyOf,
+  spread,
+} from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { type Connection, type Transport, Wakeup } from "../net/index.ts";
 import { DeltaMode } from "../wire/index.ts";
-import type { PageBudget } from "./budget.ts";
+import {
+  type PageBudget,
+  SyncError,
+  isPeerFault,
+  Initiator,
+  type PullProgress,
+  type ScopesOf,
+  type PeerKnowledges,
+} from "../deltas/index.ts";
 import { CallClient } from "./calls.ts";
-import { SyncError } from "./errors.ts";
-import { isPeerFault } from "./fault.ts";
-import { Initiator, type PullProgress, type ScopesOf } from "./initiator.ts";
 import { CLOCK_INTERVAL_MS, CONNECT_TIMEOUT_MS, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
-import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { measureClock, type PeerTime } from "./peer-clock.ts";
 
 export interface LinkDeps {

@@ -3,21 +3,22 @@
  * people ask of syncgroups.
  */
 
-import {
-  type Clock,
-  type Crypto,
-  type DeviceId,
-  type Logger,
-  type Random,
-  type ScopeId,
-} from "../base/index.ts";
+import type { Clock, Crypto, DeviceId, Logger, Random, ScopeId } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, StreamHandler, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
 import type { BlobHeldSchema, BlobName, MessageInitShape } from "../wire/index.ts";
 import { Admission } from "./admission.ts";
-import { BlockedPeers } from "./blocked.ts";
-import { PageBudget } from "./budget.ts";
+import {
+  BlockedPeers,
+  PageBudget,
+  SyncError,
+  isPeerFault,
+  PeerKnowledges,
+  serveDeltas,
+  Serving,
+  DELTAS_PROTOCOL,
+} from "../deltas/index.ts";
 import {
   type Answer,
   type Request,
@@ -25,8 +26,6 @@ import {
   type ResponseInit,
   serveCalls,
 } from "./calls.ts";
-import { SyncError } from "./errors.ts";
-import { isPeerFault } from "./fault.ts";
 import {
   GroupActions,
   type GroupOptions,
@@ -39,11 +38,8 @@ import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
 import type { Member } from "./members.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { timeAnswer } from "./peer-clock.ts";
-import { PeerKnowledges } from "./peer-knowledge.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
-import { CALL_PROTOCOL, DELTAS_PROTOCOL } from "./protocols.ts";
-import { serveDeltas } from "./responder.ts";
-import { Serving } from "./serving.ts";
+import { CALL_PROTOCOL } from "./protocols.ts";
 import { Sharing } from "./sharing.ts";
 
 export interface SyncDeps {

@@ -14,21 +14,18 @@ import {
 } from "../testkit/sync-flock.ts";
 import { atData, claims, forge, serveScript, wirePart } from "../testkit/sync-hostile.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
-import { BlockedPeers } from "./blocked.ts";
-import { PageBudget } from "./budget.ts";
 import {
+  BlockedPeers,
+  PageBudget,
   BLOCK_MAX_MS,
   BLOCK_MIN_MS,
   BLOCKED_PEERS_MAX,
-  CLOCK_INTERVAL_MS,
   OPEN_TIMEOUT_MS,
   PAGES_HELD_BYTES_MAX,
   PART_MS_MAX,
   PART_TIMEOUT_MS,
-  RETRY_MAX_MS,
-  RETRY_MIN_MS,
-  STRANGER_MS_MAX,
-} from "./limits.ts";
+} from "../deltas/index.ts";
+import { CLOCK_INTERVAL_MS, RETRY_MAX_MS, RETRY_MIN_MS, STRANGER_MS_MAX } from "./limits.ts";
 
 function statusOf(peer: SyncPeer, of: SyncPeer): ReturnType<SyncPeer["sync"]["peers"]>[number] {
   const status = peer.sync.peers().find(({ device }) => device === of.device);

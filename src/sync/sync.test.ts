@@ -271,8 +271,7 @@ test("[SY19] a peer that refuses is not asked as often as others write", async (
 });
 
 test("[SY33] a refusal with an unknown code is an error, not a fault", async () => {
-  const { isPeerFault } = await import("./fault.ts");
-  const { refusalError } = await import("./errors.ts");
+  const { isPeerFault, refusalError } = await import("../deltas/index.ts");
   expect(refusalError("SYNC_QUOTA_FULL", "Too much")).toMatchObject({ code: "SYNC_UNSUPPORTED" });
   expect(refusalError("SYNC_PENDING", "")).toMatchObject({ code: "SYNC_PENDING" });
   expect(isPeerFault(refusalError("SYNC_PROTOCOL", "You broke it"))).toBe(false);

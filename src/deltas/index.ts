@@ -1,0 +1,29 @@
+/**
+ * What one device pulls from another: deltas of scopes over one long-lived stream, page by page.
+ *
+ * Start at `Initiator` (who asks) and `serveDeltas` (who answers). Rules: docs/spec/sync.md.
+ *
+ * @module
+ */
+
+export { BlockedPeers } from "./blocked.ts";
+export { PageBudget } from "./budget.ts";
+export { RefusalError, refusalError, SyncError, type SyncErrorCode } from "./errors.ts";
+export { isCallFault, isPeerFault } from "./fault.ts";
+export { inTime } from "./in-time.ts";
+export { Initiator, type PullProgress, type ScopesOf } from "./initiator.ts";
+export {
+  BLOCK_MAX_MS,
+  BLOCK_MIN_MS,
+  BLOCKED_PEERS_MAX,
+  OPEN_TIMEOUT_MS,
+  PAGES_HELD_BYTES_MAX,
+  PART_MS_MAX,
+  PART_TIMEOUT_MS,
+  REQUEST_SCOPES_MAX,
+} from "./limits.ts";
+export { claimFromWire, claimToWire, type ScopeClaim } from "./page.ts";
+export { PeerKnowledges } from "./peer-knowledge.ts";
+export { DELTAS_PROTOCOL } from "./protocols.ts";
+export { serveDeltas } from "./responder.ts";
+export { Serving } from "./serving.ts";

@@ -1,0 +1,30 @@
+/** Bytes to which frames of commits are filled before one is sent: large enough that encryption and sending cost little per row, small enough that other streams get their turn. */
+export const DELTA_FRAME_BYTES = 256 * 1024;
+/** Bytes of received pages that one process holds before they are durable; peers wait meanwhile. */
+export const PAGES_HELD_BYTES_MAX = 64 * 1024 * 1024;
+/** Ops of a catch-up that is applied in one store write and visible at once; a larger one comes page by page. */
+export const CATCH_UP_AT_ONCE_OPS = 1000;
+/** Bytes of such a catch-up. */
+export const CATCH_UP_AT_ONCE_BYTES = 4 * 1024 * 1024;
+/** Pages of one stream that are written while the next is read: two in all, so that disk and network work at the same time. */
+export const PAGES_IN_FLIGHT_MAX = 2;
+/** Scopes in one request for deltas, as the message's limit says. */
+export const REQUEST_SCOPES_MAX = 256;
+/** Milliseconds for which a peer that broke the protocol is not talked to, doubled each time. */
+export const BLOCK_MIN_MS = 60_000;
+/** The longest such block: a day. */
+export const BLOCK_MAX_MS = 86_400_000;
+/** Peers whose misbehaviour is remembered; the one longest ago is forgotten first. */
+export const BLOCKED_PEERS_MAX = 10_000;
+/** Milliseconds within which a part that has begun must go on: what it holds, others wait for. */
+export const PART_TIMEOUT_MS = 30_000;
+/** Milliseconds from a part's first frame to its last: the largest at 10 kB/s. */
+export const PART_MS_MAX = 1_700_000;
+/** Milliseconds in which both sides of a new deltas stream have to say who they are. */
+export const OPEN_TIMEOUT_MS = 20_000;
+/** Logs per stream that wait for a control log to grow; further ones are asked for again with the next stream. */
+export const WAITING_LOGS_MAX = 1000;
+/** Entries of vectors in the claims or sums of one frame, as one vector's limit says: about 250 kB. */
+export const FRAME_VECTOR_ENTRIES_MAX = 4096;
+/** Logs, over all scopes, of which we remember per connection how far the peer says to hold them; of others it is sent what it has. */
+export const PEER_KNOWN_ENTRIES_MAX = 100_000;

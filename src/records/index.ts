@@ -1,0 +1,69 @@
+/**
+ * How history lies in the store and on the wire: keys, records, interned numbers, versions and their merge, the parts of
+ * commits and their digests. Bytes and pure functions; `history` decides what is written.
+ *
+ * Start at `keys.ts`. Rules: docs/spec/history.md, docs/spec/formats.md.
+ *
+ * @module
+ */
+
+export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
+export { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
+export { HistoryError, type HistoryErrorCode } from "./errors.ts";
+export {
+  encodeHeld,
+  type HeldOp,
+  indexedContext,
+  type CommitPart,
+  decodeHeld,
+  partSize,
+} from "./part.ts";
+export {
+  SALT_SIZE,
+  readRecord,
+  type ChangeRecord,
+  decodeChange,
+  decodeRow,
+  type PartName,
+  decodeControlRecord,
+  decodeOwnLog,
+  decodeScopeRecord,
+  type OwnLog,
+  decodeVersion,
+  type ControlRecord,
+  encodeChange,
+  encodeControlRecord,
+  encodeOwnLog,
+  encodeRow,
+  encodeScopeRecord,
+  encodeVersion,
+} from "./records.ts";
+export {
+  type Context,
+  contextOf,
+  type LogNumber,
+  type Row,
+  type Version,
+  ABSENT_ROW,
+  mergeVersion,
+} from "./version.ts";
+export {
+  commitKey,
+  changeRange,
+  commitRange,
+  isEmptyRange,
+  ROW_KEY_PREFIX,
+  rowKey,
+  rowRange,
+  sequenceOf,
+  controlRange,
+  type DatabaseNumber,
+  ownKey,
+  scopeStateKey,
+  controlKey,
+  oldKey,
+  type ScopeNumber,
+  changeKey,
+  internKey,
+} from "./keys.ts";
+export { Interner } from "./interner.ts";
