@@ -183,7 +183,7 @@ async function versionsOf(
       const heads = bytes === undefined ? [] : readRecord("row", bytes, decodeRow).heads;
       versions[index] =
         heads.find((head) => head.log === log && head.generation === generation) ??
-        (await supersededVersion(store, oldKey(scope.number, log, generation, space, key)));
+        (await supersededVersion(store, oldKey(scope.number, space, key, log, generation)));
     }
   }
   return versions;

@@ -202,7 +202,7 @@ export class Turn {
       if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
     if (row.heads.includes(version)) this.#count(scope, name, version, 1);
     for (const old of superseded) {
-      const key = oldKey(scope.state.number, old.log, old.generation, name.space, name.key);
+      const key = oldKey(scope.state.number, name.space, name.key, old.log, old.generation);
       this.#writes.push({ type: "put", key, value: encodeVersion(old) });
     }
   }

@@ -246,8 +246,8 @@ const KEYS: readonly GoldenCase[] = [
     {
       record: "superseded version",
       name: `generation ${generation}`,
-      value: { scope: 258, log: 772, generation, space: 0, key: utf8("käse") },
-      output: oldKey(258, 772, generation, 0, utf8("käse")),
+      value: { scope: 258, space: 0, key: utf8("käse"), log: 772, generation },
+      output: oldKey(258, 0, utf8("käse"), 772, generation),
     },
     {
       record: "commit",

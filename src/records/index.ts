@@ -62,6 +62,7 @@ export {
   scopeStateKey,
   controlKey,
   oldKey,
+  oldRange,
   type ScopeNumber,
   changeKey,
   internKey,

@@ -6,7 +6,8 @@
  *   own/      database                              -> our log: incarnation, generation, digest, clock
  *   scope/    scope                                 -> knowledge and head sum
  *   row/      scope, space, row key                 -> heads, each with its value
- *   old/      scope, log, generation, space, key    -> a superseded version still kept
+ *   old/      scope, space, key size, key, log,
+ *             generation                            -> a superseded version still kept, beside the others of its row
  *   commit/   scope, log, generation                -> a commit's part: header, signature, keys
  *   control/  scope, control id                     -> a control op
  *   change/   database, sequence                    -> what one write altered, in order of arrival
@@ -86,20 +87,34 @@ export function rowKey(scope: ScopeNumber, space: number, key: Uint8Array): Uint
   return out.finish();
 }
 
+/** Where the superseded versions of one row lie. The row key's size goes first, or a longer key's would lie among them. */
+function writeOldOf(out: ByteWriter, scope: ScopeNumber, space: number, key: Uint8Array): void {
+  out.u32(scope);
+  out.u8(space);
+  out.u8(key.length >>> 8);
+  out.u8(key.length & 0xff);
+  out.bytes(key);
+}
+
 export function oldKey(
   scope: ScopeNumber,
-  log: LogNumber,
-  generation: number,
   space: number,
   key: Uint8Array,
+  log: LogNumber,
+  generation: number,
 ): Uint8Array {
-  const out = startKey(18 + key.length, "old");
-  out.u32(scope);
+  const out = startKey(20 + key.length, "old");
+  writeOldOf(out, scope, space, key);
   out.u32(log);
   writeU64(out, generation);
-  out.u8(space);
-  out.bytes(key);
   return out.finish();
+}
+
+/** All superseded versions of one row. */
+export function oldRange(scope: ScopeNumber, space: number, key: Uint8Array): KeyRange {
+  const out = startKey(8 + key.length, "old");
+  writeOldOf(out, scope, space, key);
+  return keysUnder(out.finish());
 }
 
 export function commitKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {

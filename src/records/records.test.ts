@@ -12,6 +12,7 @@ import {
   internRange,
   isEmptyRange,
   oldKey,
+  oldRange,
   ownKey,
   rowKey,
   rowRange,
@@ -248,6 +249,11 @@ describe("keys", () => {
         expect(isWithin(rowKey(scope, isIt ? 1 : 0, new Uint8Array()), rowRange(scope, 1))).toBe(
           isIt,
         );
+        const old = oldRange(scope, 1, Uint8Array.of(7));
+        expect(isWithin(oldKey(other, 1, Uint8Array.of(7), max, 2 ** 53 - 1), old)).toBe(isIt);
+        expect(isWithin(oldKey(scope, 1, Uint8Array.of(7, other & 255), 1, 1), old)).toBe(false);
+        expect(isWithin(oldKey(scope, 1, Uint8Array.of(), 1, 1), old)).toBe(false);
+        expect(isWithin(oldKey(scope, 0, Uint8Array.of(7), 1, 1), old)).toBe(false);
       }
       expect(isWithin(changeKey(scope, 6), changeRange(scope, 6))).toBe(false);
       expect(isWithin(commitKey(scope, 1, 6), commitRange(scope, 1, 6))).toBe(false);
@@ -280,7 +286,7 @@ describe("keys", () => {
       ownKey(1),
       scopeStateKey(1),
       rowKey(1, 0, Uint8Array.of(1)),
-      oldKey(1, 1, 1, 0, Uint8Array.of(1)),
+      oldKey(1, 0, Uint8Array.of(1), 1, 1),
       commitKey(1, 1, 1),
       controlKey(1, new Uint8Array(32)),
       changeKey(1, 1),
@@ -293,7 +299,7 @@ describe("keys", () => {
       "1100000001",
       "1200000001",
       "20000000010001",
-      "210000000100000001000000000000000100" + "01",
+      "21000000010000010100000001" + "0000000000000001",
       "2200000001000000010000000000000001",
       `2300000001${"00".repeat(32)}`,
       "24000000010000000000000001",
