@@ -202,7 +202,7 @@ class PartDraft {
   async commit(hint: string | undefined): Promise<void> {
     const { crypto, identity, interner } = this.#deps;
     const { database } = this.#turn;
-    const log = ownLogKey(identity.device, database);
+    const log = ownLogKey(identity.device, this.#turn.own);
     const logNumber = interner.log(log);
     const generation = this.#turn.own.generation + 1;
     const timestamp = database.clock.next();

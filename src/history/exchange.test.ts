@@ -495,7 +495,7 @@ describe("a store that is older than what was sent", () => {
     const restored = await makeDevice(2, { logger: (_, event) => events.push(event) });
     await restored.history.createDatabase(DATABASE);
     await exchange(ada, restored, [scope]);
-    expect(events).toEqual(["history.rolled-back"]);
+    expect(events).toEqual(["history.incarnation"]);
     expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
     expect(logsOf(bea, restored, scope)).toHaveLength(1);
     await put(restored, scope, rowOf("bea", "3"));
@@ -507,7 +507,7 @@ describe("a store that is older than what was sent", () => {
     await exchange(ada, restored, [scope]);
     await exchange(restored, ada, [scope]);
     expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
-    expect(events).toEqual(["history.rolled-back"]);
+    expect(events).toEqual(["history.incarnation"]);
     await restored.close();
     await closeAll(devices);
   });

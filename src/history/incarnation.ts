@@ -1,6 +1,35 @@
-import type { Random } from "../base/index.ts";
+import type { Logger, Random } from "../base/index.ts";
+import type { Turn } from "./turn.ts";
+
+/**
+ * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `unconfirmed`: nobody could
+ * say whether that is so. `clockAhead`: its clock had run ahead of the time. `grantedAgain`: a freeze ended it. `forked`: two
+ * commits stand under one of its generations.
+ */
+export type IncarnationReason =
+  | "rolledBack"
+  | "unconfirmed"
+  | "clockAhead"
+  | "grantedAgain"
+  | "forked";
 
 /** 64 random bits: a new name for our log, that no backup and no copy of a store has used. */
 export function randomIncarnation(random: Random): bigint {
   return new DataView(random.bytes(8).slice().buffer).getBigUint64(0);
+}
+
+/**
+ * Gives our log up: what is authored from this turn on, in it too, is of a new log. Once a turn; the only place where that
+ * happens. Durable with the turn, which is written even if it brings nothing else. [HI14]
+ */
+export function beginIncarnation(
+  { random, logger }: { readonly random: Random; readonly logger: Logger },
+  turn: Turn,
+  reason: IncarnationReason,
+): void {
+  if (turn.hasBegunAgain) return;
+  const incarnation = randomIncarnation(random);
+  turn.own = { ...turn.own, incarnation, generation: 0, digest: undefined };
+  turn.touch();
+  logger("warn", "history.incarnation", { database: turn.database.name, reason });
 }

@@ -28,7 +28,7 @@ import {
 } from "../records/index.ts";
 import { mayWriteRow } from "./authority.ts";
 import { withoutDuplicates } from "./fresh-parts.ts";
-import { randomIncarnation } from "./incarnation.ts";
+import { beginIncarnation } from "./incarnation.ts";
 import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
 import type { PreparedControl, PreparedPart, PreparedRow } from "./prepare.ts";
 import { ownLogKey } from "./state.ts";
@@ -243,17 +243,10 @@ class Receiver {
 
   /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
   #beginAgainIfRolledBack(part: PreparedPart): void {
-    const { own, database } = this.#turn;
+    const { database } = this.#turn;
     // What is fresh here is not ours to the last byte: a commit that we have lost, or another under one of our generations.
-    const isOurs = part.log === ownLogKey(this.#deps.identity.device, database);
-    if (!isOurs || this.#hasBegunAgain) return;
-    const incarnation = randomIncarnation(this.#deps.random);
-    this.#turn.own = { ...own, incarnation, generation: 0, digest: undefined };
-    this.#deps.logger("warn", "history.rolled-back", { database: database.name });
-  }
-
-  get #hasBegunAgain(): boolean {
-    return this.#turn.own.incarnation !== this.#turn.database.own.incarnation;
+    if (part.log === ownLogKey(this.#deps.identity.device, database.own))
+      beginIncarnation(this.#deps, this.#turn, "rolledBack");
   }
 
   #addControls(part: PreparedPart, scope: StagedScope, log: number): void {

@@ -1,4 +1,5 @@
 import {
+  type DeviceId,
   type HybridClock,
   type LogKey,
   logKeyOf,
@@ -75,10 +76,7 @@ export class DatabaseState {
   }
 }
 
-/** The name of our own log of a database. */
-export function ownLogKey(
-  device: Parameters<typeof logKeyOf>[0]["device"],
-  database: DatabaseState,
-): LogKey {
-  return logKeyOf({ device, incarnation: database.own.incarnation });
+/** The name of our own log, as it is in a database or as a turn goes on with it. */
+export function ownLogKey(device: DeviceId, { incarnation }: OwnLog): LogKey {
+  return logKeyOf({ device, incarnation });
 }

@@ -145,6 +145,11 @@ export class Turn {
     return this.#refs;
   }
 
+  /** Whether our log was given up in this turn. */
+  get hasBegunAgain(): boolean {
+    return this.own.incarnation !== this.database.own.incarnation;
+  }
+
   scope(id: ScopeId): StagedScope {
     const key = scopeKeyOf(id);
     const staged = this.#scopes.get(key);

@@ -110,7 +110,7 @@ class World {
     for (const { peer } of this.seats)
       for (const { faults } of peer.sync.peers()) expect(faults).toBe(0);
     const bad = this.flock.events.filter(
-      ({ event }) => event === "sync.sums.differ" || event === "history.rolled-back",
+      ({ event }) => event === "sync.sums.differ" || event === "history.incarnation",
     );
     expect(bad).toEqual([]);
   }
