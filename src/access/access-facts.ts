@@ -4,7 +4,8 @@ import type { Certified } from "./certificate.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import { canReduce, type GrantOp, type GroupStatus, type InviteOp } from "./control-op.ts";
 import { INTRODUCED_BY, type IntroducedBy, Introductions } from "./introductions.ts";
-import { type Candidate, Latest } from "./latest.ts";
+import { Latest } from "./latest.ts";
+import { MergedSpec, type SpecState } from "./merged-spec.ts";
 import { sameCollections, type Spec } from "./spec.ts";
 import { Tags, tagsOfKind } from "./tags.ts";
 import { Versioned, VersionedMap } from "./versioned.ts";
@@ -27,7 +28,7 @@ export class AccessFacts {
   readonly scope: ScopeId;
   readonly devices = new VersionedMap<DeviceId, Certified>();
   readonly tags = new VersionedMap<UserId, Tags>();
-  readonly specs = new Versioned<Candidate<Spec>>();
+  readonly specs = new Versioned<SpecState>();
   readonly statuses = new Versioned<GroupStatus>();
   readonly policies = new VersionedMap<string, string>();
   /** By public key in hexadecimal digits. */
@@ -41,7 +42,7 @@ export class AccessFacts {
   readonly #adminGrants = new Map<UserId, readonly number[]>();
   /** Specs without a spec among their ancestors: what the group was created as. */
   readonly #firstSpecs: { readonly index: number; readonly spec: Spec }[] = [];
-  readonly #latestSpec = new Latest<Spec>();
+  readonly #mergedSpec: MergedSpec;
   readonly #latestStatus = new Latest<GroupStatus>();
   readonly #latestPolicies = new Map<string, Latest<string>>();
   readonly #latestInvites = new Map<string, Latest<Invited>>();
@@ -52,6 +53,7 @@ export class AccessFacts {
     this.#ancestry = ancestry;
     if (from === undefined) {
       this.#introductions = new Introductions(ancestry);
+      this.#mergedSpec = new MergedSpec();
       return;
     }
     this.#introductions = new Introductions(ancestry, from.#introductions);
@@ -66,7 +68,7 @@ export class AccessFacts {
       this.#usesByInvite.set(key, new VersionedMap(uses));
     this.#adminGrants = new Map(from.#adminGrants);
     this.#firstSpecs = [...from.#firstSpecs];
-    this.#latestSpec = new Latest(from.#latestSpec);
+    this.#mergedSpec = new MergedSpec(from.#mergedSpec);
     this.#latestStatus = new Latest(from.#latestStatus);
     this.#latestPolicies = copyOf(from.#latestPolicies);
     this.#latestInvites = copyOf(from.#latestInvites);
@@ -141,7 +143,7 @@ export class AccessFacts {
           this.#firstSpecs.push({ index, spec: op });
         }
         this.specs.set(
-          this.#latestSpec.add(this.#ancestry, { index, entry, value: specOf(op) }),
+          this.#mergedSpec.add(this.#ancestry, { index, entry, value: specOf(op) }),
           index,
         );
         break;

@@ -11,7 +11,7 @@ import type { AccessFacts } from "./access-facts.ts";
 import type { Certified } from "./certificate.ts";
 import type { ControlId, Rejection } from "./control-entry.ts";
 import type { GroupStatus } from "./control-op.ts";
-import type { Spec } from "./spec.ts";
+import type { SpecState } from "./merged-spec.ts";
 import { Tags, tagsOfRole } from "./tags.ts";
 import type { VersionedMap } from "./versioned.ts";
 
@@ -70,11 +70,10 @@ export class AccessState {
     return this.#devices;
   }
 
-  /** What the group is, and the op that says so; absent in a collection and before the group is created. [AC17] [AC18] */
-  get spec(): { readonly value: Spec; readonly version: ControlId } | undefined {
+  /** What the group is, and which version of that; absent in a collection and before the group is created. [AC17] [AC27] */
+  get spec(): SpecState | undefined {
     const { facts, length } = this.#source;
-    const spec = facts.specs.get(length);
-    return spec === undefined ? undefined : { value: spec.value, version: spec.entry.id };
+    return facts.specs.get(length);
   }
 
   /** By public key in lower-case hexadecimal digits. */

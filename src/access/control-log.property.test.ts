@@ -22,7 +22,13 @@ function describeState(state: AccessState): unknown {
     heads: state.heads,
     devices: byKey([...state.devices].map(([device, { user, issued }]) => [device, user, issued])),
     users: byKey([...state.users()]),
-    spec: state.spec && [state.spec.version, state.spec.value.description],
+    spec: state.spec && [
+      state.spec.version,
+      state.spec.value.description,
+      state.spec.value.collections[0]?.name,
+      state.spec.value.isPrivate,
+      [...state.spec.value.rendezvous].sort(),
+    ],
     invites: byKey(
       [...state.invites].map(([key, { tags, uses, usedBy, by }]) => [
         key,
@@ -91,7 +97,9 @@ function drawOp(random: SeededRandom): VerifiedOp {
       const collections = [
         { owner: namedUser("ada"), name: random.chance(0.8) ? "games" : "moves" },
       ];
-      return { type: "spec", description: name, collections, rendezvous: [], isPrivate: false };
+      const rendezvous = ["/a", "/b", "/c"].filter(() => random.chance(0.5));
+      const isPrivate = random.chance(0.5);
+      return { type: "spec", description: name, collections, rendezvous, isPrivate };
     },
     () => (random.chance(0.1) ? { type: "destroy" } : { type: "grant", user, tags }),
   ];
@@ -145,11 +153,7 @@ class Model {
         .sort(),
       devices: this.#describeDevices(counting),
       users: byKey([...users]),
-      spec: this.#latest(
-        counting,
-        (op) => (op.type === "spec" ? [op.description] : undefined),
-        true,
-      ),
+      spec: this.#describeSpec(counting),
       invites: byKey(this.#describeInvites(counting)),
       policies: this.#describePolicies(counting),
       status: this.#latest(counting, (op) => (op.type === "status" ? [op.state] : undefined))?.[0],
@@ -301,11 +305,67 @@ class Model {
     });
   }
 
-  /** What `read` makes of the latest entry of which it makes anything, behind its id if asked. */
+  #describeSpec(counting: readonly ControlEntry[]): unknown {
+    const specs = counting.filter(({ op }) => op.type === "spec");
+    if (specs.length === 0) return undefined;
+    const heads = specs.filter(({ id }) => !specs.some((other) => this.#isBelow(id, other)));
+    const version = heads.reduce((sum, { id }) => sum ^ BigInt(`0x${id}`), 0n);
+    const { description, collection, isPrivate, rendezvous } = this.#mergedSpec(specs);
+    return [
+      version.toString(16).padStart(64, "0"),
+      description,
+      collection,
+      isPrivate,
+      [...(rendezvous as ReadonlySet<string>)].sort(),
+    ];
+  }
+
+  #isBelow(id: ControlId, entry: ControlEntry): boolean {
+    return this.#ancestorsOf(entry).has(id);
+  }
+
+  /** Each field by itself: the latest of those that changed it, each address as a field of its own. */
+  #mergedSpec(specs: readonly ControlEntry[]): Record<string, unknown> {
+    const fieldsOf = ({ op }: ControlEntry): Record<string, unknown> =>
+      op.type === "spec"
+        ? {
+            description: op.description,
+            collection: op.collections[0]?.name,
+            isPrivate: op.isPrivate,
+            rendezvous: new Set(op.rendezvous),
+          }
+        : {};
+    const before = new Map(
+      specs.map((one) => {
+        const past = specs.filter(({ id }) => this.#isBelow(id, one));
+        return [one.id, past.length === 0 ? undefined : this.#mergedSpec(past)] as const;
+      }),
+    );
+    const merged: Record<string, unknown> = {};
+    for (const field of ["description", "collection", "isPrivate"]) {
+      const changed = specs.filter(
+        (one) =>
+          before.get(one.id) === undefined || before.get(one.id)?.[field] !== fieldsOf(one)[field],
+      );
+      merged[field] = this.#latest(changed, (_, entry) => [fieldsOf(entry)[field]])?.[0];
+    }
+    const has = (fields: Record<string, unknown> | undefined, address: string): boolean =>
+      (fields?.["rendezvous"] as ReadonlySet<string> | undefined)?.has(address) === true;
+    merged["rendezvous"] = new Set(
+      ["/a", "/b", "/c"].filter((address) => {
+        const was = (one: ControlEntry): boolean => has(before.get(one.id), address);
+        const adds = specs.filter((one) => !was(one) && has(fieldsOf(one), address));
+        const removes = specs.filter((one) => was(one) && !has(fieldsOf(one), address));
+        return adds.some(({ id }) => !removes.some((one) => this.#isBelow(id, one)));
+      }),
+    );
+    return merged;
+  }
+
+  /** What `read` makes of the latest entry of which it makes anything. */
   #latest(
     counting: readonly ControlEntry[],
     read: (op: VerifiedOp, entry: ControlEntry) => readonly unknown[] | undefined,
-    withId = false,
   ): readonly unknown[] | undefined {
     const candidates = counting.filter((entry) => read(entry.op, entry) !== undefined);
     const last = candidates.filter(
@@ -316,8 +376,7 @@ class Model {
     );
     const [latest] = last;
     if (latest === undefined) return undefined;
-    const value = read(latest.op, latest);
-    return withId ? [latest.id, ...(value ?? [])] : value;
+    return read(latest.op, latest);
   }
 }
 

@@ -355,15 +355,17 @@ describe("groups", () => {
   test("[AC18] of those that do not know each other the greatest (timestamp, id) is shown", () => {
     const world = adasWorld("syncgroup");
     const parents = [world.entries[0] as ControlEntry];
-    const spec = (description: string, placed: { timestamp: bigint; id: ControlId }): void => {
-      world.add("laptop", { ...SPEC, description }, { parents, ...placed });
+    const add = (
+      state: "publishPending" | "publishRejected" | "running",
+      placed: { timestamp: bigint; id: ControlId },
+    ): void => {
+      world.add("laptop", { type: "status", state }, { parents, ...placed });
     };
-    spec("later", { timestamp: 9n, id: LOW });
-    spec("earlier", { timestamp: 8n, id: HIGH });
-    expect(stateOf(world).spec?.value.description).toBe("later");
-    spec("as late", { timestamp: 9n, id: controlIdOf(new Uint8Array(32).fill(9)) });
-    expect(stateOf(world).spec?.value.description).toBe("as late");
-    expect(stateOf(world).spec?.version).toBe("09".repeat(32));
+    add("publishRejected", { timestamp: 9n, id: LOW });
+    add("running", { timestamp: 8n, id: HIGH });
+    expect(stateOf(world).status).toBe("publishRejected");
+    add("publishPending", { timestamp: 9n, id: controlIdOf(new Uint8Array(32).fill(9)) });
+    expect(stateOf(world).status).toBe("publishPending");
   });
 });
 

@@ -53,7 +53,8 @@ export {
   proveInvite,
   verifyInviteProof,
 } from "./invite.ts";
-export { CONTROL_PARENTS_MAX, DEVICE_NAME_BYTES_MAX } from "./limits.ts";
+export { CONTROL_PARENTS_MAX, DEVICE_NAME_BYTES_MAX, SPEC_RENDEZVOUS_MAX } from "./limits.ts";
+export type { SpecState } from "./merged-spec.ts";
 export { type CollectionName, type Spec, specFromWire, specToWire } from "./spec.ts";
 export { type Role, roleOfTags, Tags, tagsOfKind, tagsOfRole } from "./tags.ts";
 export { formatTicket, parseTicket, type Ticket, type TicketDeps } from "./ticket.ts";

@@ -37,7 +37,8 @@ export class Latest<T> {
   }
 }
 
-function isEarlier(a: Candidate<unknown>, b: Candidate<unknown>): boolean {
+/** The order of values that do not know each other. */
+export function isEarlier(a: Candidate<unknown>, b: Candidate<unknown>): boolean {
   const [left, right] = [a.entry, b.entry];
   return left.timestamp === right.timestamp ? left.id < right.id : left.timestamp < right.timestamp;
 }

@@ -12,3 +12,5 @@ export const TICKET_TEXT_MAX = 5475;
 export const TICKET_ADDRESSES_MAX = 16;
 /** Bytes of UTF-8 in one address of a ticket: the longest multiaddr of a relayed peer, twice. */
 export const TICKET_ADDRESS_BYTES_MAX = 256;
+/** Rendezvous addresses of a syncgroup: the message's own limit, also of what concurrent edits come to together. */
+export const SPEC_RENDEZVOUS_MAX = 16;
