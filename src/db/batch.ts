@@ -149,6 +149,7 @@ export class Batch {
 }
 
 const NO_SALT = new Uint8Array();
+const NO_DIGEST = new Uint8Array();
 
 /** Which versions a row had: without their values, so that a batch may read more than it may hold. */
 function headsOnly({ heads }: Row): Row {
@@ -158,6 +159,7 @@ function headsOnly({ heads }: Row): Row {
       generation,
       timestamp,
       salt: NO_SALT,
+      digest: NO_DIGEST,
       context: [],
       value: undefined,
     })),

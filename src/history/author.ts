@@ -88,6 +88,7 @@ export interface Draft {
 
 interface DraftOp {
   readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
   readonly held: HeldOp;
 }
 
@@ -214,7 +215,7 @@ class PartDraft {
       ...this.#rowOps(logNumber, generation, timestamp, versions),
     ];
     const partHeader = this.#partHeader(this.#scope.vector.get(logNumber) ?? 0, heads, ops.length);
-    const digests = ops.map((op) => opDigest(crypto, op.bytes));
+    const digests = ops.map((op) => op.digest);
     const part = partDigest(crypto, partHeader, opsRoot(crypto, ops.length, digests));
     const header = encode(
       CommitHeaderSchema,
@@ -257,17 +258,17 @@ class PartDraft {
   }
 
   #controlOps(): DraftOp[] {
-    return this.#controls.map((op) => ({
-      bytes: encodeOp({
+    return this.#controls.map((op) => {
+      const bytes = encodeOp({
         salt: this.#salt(),
         space: 0,
         key: NOTHING,
         value: undefined,
         context: [],
         control: encodeControlOp(op),
-      }),
-      held: "control",
-    }));
+      });
+      return { bytes, digest: opDigest(this.#deps.crypto, bytes), held: "control" };
+    });
   }
 
   #rowOps(log: LogNumber, generation: number, timestamp: bigint, versions: Version[]): DraftOp[] {
@@ -297,8 +298,9 @@ class PartDraft {
           `Cannot commit: more than ${BATCH_BYTES_MAX} bytes in one batch`,
         );
       }
-      versions.push({ log, generation, timestamp, salt, context, value });
-      return { bytes, held: { space, key } };
+      const digest = opDigest(this.#deps.crypto, bytes);
+      versions.push({ log, generation, timestamp, salt, digest, context, value });
+      return { bytes, digest, held: { space, key } };
     });
   }
 

@@ -42,6 +42,8 @@ import type { RowName } from "./turn.ts";
 export interface PreparedRow {
   readonly name: RowName;
   readonly salt: Uint8Array;
+  /** Of the op. */
+  readonly digest: Uint8Array;
   readonly value: Uint8Array | undefined;
   /** Pairs (index into the part's logs, generation), flat. */
   readonly context: readonly number[];
@@ -104,12 +106,8 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
   const controlHeads = part.controlHeads.map(controlIdOf);
   refuse(!isAscending(controlHeads), "its control heads are not in order");
 
-  const root = opsRoot(
-    crypto,
-    part.opCount,
-    raw.ops.map((op) => opDigest(crypto, op)),
-    raw.elided,
-  );
+  const digests = raw.ops.map((op) => opDigest(crypto, op));
+  const root = opsRoot(crypto, part.opCount, digests, raw.elided);
   const digest = partDigest(crypto, raw.part, root);
   const claimed = header.parts[raw.partIndex];
   refuse(
@@ -118,7 +116,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
   );
 
   const ops = new OpReader(crypto, scope, digest, logs, log, generation);
-  ops.readAll(raw);
+  ops.readAll(raw, digests);
   const { rows, controls, refs } = ops;
   const { timestamp } = header;
   return {
@@ -170,23 +168,23 @@ class OpReader {
     this.#generation = generation;
   }
 
-  readAll(raw: CommitPart): void {
+  readAll(raw: CommitPart, digests: readonly Uint8Array[]): void {
     const gaps = raw.elided;
     let gap = 0;
     let index = 0;
-    for (const bytes of raw.ops) {
+    for (const [i, bytes] of raw.ops.entries()) {
       while (gaps[gap]?.first === index) {
         index += (gaps[gap] as (typeof gaps)[number]).count;
         gap += 1;
       }
       const op = decodeOp(bytes);
-      if (op.control === undefined) this.#readRow(op);
+      if (op.control === undefined) this.#readRow(op, digests[i] as Uint8Array);
       else this.#readControl(op, op.control, bytes, index);
       index += 1;
     }
   }
 
-  #readRow(op: WireOp): void {
+  #readRow(op: WireOp, digest: Uint8Array): void {
     const { key, space, value, salt, context } = op;
     refuse(!hasSpace(this.#scope, space), "it has rows that its scope does not hold");
     const text = fromUtf8(key);
@@ -197,7 +195,7 @@ class OpReader {
     if (value !== undefined) this.refs += checkValue(value).blobRefs.length;
     refuse(this.refs > PART_REFS_MAX, "it names too many blobs");
     this.#checkContext(context);
-    this.rows.push({ name: { space, key, text: text as string }, salt, value, context });
+    this.rows.push({ name: { space, key, text: text as string }, salt, digest, value, context });
   }
 
   #checkContext(context: readonly number[]): void {

@@ -282,8 +282,8 @@ class Receiver {
       context.push({ log: interner.log(named), generation: row.context[i + 1] as number });
     }
     const { generation, timestamp } = part;
-    const { salt, value } = row;
-    this.#turn.merge(scope, row.name, { log, generation, timestamp, salt, context, value });
+    const { salt, digest, value } = row;
+    this.#turn.merge(scope, row.name, { log, generation, timestamp, salt, digest, context, value });
   }
 
   #record(part: PreparedPart): Uint8Array {

@@ -203,9 +203,8 @@ export class Turn {
     entry.row = row;
     entry.changed = true;
     if (version.value !== undefined) this.#refer(scope, name, version, version.value);
-    for (const head of before.heads)
-      if (!row.heads.includes(head)) this.#count(scope, name, head, -1);
-    if (row.heads.includes(version)) this.#count(scope, name, version, 1);
+    for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
+    if (row.heads.includes(version)) this.#count(scope, version, 1);
     for (const old of superseded) {
       const key = oldKey(scope.state.number, name.space, name.key, old.log, old.generation);
       this.#writes.push({ type: "put", key, value: encodeVersion(old) });
@@ -329,29 +328,11 @@ export class Turn {
   }
 
   /** Takes a live head into the scope's head sum, or out of it. */
-  #count(scope: StagedScope, name: RowName, head: Version, times: 1 | -1): void {
+  #count(scope: StagedScope, head: Version, times: 1 | -1): void {
     if (head.value === undefined) return;
-    const { crypto, interner } = this.#deps;
-    const digest = headDigest(crypto, interner.logBytesOf(head.log), head.generation, name);
-    if (times === 1) scope.sum.add(digest);
-    else scope.sum.subtract(digest);
+    if (times === 1) scope.sum.add(head.digest);
+    else scope.sum.subtract(head.digest);
   }
-}
-
-/** SHA-256 of a live head: its log's bytes, generation (8 bytes, big-endian), space, row key. [HI13] */
-export function headDigest(
-  crypto: Crypto,
-  log: Uint8Array,
-  generation: number,
-  name: RowName,
-): Uint8Array {
-  const input = new Uint8Array(log.length + 9 + name.key.length);
-  input.set(log);
-  const view = new DataView(input.buffer);
-  view.setBigUint64(log.length, BigInt(generation));
-  input[log.length + 8] = name.space;
-  input.set(name.key, log.length + 9);
-  return crypto.sha256(input);
 }
 
 function rowText(name: RowName): string {

@@ -1,6 +1,7 @@
 /**
- * The digests that a commit's signature covers. The tree over a part's ops has the shape of RFC 6962 §2.1; leaves, inner
- * nodes, parts, control ops and commits are told apart by their first bytes. proto/rookery/commit.proto draws it.
+ * The digests that a commit's signature covers. The tree over a part's ops is that of RFC 6962 §2.1 with 16 branches where
+ * that has two; leaves, inner nodes, parts, control ops and commits are told apart by their first bytes.
+ * proto/rookery/commit.proto draws it.
  */
 
 import { assert, type Crypto, utf8 } from "../base/index.ts";
@@ -8,6 +9,9 @@ import { HistoryError } from "./errors.ts";
 
 /** Size in bytes of every digest here (SHA-256). */
 export const DIGEST_SIZE = 32;
+
+/** Children of an inner node: with 16 the tree costs a fifteenth of a hash an op, with two it costs one. */
+const BRANCHES = 16;
 
 /** A subtree that is not there: ops `first` to `first + count - 1`, by the digest of their common parent. */
 export interface ElidedOps {
@@ -25,11 +29,10 @@ export function opDigest(crypto: Crypto, op: Uint8Array): Uint8Array {
   return crypto.sha256(input);
 }
 
-function innerDigest(crypto: Crypto, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * DIGEST_SIZE);
+function innerDigest(crypto: Crypto, children: readonly Uint8Array[]): Uint8Array {
+  const input = new Uint8Array(1 + children.length * DIGEST_SIZE);
   input[0] = 1;
-  input.set(left, 1);
-  input.set(right, 1 + DIGEST_SIZE);
+  children.forEach((child, i) => input.set(child, 1 + i * DIGEST_SIZE));
   return crypto.sha256(input);
 }
 
@@ -62,9 +65,11 @@ export function opsRoot(
       leaf += 1;
       return digest;
     }
-    const split = largestPowerOfTwoBelow(size);
-    const left = rootOf(first, split);
-    return innerDigest(crypto, left, rootOf(first + split, size - split));
+    const width = childWidth(size);
+    const children: Uint8Array[] = [];
+    for (let at = 0; at < size; at += width)
+      children.push(rootOf(first + at, Math.min(width, size - at)));
+    return innerDigest(crypto, children);
   };
 
   const root = rootOf(0, count);
@@ -90,22 +95,34 @@ export function elideOps(
   // Answers the digest of a subtree that is elided whole, and `undefined` after noting the elided parts of another.
   const walk = (first: number, size: number): Uint8Array | undefined => {
     if (size === 1) return isElided(first) ? digests[first] : undefined;
-    const split = largestPowerOfTwoBelow(size);
-    const mark = elided.length;
-    const left = walk(first, split);
-    const right = walk(first + split, size - split);
-    if (left !== undefined && right !== undefined) return innerDigest(crypto, left, right);
-    if (left !== undefined) elided.splice(mark, 0, { first, count: split, digest: left });
-    if (right !== undefined)
-      elided.push({ first: first + split, count: size - split, digest: right });
+    const width = childWidth(size);
+    const whole: ElidedOps[] = [];
+    const children: Uint8Array[] = [];
+    let isWhole = true;
+    for (let at = 0; at < size; at += width) {
+      const count = Math.min(width, size - at);
+      const digest = walk(first + at, count);
+      if (digest === undefined) {
+        isWhole = false;
+        continue;
+      }
+      children.push(digest);
+      whole.push({ first: first + at, count, digest });
+    }
+    if (isWhole) return innerDigest(crypto, children);
+    elided.push(...whole);
     return undefined;
   };
   const all = walk(0, digests.length);
-  return all === undefined ? elided : [{ first: 0, count: digests.length, digest: all }];
+  if (all !== undefined) return [{ first: 0, count: digests.length, digest: all }];
+  return elided.sort((a, b) => a.first - b.first);
 }
 
-function largestPowerOfTwoBelow(size: number): number {
-  return 2 ** (31 - Math.clz32(size - 1));
+/** Ops under each child of a node over `size` ops, but the last, which may have fewer: the greatest power of 16 below. */
+function childWidth(size: number): number {
+  let width = 1;
+  while (width * BRANCHES < size) width *= BRANCHES;
+  return width;
 }
 
 /** The digest of a part: its header and the root over its ops. */

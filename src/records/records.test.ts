@@ -53,6 +53,7 @@ const version: fc.Arbitrary<Version> = fc.record({
   generation,
   timestamp,
   salt: bytesOf(16),
+  digest: bytesOf(32),
   context,
   value: fc.option(fc.uint8Array({ minLength: 1 }), { nil: undefined }),
 });
@@ -132,17 +133,19 @@ describe("records", () => {
       generation: 300,
       timestamp: 0x0102030405060708n,
       salt: Uint8Array.from({ length: 16 }, (_, i) => i),
+      digest: new Uint8Array(32).fill(5),
       context: [{ log: 2, generation: 5 }],
       value: Uint8Array.of(0x18, 0x2a),
     };
+    const digest = "05".repeat(32);
     const body =
-      "01ac02" + "0102030405060708" + "000102030405060708090a0b0c0d0e0f" + "010205" + "02182a";
+      "01ac02" + "0102030405060708" + "000102030405060708090a0b0c0d0e0f" + `${digest}01020502182a`;
     expect(toHex(encodeVersion(head))).toBe(body);
     expect(toHex(encodeRow({ heads: [head], seen: head.context }))).toBe(`00${body}`);
     expect(toHex(encodeRow({ heads: [head], seen: [] }))).toBe(`010001${body}`);
     expect(toHex(encodeRow({ heads: [], seen: [{ log: 3, generation: 1 }] }))).toBe("0101030100");
     expect(toHex(encodeVersion({ ...head, context: [], value: undefined }))).toBe(
-      `01ac020102030405060708000102030405060708090a0b0c0d0e0f0000`,
+      `01ac020102030405060708000102030405060708090a0b0c0d0e0f${digest}0000`,
     );
     expect(
       toHex(encodeOwnLog({ incarnation: 1n, generation: 2, digest: undefined, timestamp: 3n })),
@@ -178,6 +181,7 @@ describe("records", () => {
           generation: 1,
           timestamp: 1n,
           salt: new Uint8Array(16),
+          digest: new Uint8Array(32),
           context: [],
           value: Uint8Array.of(1),
         },

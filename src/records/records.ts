@@ -25,7 +25,7 @@ const SEEN_WRITTEN = 1;
 export function encodeRow(row: Row): Uint8Array {
   const only = row.heads.length === 1 ? row.heads[0] : undefined;
   let size = 64;
-  for (const head of row.heads) size += 64 + 12 * head.context.length + (head.value?.length ?? 0);
+  for (const head of row.heads) size += 96 + 12 * head.context.length + (head.value?.length ?? 0);
   const out = new ByteWriter(size);
   if (only !== undefined && sameEntries(only.context, row.seen)) {
     out.u8(SEEN_OF_HEAD);
@@ -52,7 +52,7 @@ export function decodeRow(bytes: Uint8Array): Row {
 
 /** A superseded version: its log, generation and key are in its place. */
 export function encodeVersion(version: Version): Uint8Array {
-  const out = new ByteWriter(64 + 12 * version.context.length + (version.value?.length ?? 0));
+  const out = new ByteWriter(96 + 12 * version.context.length + (version.value?.length ?? 0));
   writeVersion(out, version);
   return out.finish();
 }
@@ -66,6 +66,7 @@ function writeVersion(out: ByteWriter, version: Version): void {
   out.varint(version.generation);
   out.u64(version.timestamp);
   out.bytes(version.salt);
+  out.bytes(version.digest);
   writeContext(out, version.context);
   // 0 is a deletion: a value has at least one byte.
   out.varint(version.value?.length ?? 0);
@@ -77,6 +78,7 @@ function readVersion(input: ByteReader): Version {
   const generation = input.varint();
   const timestamp = input.u64();
   const salt = input.bytes(SALT_SIZE);
+  const digest = input.bytes(DIGEST_SIZE);
   const context = readContext(input);
   const size = input.varint();
   return {
@@ -84,6 +86,7 @@ function readVersion(input: ByteReader): Version {
     generation,
     timestamp,
     salt,
+    digest,
     context,
     value: size === 0 ? undefined : input.bytes(size),
   };

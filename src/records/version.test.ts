@@ -78,6 +78,7 @@ function written(steps: readonly Step[]): Version[] {
       generation,
       timestamp: BigInt(timestamp),
       salt: new Uint8Array(16),
+      digest: new Uint8Array(32),
       context: contextOf(mergeAll(mine.values())),
       value: isDeletion ? undefined : Uint8Array.of(1),
     };
@@ -104,6 +105,7 @@ const hostile = fc
       generation: fc.integer({ min: 1, max: 4 }),
       timestamp: fc.bigInt({ min: 0n, max: 3n }),
       salt: fc.constant(new Uint8Array(16)),
+      digest: fc.constant(new Uint8Array(32)),
       context: fc.uniqueArray(
         fc.record({ log: aLog, generation: fc.integer({ min: 1, max: 5 }) }),
         { selector: ({ log }) => log, maxLength: 3 },
@@ -195,6 +197,7 @@ describe("merge", () => {
           generation: 100,
           timestamp: 0n,
           salt: new Uint8Array(16),
+          digest: new Uint8Array(32),
           context,
           value: undefined,
         };
@@ -216,6 +219,7 @@ describe("merge", () => {
       generation,
       timestamp,
       salt: new Uint8Array(16),
+      digest: new Uint8Array(32),
       context: [],
       value: undefined,
     });

@@ -22,6 +22,8 @@ export interface Version {
   readonly timestamp: bigint;
   /** 16 random bytes of the op, kept so that the op can be sent on as signed. */
   readonly salt: Uint8Array;
+  /** SHA-256 of the op as signed, 32 bytes: what the head sum is over, without hashing it again. [HI13] */
+  readonly digest: Uint8Array;
   readonly context: Context;
   /** CBOR, or `undefined` for a deletion. */
   readonly value: Uint8Array | undefined;

@@ -114,10 +114,11 @@ export async function forge(
 
 function rootOf(ops: readonly Uint8Array[]): Uint8Array {
   if (ops.length === 1) return crypto.sha256(concatBytes(Uint8Array.of(0), ops[0] as Uint8Array));
-  const half = 2 ** Math.ceil(Math.log2(ops.length) - 1);
-  return crypto.sha256(
-    concatBytes(Uint8Array.of(1), rootOf(ops.slice(0, half)), rootOf(ops.slice(half))),
-  );
+  let width = 1;
+  while (16 * width < ops.length) width *= 16;
+  const children: Uint8Array[] = [];
+  for (let at = 0; at < ops.length; at += width) children.push(rootOf(ops.slice(at, at + width)));
+  return crypto.sha256(concatBytes(Uint8Array.of(1), ...children));
 }
 
 /** A part as a frame carries it. */

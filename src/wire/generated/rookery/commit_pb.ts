@@ -2,11 +2,11 @@
 //
 //   commit = header + signature
 //              └─ parts: digest of part 0, digest of part 1, ...     one part per scope
-//                          └─ part header + Merkle root of its ops    RFC 6962 tree shape
+//                          └─ part header + Merkle root of its ops    as RFC 6962, with 16 branches
 //                                              └─ op, op, op ...
 //
 // digest(op)     = SHA-256(0x00 | op bytes)
-// digest(inner)  = SHA-256(0x01 | left | right)
+// digest(inner)  = SHA-256(0x01 | its 2 to 16 children)
 // digest(part)   = SHA-256(0x02 | root of ops, 32 bytes | part header bytes)
 // id(control op) = SHA-256(0x03 | digest(part) | index of the op in its part, 4 bytes big-endian)
 // digest(commit) = SHA-256("rookery commit 1\n" | header bytes)
