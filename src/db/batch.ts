@@ -82,8 +82,7 @@ export class Batch {
   async commit(hint: string | undefined): Promise<WriteOutcome> {
     if (this.#scope === undefined || this.#writes.size === 0) return "written";
     return commit(this.#world, {
-      scope: this.#scope,
-      rows: [...this.#writes.values()],
+      parts: [{ scope: this.#scope, rows: [...this.#writes.values()] }],
       reads: [...this.#reads.values()],
       hint,
     });
@@ -143,7 +142,7 @@ export class Batch {
         });
       throw cause;
     }
-    this.#reads.set(name.text, { name, row: headsOnly(row) });
+    this.#reads.set(name.text, { scope: id, name, row: headsOnly(row) });
     return row;
   }
 }

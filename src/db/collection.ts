@@ -180,6 +180,6 @@ export class Collection<T = Value> {
     checkHint(hint);
     // A hint speaks for its own commit.
     const together = hint === undefined;
-    await commit(this.#world, { scope: this.id, rows: [row], hint, together });
+    await commit(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
   }
 }

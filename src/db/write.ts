@@ -11,12 +11,10 @@ export function checkHint(hint: string | undefined): void {
 /** Commits through the history, with refusals in this layer's words. What the store refuses passes through. [DB13] */
 export async function commit(world: DbWorld, request: WriteRequest): Promise<WriteOutcome> {
   refuseClosed(world);
-  const reason = world.readOnlyReason(request.scope);
-  if (reason !== undefined) {
-    throw new DbError(
-      "DB_READ_ONLY",
-      `Cannot write to collection "${request.scope.name}": ${reason}`,
-    );
+  for (const { scope } of request.parts) {
+    const reason = world.readOnlyReason(scope);
+    if (reason === undefined) continue;
+    throw new DbError("DB_READ_ONLY", `Cannot write to collection "${scope.name}": ${reason}`);
   }
   const committing = world.history.write(request);
   world.commits.add(committing);
@@ -29,14 +27,12 @@ export async function commit(world: DbWorld, request: WriteRequest): Promise<Wri
   }
 }
 
-function inOurWords(world: DbWorld, { scope }: WriteRequest, cause: unknown): unknown {
+function inOurWords(world: DbWorld, { parts }: WriteRequest, cause: unknown): unknown {
   switch (codeOf(cause)) {
     case "HISTORY_UNAUTHORISED":
-      return new DbError(
-        "DB_NO_ACCESS",
-        `Cannot write to collection "${scope.name}": our user may not`,
-        { cause },
-      );
+      return new DbError("DB_NO_ACCESS", `Cannot write to ${namesOf(parts)}: our user may not`, {
+        cause,
+      });
     case "HISTORY_TOO_LARGE":
       return new DbError(
         "DB_BATCH_TOO_LARGE",
@@ -52,4 +48,9 @@ function inOurWords(world: DbWorld, { scope }: WriteRequest, cause: unknown): un
     default:
       return cause;
   }
+}
+
+function namesOf(parts: WriteRequest["parts"]): string {
+  const names = parts.map(({ scope }) => `"${scope.name}"`);
+  return names.length === 1 ? `collection ${names.join()}` : `collections ${names.join(", ")}`;
 }

@@ -2,56 +2,20 @@
  * A local batch becomes a commit: walk 1 of ARCHITECTURE.md, from ops to the store write.
  */
 
+import type { Certified, VerifiedOp } from "../access/index.ts";
 import {
-  type Certified,
-  type ControlId,
-  controlIdBytes as bytesOfControlId,
-  controlIdOf,
-  encodeControlOp,
-  type VerifiedOp,
-} from "../access/index.ts";
-import {
-  BATCH_BYTES_MAX,
   BATCH_OPS_MAX,
   blobRefsIn,
-  CONTEXT_ENTRIES_MAX,
   type DeviceId,
   type Random,
   type ScopeId,
   utf8,
 } from "../base/index.ts";
-import {
-  CommitHeaderSchema,
-  create,
-  encode,
-  encodeOp,
-  encodeStoredCommit,
-  logToWire,
-  PartHeaderSchema,
-  scopeToWire,
-} from "../wire/index.ts";
+import { CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
 import { mayWriteRow } from "./authority.ts";
-import {
-  type ControlDot,
-  controlEntry,
-  controlRecord,
-  commitDigest,
-  controlIdBytes,
-  opDigest,
-  opsRoot,
-  partDigest,
-  HistoryError,
-  encodeHeld,
-  type HeldOp,
-  indexedContext,
-  SALT_SIZE,
-  type Context,
-  contextOf,
-  type LogNumber,
-  type Row,
-  type Version,
-} from "../records/index.ts";
-import { HINT_BYTES_MAX, PART_LOGS_MAX, PART_REFS_MAX } from "./limits.ts";
+import { commitDigest, HistoryError, type Row } from "../records/index.ts";
+import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
+import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";
 import { ownLogKey } from "./state.ts";
 import type { RowName, StagedScope, Turn, TurnDeps } from "./turn.ts";
 
@@ -76,55 +40,93 @@ export interface RowWrite {
   readonly value: Uint8Array | undefined;
 }
 
-/** One atomic batch in one scope. */
-export interface Draft {
+/** What a batch changes in one scope. */
+export interface PartWrite {
   readonly scope: ScopeId;
   /** Each row at most once. */
   readonly rows: readonly RowWrite[];
   readonly controls?: readonly VerifiedOp[] | undefined;
+}
+
+/** One atomic batch. */
+export interface Draft {
+  /** Each scope at most once, all of one database: 1 to 256. */
+  readonly parts: readonly PartWrite[];
   /** The application's word for the batch, offered to resolvers: 256 bytes at most. */
   readonly hint?: string | undefined;
 }
 
-interface DraftOp {
-  readonly bytes: Uint8Array;
-  readonly digest: Uint8Array;
-  readonly held: HeldOp;
-}
-
 /**
- * Adds the draft's commit to the turn: one generation, one timestamp, one signature. Deletions of what is not there are
- * left out; a draft of nothing else makes no commit. A device that is new in the scope introduces itself first.
+ * Adds the draft's commit to the turn: one generation, one timestamp, one signature, a part for each scope. Deletions of
+ * what is not there are left out, and scopes that nothing is left of; a draft of nothing else makes no commit. Scopes in
+ * which the device is new are told in a commit before it who it is. [HI4] [HI10]
  *
  * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`: and adds
  *   no part of the draft.
  */
 export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): Promise<void> {
-  const scope = turn.scope(draft.scope);
-  await turn.loadRows(
-    scope,
-    draft.rows.map((row) => row.name),
-  );
-  const rows = draft.rows.filter(
-    ({ name, value }) => value !== undefined || isLive(turn.row(scope, name)),
-  );
-  const { controls = [] } = draft;
-  if (rows.length === 0 && controls.length === 0) return;
-  if (rows.length + controls.length > BATCH_OPS_MAX) {
-    throw new HistoryError(
-      "HISTORY_TOO_LARGE",
-      `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`,
-    );
-  }
+  const contents = await contentsOf(turn, draft.parts);
+  if (contents.length === 0) return;
+  refuseOps(contents);
   refuseHint(draft.hint);
-  refuseRefs(turn, rows);
-  refuseUnauthorised(deps.identity, scope, rows);
-  const introduction = introductionOf(deps.identity, scope);
+  refuseRefs(turn, contents);
+  for (const { scope, rows } of contents) refuseUnauthorised(deps.identity, scope, rows);
+  const introductions = contents.flatMap(({ scope }) => {
+    const introduction = introductionOf(deps.identity, scope);
+    return introduction === undefined ? [] : [{ scope, rows: [], controls: [introduction] }];
+  });
   // A commit of its own: a batch may be as large as it is allowed to be.
-  if (introduction !== undefined) {
-    await new PartDraft(deps, turn, scope, [], [introduction]).commit(undefined);
+  if (introductions.length > 0) await commitParts(deps, turn, introductions, undefined);
+  await commitParts(deps, turn, contents, draft.hint);
+}
+
+/** What is to be written in each scope, in the order of the parts: by scope. */
+async function contentsOf(turn: Turn, parts: readonly PartWrite[]): Promise<PartContent[]> {
+  const contents: PartContent[] = [];
+  for (const { scope: id, rows: written, controls = [] } of parts) {
+    const scope = turn.scope(id);
+    const names = written.map((row) => row.name);
+    await turn.loadRows(scope, names);
+    const rows = written.filter(
+      ({ name, value }) => value !== undefined || isLive(turn.row(scope, name)),
+    );
+    if (rows.length > 0 || controls.length > 0) contents.push({ scope, rows, controls });
   }
-  await new PartDraft(deps, turn, scope, rows, controls).commit(draft.hint);
+  return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));
+}
+
+/** Signs a commit of these parts and adds it. Nothing of it is added when it is refused. */
+async function commitParts(
+  deps: AuthorDeps,
+  turn: Turn,
+  contents: readonly PartContent[],
+  hint: string | undefined,
+): Promise<void> {
+  const { crypto, identity, interner } = deps;
+  const { clock } = turn.database;
+  const logKey = ownLogKey(identity.device, turn.own);
+  const generation = turn.own.generation + 1;
+  const timestamp = clock.next();
+  const dot = { log: interner.log(logKey), logKey, generation, timestamp };
+  const room = new CommitRoom();
+  const parts = contents.map((content) => new PartDraft(deps, turn, content, dot, room));
+  const header = encode(
+    CommitHeaderSchema,
+    create(CommitHeaderSchema, {
+      log: logToWire(logKey),
+      generation: BigInt(generation),
+      previous: turn.own.digest ?? new Uint8Array(),
+      timestamp,
+      parts: parts.map((part) => part.digest),
+      hint: hint ?? "",
+    }),
+  );
+  // Each part travels with the header: one commit is never more than a page holds.
+  for (const part of parts.slice(1)) room.take(part.header.length + header.length);
+  const digest = commitDigest(crypto, header);
+  const signature = await crypto.sign(identity.deviceSeed, digest);
+  parts.forEach((part, index) => part.addTo(turn, index, header, signature));
+  turn.own = { ...turn.own, generation, digest };
 }
 
 function isLive(row: Row): boolean {
@@ -139,10 +141,28 @@ function refuseHint(hint: string | undefined): void {
   );
 }
 
-/** @throws {HistoryError} `HISTORY_TOO_LARGE`: the part or its turn would name too many blobs. [HI34] */
-function refuseRefs(turn: Turn, rows: readonly RowWrite[]): void {
+/** @throws {HistoryError} `HISTORY_TOO_LARGE`. */
+function refuseOps(contents: readonly PartContent[]): void {
+  let ops = 0;
+  for (const { rows, controls } of contents) ops += rows.length + controls.length;
+  if (ops > BATCH_OPS_MAX) {
+    throw new HistoryError(
+      "HISTORY_TOO_LARGE",
+      `Cannot commit: more than ${BATCH_OPS_MAX} ops in one batch`,
+    );
+  }
+  if (contents.length <= COMMIT_PARTS_MAX) return;
+  throw new HistoryError(
+    "HISTORY_TOO_LARGE",
+    `Cannot commit: more than ${COMMIT_PARTS_MAX} collections in one batch`,
+  );
+}
+
+/** @throws {HistoryError} `HISTORY_TOO_LARGE`: the commit or its turn would name too many blobs. [HI34] */
+function refuseRefs(turn: Turn, contents: readonly PartContent[]): void {
   let refs = 0;
-  for (const { value } of rows) if (value !== undefined) refs += blobRefsIn(value).length;
+  for (const { rows } of contents)
+    for (const { value } of rows) if (value !== undefined) refs += blobRefsIn(value).length;
   if (refs > PART_REFS_MAX) {
     throw new HistoryError(
       "HISTORY_TOO_LARGE",
@@ -173,197 +193,3 @@ function introductionOf(
   if (scope.access.userOf(device) === certified.user) return undefined;
   return { type: "device", certificate: certified.bytes, certified };
 }
-
-/** A part in the making. */
-class PartDraft {
-  readonly #deps: AuthorDeps;
-  readonly #turn: Turn;
-  readonly #scope: StagedScope;
-  readonly #rows: readonly RowWrite[];
-  readonly #controls: readonly VerifiedOp[];
-  readonly #salts: Uint8Array;
-  readonly #dictionary = new Map<LogNumber, number>();
-  #saltsUsed = 0;
-
-  constructor(
-    deps: AuthorDeps,
-    turn: Turn,
-    scope: StagedScope,
-    rows: readonly RowWrite[],
-    controls: readonly VerifiedOp[],
-  ) {
-    this.#deps = deps;
-    this.#turn = turn;
-    this.#scope = scope;
-    this.#rows = rows;
-    this.#controls = controls;
-    this.#salts = deps.random.bytes(SALT_SIZE * (1 + rows.length + controls.length));
-  }
-
-  async commit(hint: string | undefined): Promise<void> {
-    const { crypto, identity, interner } = this.#deps;
-    const { database } = this.#turn;
-    const log = ownLogKey(identity.device, this.#turn.own);
-    const logNumber = interner.log(log);
-    const generation = this.#turn.own.generation + 1;
-    const timestamp = database.clock.next();
-    const heads = this.#scope.control.headsFor(identity.device);
-
-    const versions: Version[] = [];
-    const ops = [
-      ...this.#controlOps(),
-      ...this.#rowOps(logNumber, generation, timestamp, versions),
-    ];
-    const partHeader = this.#partHeader(this.#scope.vector.get(logNumber) ?? 0, heads, ops.length);
-    const digests = ops.map((op) => op.digest);
-    const part = partDigest(crypto, partHeader, opsRoot(crypto, ops.length, digests));
-    const header = encode(
-      CommitHeaderSchema,
-      create(CommitHeaderSchema, {
-        log: logToWire(log),
-        generation: BigInt(generation),
-        previous: this.#turn.own.digest ?? new Uint8Array(),
-        timestamp,
-        parts: [part],
-        hint: hint ?? "",
-      }),
-    );
-    const digest = commitDigest(crypto, header);
-    const signature = await crypto.sign(identity.deviceSeed, digest);
-
-    const dot = { log: logNumber, logKey: log, generation, timestamp };
-    this.#addControls(part, heads, dot, ops);
-    this.#rows.forEach(({ name }, i) => {
-      this.#turn.merge(this.#scope, name, versions[i] as Version);
-    });
-    const held = ops.map((op) => encodeHeld(op.held));
-    const record = {
-      header,
-      signature,
-      part: partHeader,
-      partIndex: 0,
-      sequence: this.#turn.place,
-      held,
-      elided: [],
-    };
-    this.#turn.addPart(this.#scope, logNumber, generation, encodeStoredCommit(record));
-    this.#turn.raise(this.#scope, log, generation);
-    this.#turn.own = { ...this.#turn.own, generation, digest };
-  }
-
-  #salt(): Uint8Array {
-    const at = SALT_SIZE * this.#saltsUsed;
-    this.#saltsUsed += 1;
-    return this.#salts.subarray(at, at + SALT_SIZE);
-  }
-
-  #controlOps(): DraftOp[] {
-    return this.#controls.map((op) => {
-      const bytes = encodeOp({
-        salt: this.#salt(),
-        space: 0,
-        key: NOTHING,
-        value: undefined,
-        context: [],
-        control: encodeControlOp(op),
-      });
-      return { bytes, digest: opDigest(this.#deps.crypto, bytes), held: "control" };
-    });
-  }
-
-  #rowOps(log: LogNumber, generation: number, timestamp: bigint, versions: Version[]): DraftOp[] {
-    let size = 0;
-    return this.#rows.map(({ name, value }) => {
-      const context = contextOf(this.#turn.row(this.#scope, name));
-      if (context.length > CONTEXT_ENTRIES_MAX) {
-        throw new HistoryError(
-          "HISTORY_CONTEXT_FULL",
-          `Cannot commit: over ${CONTEXT_ENTRIES_MAX} logs have written one row`,
-        );
-      }
-      const salt = this.#salt();
-      const { space, key } = name;
-      const bytes = encodeOp({
-        salt,
-        space,
-        key,
-        value,
-        context: this.#indexed(context),
-        control: undefined,
-      });
-      size += bytes.length;
-      if (size > BATCH_BYTES_MAX) {
-        throw new HistoryError(
-          "HISTORY_TOO_LARGE",
-          `Cannot commit: more than ${BATCH_BYTES_MAX} bytes in one batch`,
-        );
-      }
-      const digest = opDigest(this.#deps.crypto, bytes);
-      versions.push({ log, generation, timestamp, salt, digest, context, value });
-      return { bytes, digest, held: { space, key } };
-    });
-  }
-
-  /** A context as the op names it: pairs by ascending index into the part's dictionary, flat. */
-  #indexed(context: Context): number[] {
-    for (const { log } of context) {
-      if (this.#dictionary.has(log)) continue;
-      if (this.#dictionary.size === PART_LOGS_MAX) {
-        throw new HistoryError(
-          "HISTORY_TOO_LARGE",
-          `Cannot commit: its rows were written by over ${PART_LOGS_MAX} logs`,
-        );
-      }
-      this.#dictionary.set(log, this.#dictionary.size);
-    }
-    return indexedContext(context, this.#dictionary);
-  }
-
-  #partHeader(
-    previousGeneration: number,
-    heads: readonly ControlId[],
-    opCount: number,
-  ): Uint8Array {
-    const { interner } = this.#deps;
-    return encode(
-      PartHeaderSchema,
-      create(PartHeaderSchema, {
-        salt: this.#salt(),
-        scope: scopeToWire(this.#scope.state.id),
-        previousGeneration: BigInt(previousGeneration),
-        controlHeads: heads.map(bytesOfControlId),
-        logs: Array.from(this.#dictionary.keys(), (log) => logToWire(interner.logOf(log))),
-        opCount,
-      }),
-    );
-  }
-
-  #addControls(
-    part: Uint8Array,
-    heads: readonly ControlId[],
-    dot: ControlDot,
-    ops: readonly DraftOp[],
-  ): void {
-    let parents = heads;
-    this.#controls.forEach((op, index) => {
-      const idBytes = controlIdBytes(this.#deps.crypto, part, index);
-      const bytes = (ops[index] as DraftOp).bytes;
-      const entry = controlEntry(
-        controlIdOf(idBytes),
-        op,
-        this.#deps.identity.device,
-        dot,
-        parents,
-      );
-      this.#turn.addControl(
-        this.#scope,
-        idBytes,
-        entry,
-        controlRecord(entry, dot.log, index, bytes),
-      );
-      parents = [entry.id];
-    });
-  }
-}
-
-const NOTHING = new Uint8Array();

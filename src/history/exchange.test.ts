@@ -33,7 +33,7 @@ const rowOf = (text: string, content?: string): RowWrite => ({
   value: content === undefined ? undefined : Uint8Array.of(0x60 + content.length, ...utf8(content)),
 });
 const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
-  by.history.write({ scope, rows });
+  by.history.write({ parts: [{ scope, rows }] });
 
 /** Devices of as many users; the first owns the collection and has written to it, the others may write once they know. */
 async function family(count: number): Promise<{ devices: TestDevice[]; scope: ScopeId }> {

@@ -9,7 +9,7 @@ import {
   utf8,
 } from "../base/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
-import { exchange, makeDevice, type TestDevice } from "../testkit/device.ts";
+import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { FakeClock } from "../testkit/fake-clock.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
 import { FaultyMedium, fullDiskError } from "../testkit/store/store-faults.ts";
@@ -28,10 +28,11 @@ const scopeOf = ({ user }: TestDevice, name = "list"): ScopeId => ({
   owner: user,
   name,
 });
-const write = (scope: ScopeId, ...rows: RowWrite[]): WriteRequest => ({ scope, rows });
+const write = (scope: ScopeId, ...rows: RowWrite[]): WriteRequest => ({
+  parts: [{ scope, rows }],
+});
 const single = (scope: ScopeId, row: RowWrite): WriteRequest => ({
-  scope,
-  rows: [row],
+  parts: [{ scope, rows: [row] }],
   together: true,
 });
 
@@ -249,13 +250,19 @@ describe("a commit", () => {
     const outcomes = await Promise.all([
       ada.history.write(single(scope, rowOf("x", "1"))),
       ada.history.write({
-        ...single(scope, rowOf("y", "1")),
-        controls: [{ type: "grant", user: bea, tags: 3 }],
+        parts: [
+          {
+            scope,
+            rows: [rowOf("y", "1")],
+            controls: [{ type: "grant", user: bea, tags: 3 }],
+          },
+        ],
+        together: true,
       }),
       ada.history.write(single(scope, rowOf("a", "2"))),
       ada.history.write({
         ...single(scope, rowOf("z", "1")),
-        reads: [{ name: rowOf("a").name, row: read }],
+        reads: [{ scope, name: rowOf("a").name, row: read }],
       }),
     ]);
     expect(ada.history.scope(scope)?.access.tagsOf(bea)).toBe(3);
@@ -319,10 +326,7 @@ describe("what is not committed", () => {
     [
       "rows of another's collection",
       "HISTORY_UNAUTHORISED",
-      (scope) => ({
-        ...write(scope, rowOf("b", "1")),
-        scope: { ...scope, owner: strangerOf(scope) },
-      }),
+      (scope) => write({ ...scope, owner: strangerOf(scope) }, rowOf("b", "1")),
     ],
     [
       "another database",
@@ -353,8 +357,8 @@ describe("what is not committed", () => {
     const row = await ada.history.row(scope, ROW_SPACE.rows, utf8("a"));
     const absent = await ada.history.row(scope, ROW_SPACE.rows, utf8("b"));
     const reads = [
-      { name: rowOf("a").name, row },
-      { name: rowOf("b").name, row: absent },
+      { scope, name: rowOf("a").name, row },
+      { scope, name: rowOf("b").name, row: absent },
     ];
     expect(await ada.history.write({ ...write(scope, rowOf("c", "1")), reads })).toBe("written");
     const outcomes = await Promise.all([
@@ -451,11 +455,7 @@ describe("reading", () => {
       await ada.history.write(
         write(scope, rowOf(`row ${i % 7}`, i % 5 === 0 ? undefined : `${i}`)),
       );
-    await ada.history.write({
-      scope,
-      rows: [],
-      controls: [{ type: "grant", user: (await makeDevice(2)).user, tags: 1 }],
-    });
+    await grant(ada, scope, (await makeDevice(2)).user, "reader");
     const before = await shown(ada, scope);
     const last = [...(ada.history.scope(scope)?.vector().entries() ?? [])];
     await ada.close();
@@ -544,7 +544,9 @@ describe("rows that are large together", () => {
     const { ada, scope } = await opened();
     const names = Array.from({ length: COUNT }, (_, i) => `row ${i}`);
     for (const name of names) {
-      await ada.history.write({ scope, rows: [{ name: rowOf(name).name, value: large }] });
+      await ada.history.write({
+        parts: [{ scope, rows: [{ name: rowOf(name).name, value: large }] }],
+      });
     }
     return { ada, scope, names };
   }
@@ -552,10 +554,12 @@ describe("rows that are large together", () => {
   test("[HI31] a batch over them is refused, and nothing is written", async () => {
     const { ada, scope, names } = await withLargeRows();
     const sequence = ada.history.sequence(DATABASE);
-    const deletion = write(scope, ...names.map((name) => rowOf(name)));
-    await expect(ada.history.write(deletion)).rejects.toMatchObject({ code: "HISTORY_TOO_LARGE" });
+    const deletions = names.map((name) => rowOf(name));
+    await expect(ada.history.write(write(scope, ...deletions))).rejects.toMatchObject({
+      code: "HISTORY_TOO_LARGE",
+    });
     expect(ada.history.sequence(DATABASE)).toBe(sequence);
-    await ada.history.write(write(scope, ...deletion.rows.slice(0, 30)));
+    await ada.history.write(write(scope, ...deletions.slice(0, 30)));
   });
 
   test("[HI31] single writes of one tick are done over several turns, in order", async () => {

@@ -1,4 +1,5 @@
 import {
+  assert,
   type Clock,
   type Crypto,
   type GenVector,
@@ -150,7 +151,14 @@ export class History implements AsyncDisposable {
 
   /** A commit of ours: resolves when it is durable. [HI1] [HI3] */
   async write(request: WriteRequest): Promise<WriteOutcome> {
-    return this.#writer(request.scope.database).write(request);
+    const [first, ...others] = request.parts;
+    assert(first !== undefined, "a write has a part");
+    const { database } = first.scope;
+    assert(
+      others.every(({ scope }) => scope.database === database),
+      "all parts of a commit are of one database",
+    );
+    return this.#writer(database).write(request);
   }
 
   /** Checks what can be checked without the store. @throws a coded error: the peer is at fault. */

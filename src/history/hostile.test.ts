@@ -126,7 +126,7 @@ async function opened(): Promise<{ ada: TestDevice; bea: TestDevice; scope: Scop
   const scope = scopeOf(ada);
   await grant(ada, scope, bea.user, "writer");
   const name = { space: ROW_SPACE.rows, key: utf8("kept"), text: "kept" };
-  await ada.history.write({ scope, rows: [{ name, value: Uint8Array.of(2) }] });
+  await ada.history.write({ parts: [{ scope, rows: [{ name, value: Uint8Array.of(2) }] }] });
   await exchange(ada, bea, [scope]);
   return { ada, bea, scope };
 }
@@ -297,7 +297,7 @@ describe("order of checks", () => {
     const [log, known] = [...(ada.history.scope(scope)?.vector() ?? [])][0] ?? expect.fail();
     // So that Ada knows whose device Bea's is.
     const own = { space: ROW_SPACE.rows, key: utf8("bea"), text: "bea" };
-    await bea.history.write({ scope, rows: [{ name: own, value: Uint8Array.of(1) }] });
+    await bea.history.write({ parts: [{ scope, rows: [{ name: own, value: Uint8Array.of(1) }] }] });
     await exchange(bea, ada, [scope]);
     const covering = (generation: number, context: number): Promise<CommitPart> =>
       forge(bea, {
@@ -311,7 +311,7 @@ describe("order of checks", () => {
       expect(await codeOfGift(gift)).toBe("0 rows, 1 waiting");
     }
     const name = { space: ROW_SPACE.rows, key: utf8("kept"), text: "kept" };
-    await ada.history.write({ scope, rows: [{ name, value: Uint8Array.of(3) }] });
+    await ada.history.write({ parts: [{ scope, rows: [{ name, value: Uint8Array.of(3) }] }] });
     const { heads } = await ada.history.row(scope, name.space, name.key);
     expect(heads.map(({ value }) => value)).toEqual([Uint8Array.of(3)]);
     expect(await exchange(ada, bea, [scope])).toMatchObject({ rows: 1, waiting: [] });
@@ -577,7 +577,7 @@ test("[HI30] a time too far ahead is stored and told, and does not lead our cloc
   expect(await codeOfGift(give(bea, ada, [part]))).toBe("1 rows, 0 waiting");
   expect(events).toEqual(["history.clock.ahead"]);
   const name = { space: ROW_SPACE.rows, key: utf8("a"), text: "a" };
-  await bea.history.write({ scope, rows: [{ name, value: Uint8Array.of(2) }] });
+  await bea.history.write({ parts: [{ scope, rows: [{ name, value: Uint8Array.of(2) }] }] });
   // What has seen it supersedes it, however late it says it is.
   const { heads } = await bea.history.row(scope, ROW_SPACE.rows, utf8("a"));
   expect(heads.map(({ value }) => value)).toEqual([Uint8Array.of(2)]);

@@ -7,7 +7,7 @@
  * @module
  */
 
-export type { Draft, Identity, RowWrite } from "./author.ts";
+export type { Draft, Identity, PartWrite, RowWrite } from "./author.ts";
 export { ROW_SPACE } from "./authority.ts";
 export {
   HistoryError,

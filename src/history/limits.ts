@@ -16,7 +16,9 @@ export const HINT_BYTES_MAX = 256;
 export const DEVICE_LOGS_MAX = 64;
 /** Logs in a scope: as many as a vector may name in a request. */
 export const SCOPE_LOGS_MAX = 4096;
-/** BlobRefs in one part of a commit: each is one more key in the write that brings it. */
+/** Parts of a commit, and so collections of a batch: as many digests as its header holds. */
+export const COMMIT_PARTS_MAX = 256;
+/** BlobRefs in one commit, and in one part of a peer's: each is one more key in the write that brings it. */
 export const PART_REFS_MAX = 10_000;
 /** BlobRefs in one turn: with its rows they stay below what one store write may have. */
 export const TURN_REFS_MAX = 50_000;

@@ -43,8 +43,10 @@ describe("references of rows to blobs", () => {
     const [one, two] = [refOf(1), refOf(2)];
     // Walked in the order of the value's bytes: shorter keys first.
     const value = { picture: one, more: [{ thumbnail: two }, "rook", one] };
-    await ada.history.write({ scope, rows: [rowOf("a", value), rowOf("b", "no picture")] });
-    await ada.history.write({ scope, rows: [rowOf("a", two)] });
+    await ada.history.write({
+      parts: [{ scope, rows: [rowOf("a", value), rowOf("b", "no picture")] }],
+    });
+    await ada.history.write({ parts: [{ scope, rows: [rowOf("a", two)] }] });
     await grant(ada, scope, ben.user, "reader");
     await exchange(ada, ben, [scope]);
 
@@ -70,10 +72,12 @@ describe("references of rows to blobs", () => {
     const scope = scopeOf(ada);
     await ada.history.createDatabase(DATABASE);
     const many = Array.from({ length: 5001 }, () => refOf(3));
-    const write = ada.history.write({ scope, rows: [rowOf("a", many), rowOf("b", many)] });
+    const write = ada.history.write({
+      parts: [{ scope, rows: [rowOf("a", many), rowOf("b", many)] }],
+    });
     expect(codeOf(await write.catch((error: unknown) => error))).toBe("HISTORY_TOO_LARGE");
     expect(await edgesOf(ada, refOf(3))).toEqual([]);
-    await ada.history.write({ scope, rows: [rowOf("a", many)] });
+    await ada.history.write({ parts: [{ scope, rows: [rowOf("a", many)] }] });
     expect(await edgesOf(ada, refOf(3))).toHaveLength(1);
   });
 });

@@ -83,22 +83,30 @@ async function smallHistory(ada: Device, ben: Device): Promise<void> {
   const trips: ScopeId = { database: DATABASE, kind: "collection", owner, name: "trips" };
   const club: ScopeId = { database: DATABASE, kind: "syncgroup", owner, name: "club" };
   const write = (by: Device, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
-    by.history.write({ scope, rows });
+    by.history.write({ parts: [{ scope, rows }] });
 
   await write(ada, trips, row("a", { title: "Hütte", days: 3 }), row("b", 1), row("c", [null]));
   await write(ada, trips, row(ada.id, { since: 1 }, ROW_SPACE.holders));
   await ada.history.write({
-    scope: trips,
-    rows: [row("a", { title: "Hütte", days: 4 }), row("c")],
-    controls: [{ type: "grant", user: ben.user, tags: 3 }],
+    parts: [
+      {
+        scope: trips,
+        rows: [row("a", { title: "Hütte", days: 4 }), row("c")],
+        controls: [{ type: "grant", user: ben.user, tags: 3 }],
+      },
+    ],
     hint: "import",
   });
   const collections = [{ owner, name: trips.name }];
   const spec = { description: "Verein", collections, rendezvous: [], isPrivate: false };
   await ada.history.write({
-    scope: club,
-    rows: [row(ada.id, { user: ada.user }, ROW_SPACE.members)],
-    controls: [{ type: "spec", ...spec }],
+    parts: [
+      {
+        scope: club,
+        rows: [row(ada.id, { user: ada.user }, ROW_SPACE.members)],
+        controls: [{ type: "spec", ...spec }],
+      },
+    ],
   });
   await give(ada, ben, trips);
   await give(ada, ben, club);

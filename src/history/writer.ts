@@ -1,5 +1,5 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import { codeOf, assert, type Clock, scopeKeyOf } from "../base/index.ts";
+import { codeOf, assert, type Clock, type ScopeId, scopeKeyOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import {
   HistoryError,
@@ -24,6 +24,7 @@ import { type RowName, type SeenRef, Turn } from "./turn.ts";
 
 /** A row as a batch has read it: its heads then. */
 export interface RowRead {
+  readonly scope: ScopeId;
   readonly name: RowName;
   readonly row: Row;
 }
@@ -233,7 +234,7 @@ export class Writer {
     let count = 0;
     for (const entry of this.#queue) {
       if (entry.kind !== "draft") break;
-      ops += entry.request.rows.length;
+      ops += opsOf(entry.request);
       if (count > 0 && ops > TURN_OPS_MAX) break;
       count += 1;
     }
@@ -308,49 +309,61 @@ function groups(drafts: readonly WaitingDraft[]): WaitingDraft[][] {
   const all: WaitingDraft[][] = [];
   const open = new Map<string, { group: WaitingDraft[]; ops: number }>();
   for (const draft of drafts) {
-    const scope = scopeKeyOf(draft.request.scope);
-    const { rows } = draft.request;
+    const scopes = draft.request.parts.map(({ scope }) => scopeKeyOf(scope));
+    const ops = opsOf(draft.request);
     const isSingle = isSingleWrite(draft.request);
-    const current = open.get(scope);
-    if (isSingle && current !== undefined && current.ops + rows.length <= TURN_OPS_MAX) {
+    const current = isSingle ? open.get(scopes[0] as string) : undefined;
+    if (current !== undefined && current.ops + ops <= TURN_OPS_MAX) {
       current.group.push(draft);
-      current.ops += rows.length;
+      current.ops += ops;
       continue;
     }
     const group = [draft];
     all.push(group);
-    if (isSingle) open.set(scope, { group, ops: rows.length });
-    else open.delete(scope);
+    for (const scope of scopes) {
+      if (isSingle) open.set(scope, { group, ops });
+      else open.delete(scope);
+    }
   }
   return all;
 }
 
+function opsOf({ parts }: WriteRequest): number {
+  return parts.reduce((ops, { rows }) => ops + rows.length, 0);
+}
+
 /** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
-function isSingleWrite({ together, controls, reads, hint }: WriteRequest): boolean {
-  return together === true && controls === undefined && reads === undefined && hint === undefined;
+function isSingleWrite({ together, parts, reads, hint }: WriteRequest): boolean {
+  const isPlain = reads === undefined && hint === undefined;
+  return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
 }
 
 /** One draft of several: of two writes to a row the later counts. */
 function joined(group: readonly WaitingDraft[]): WriteRequest {
-  const first = group[0];
+  const first = group[0]?.request;
   assert(first !== undefined, "a group has a member");
-  if (group.length === 1) return first.request;
+  if (group.length === 1) return first;
   const rows = new Map<string, RowWrite>();
   for (const { request } of group) {
-    for (const row of request.rows) rows.set(`${row.name.space}${row.name.text}`, row);
+    for (const part of request.parts)
+      for (const row of part.rows) rows.set(`${row.name.space}${row.name.text}`, row);
   }
-  return { scope: first.request.scope, rows: [...rows.values()] };
+  const [part] = first.parts;
+  assert(part !== undefined, "a single write has a part");
+  return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
 }
 
-async function isStillAsRead(turn: Turn, request: WriteRequest): Promise<boolean> {
-  const { reads } = request;
-  if (reads === undefined || reads.length === 0) return true;
-  const scope = turn.scope(request.scope);
-  await turn.loadRows(
-    scope,
-    reads.map(({ name }) => name),
-  );
-  return reads.every(({ name, row }) => sameHeads(turn.row(scope, name), row));
+async function isStillAsRead(turn: Turn, { reads = [] }: WriteRequest): Promise<boolean> {
+  const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
+  for (const ofScope of byScope.values()) {
+    const scope = turn.scope((ofScope[0] as RowRead).scope);
+    await turn.loadRows(
+      scope,
+      ofScope.map(({ name }) => name),
+    );
+    if (!ofScope.every(({ name, row }) => sameHeads(turn.row(scope, name), row))) return false;
+  }
+  return true;
 }
 
 function sameHeads(a: Row, b: Row): boolean {

@@ -27,7 +27,7 @@ import {
   scopeKeyOf,
   toHex,
 } from "../base/index.ts";
-import type { Draft, History } from "../history/index.ts";
+import type { History, PartWrite } from "../history/index.ts";
 import {
   DeviceType as WireType,
   type Join,
@@ -114,7 +114,8 @@ export class Admission {
     drafts.push(this.#draft(group, certified, admitted, member));
     // The group's last: until it is written the invite is not used up, and who is cut off may come again.
     for (const draft of drafts)
-      if (draft.controls.length > 0 || draft.rows.length > 0) await history.write(draft);
+      if (draft.controls.length > 0 || draft.rows.length > 0)
+        await history.write({ parts: [draft] });
 
     const { value, version } = scope.access.spec;
     const scopes = [group, ...groups.collections(group)];
@@ -185,7 +186,7 @@ export class Admission {
     certified: Certified,
     { tags, invite }: Admitted,
     member?: Member,
-  ): Draft & { readonly controls: readonly VerifiedOp[] } {
+  ): PartWrite & { readonly controls: readonly VerifiedOp[] } {
     const { identity } = this.#deps.history;
     const access = this.#deps.history.scope(scope)?.access;
     const isOwner = identity.certified.user === scope.owner;

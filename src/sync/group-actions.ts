@@ -11,6 +11,7 @@ import {
   Tags,
   tagsOfRole,
   type Ticket,
+  type VerifiedOp,
 } from "../access/index.ts";
 import {
   type Clock,
@@ -119,14 +120,11 @@ export class GroupActions {
       hasLeft: false,
       addresses: addressesOf(this.#deps.transport),
     };
-    await history.write({
-      scope: group,
-      controls: [
-        { type: "spec", ...spec },
-        { type: "status", state: "running" },
-      ],
-      rows: [memberRow(member)],
-    });
+    const controls: readonly VerifiedOp[] = [
+      { type: "spec", ...spec },
+      { type: "status", state: "running" },
+    ];
+    await history.write({ parts: [{ scope: group, controls, rows: [memberRow(member)] }] });
     return group;
   }
 
@@ -153,11 +151,10 @@ export class GroupActions {
     const { publicKey } = await createInviteKeys({ crypto }, secret);
     const notAfter =
       expiresInMs === undefined ? {} : { notAfter: Math.floor(clock.now() + expiresInMs) };
-    await history.write({
-      scope: group,
-      controls: [{ type: "invite", publicKey, tags, uses, ...notAfter }],
-      rows: [],
-    });
+    const controls: readonly VerifiedOp[] = [
+      { type: "invite", publicKey, tags, uses, ...notAfter },
+    ];
+    await history.write({ parts: [{ scope: group, controls, rows: [] }] });
     return formatTicket({ group, addresses, secret }, { crypto });
   }
 

@@ -339,15 +339,9 @@ describe("pending", () => {
     });
     expect(record()).toMatchObject({ name: "b", type: "server", priority: 9, hasLeft: false });
     // CBOR of null: no record.
-    await b.history.write({
-      scope: shared.group,
-      rows: [
-        {
-          name: { space: ROW_SPACE.members, key: utf8(b.device), text: b.device },
-          value: Uint8Array.of(0xf6),
-        },
-      ],
-    });
+    const name = { space: ROW_SPACE.members, key: utf8(b.device), text: b.device };
+    const rows = [{ name, value: Uint8Array.of(0xf6) }];
+    await b.history.write({ parts: [{ scope: shared.group, rows }] });
     await eventually(() => a.sync.members(shared.group).length === 1);
   });
 });

@@ -59,7 +59,9 @@ export class OwnAddresses {
         own.addresses.every((address, i) => address === addresses[i])
       )
         continue;
-      await history.write({ scope: group, rows: [memberRow({ ...own, addresses })] });
+      await history.write({
+        parts: [{ scope: group, rows: [memberRow({ ...own, addresses })] }],
+      });
     }
   }
 }

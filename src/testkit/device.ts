@@ -119,7 +119,9 @@ export async function grant(
   role: Role,
 ): Promise<void> {
   const tags = tagsOfRole(role, scope.kind);
-  await by.history.write({ scope, rows: [], controls: [{ type: "grant", user, tags }] });
+  await by.history.write({
+    parts: [{ scope, rows: [], controls: [{ type: "grant", user, tags }] }],
+  });
 }
 
 export interface ExchangeOptions {
