@@ -26,6 +26,8 @@ export {
   type MemoryNetworkDeps,
   type MemoryNetworkOptions,
 } from "./memory-network.ts";
+export { type MemoryCarrier, MemoryPipe } from "./memory-pipe.ts";
+export { MemoryStream } from "./memory-stream.ts";
 export { serveStream, type ServeStreamDeps } from "./serve-stream.ts";
 export { type StreamDirection, StreamSlots } from "./stream-slots.ts";
 export type { Connection, Stream, StreamHandler, Transport } from "./transport.ts";

@@ -1,0 +1,93 @@
+import { hash, hkdfSync } from "node:crypto";
+import type { Crypto, SignatureCheck } from "../../base/index.ts";
+import { crc32 } from "../../base/index.ts";
+import { nodeCrypto } from "../../node/index.ts";
+
+/** Told of what a device hashes and signs: all that is ever signed is seen whole, whoever stores or sends it. */
+export interface CryptoTap {
+  hashed(digest: Uint8Array, input: Uint8Array): void;
+  signed(publicKey: Uint8Array, message: Uint8Array): void;
+}
+
+/**
+ * The keys of a run. A signature is a keyed hash, and is checked with the signer's seed, which is looked up here: so
+ * nobody signs for another, and checking costs a hundredth. With `isReal` it is Ed25519 instead.
+ */
+export class KeyRing {
+  readonly isReal: boolean;
+  readonly #seedsByKey = new Map<string, Uint8Array>();
+  readonly #keysBySeed = new Map<string, Uint8Array>();
+
+  constructor(isReal: boolean) {
+    this.isReal = isReal;
+  }
+
+  publicKey(seed: Uint8Array): Uint8Array {
+    const text = latin1(seed);
+    const known = this.#keysBySeed.get(text);
+    if (known !== undefined) return known;
+    const key = digest(KEY_CONTEXT, seed);
+    this.#keysBySeed.set(text, key);
+    this.#seedsByKey.set(latin1(key), seed);
+    return key;
+  }
+
+  sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
+    this.publicKey(seed);
+    const half = digest(SIGNATURE_CONTEXT, seed, message);
+    const signature = new Uint8Array(64);
+    signature.set(half);
+    signature.set(digest(half), 32);
+    return signature;
+  }
+
+  isSigned({ publicKey, message, signature }: SignatureCheck): boolean {
+    const seed = this.#seedsByKey.get(latin1(publicKey));
+    if (seed === undefined || signature.length !== 64) return false;
+    return latin1(this.sign(seed, message)) === latin1(signature);
+  }
+}
+
+/** The `Crypto` port of a simulated device: answers at once, never by a thread. */
+export function simCrypto(keys: KeyRing, tap?: CryptoTap): Crypto {
+  const real = nodeCrypto();
+  const publicKey = async (seed: Uint8Array): Promise<Uint8Array> =>
+    keys.isReal ? await real.publicKey(seed) : keys.publicKey(seed);
+  return {
+    sha256(bytes) {
+      const digested = digest(bytes);
+      tap?.hashed(digested, bytes);
+      return digested;
+    },
+    crc32,
+    publicKey,
+    async sign(seed, message) {
+      tap?.signed(await publicKey(seed), message);
+      return keys.isReal ? await real.sign(seed, message) : keys.sign(seed, message);
+    },
+    async verify(checks) {
+      if (!keys.isReal) return checks.map((check) => keys.isSigned(check));
+      // One at a time stays on this thread.
+      const answers: boolean[] = [];
+      for (const check of checks) answers.push((await real.verify([check]))[0] === true);
+      return answers;
+    },
+    async hkdf(secret, info, length) {
+      return new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(), info, length));
+    },
+  };
+}
+
+const KEY_CONTEXT = new TextEncoder().encode("simulated public key\n");
+const SIGNATURE_CONTEXT = new TextEncoder().encode("simulated signature\n");
+
+function digest(...parts: readonly Uint8Array[]): Uint8Array {
+  const input = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
+  const bytes = hash("sha256", input, "buffer");
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Bytes as a text, for maps. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}
