@@ -67,6 +67,7 @@ export {
   VALUE_DEPTH_MAX,
   VALUE_NODES_MAX,
 } from "./limits.ts";
+export { Mergeable } from "./mergeable.ts";
 export type { Clock, Crypto, Logger, LogLevel, Random, SignatureCheck } from "./ports.ts";
 export { spread } from "./spread.ts";
 export { Sum256 } from "./sum256.ts";

@@ -6,6 +6,7 @@
 import { assert } from "./assert.ts";
 import { ADDRESS_SIZE, BlobRef } from "./blob-ref.ts";
 import { toHex } from "./bytes.ts";
+import { Mergeable } from "./mergeable.ts";
 import type { Value } from "./value.ts";
 import { DATE_START, HEAD, MAJOR, TAG } from "./value-format.ts";
 import { checkValue } from "./value-walk.ts";
@@ -128,6 +129,8 @@ class Decoder {
         return ~this.#magnitude();
       case TAG.date:
         return this.#date();
+      case TAG.mergeable:
+        return new Mergeable(this.item());
       default:
         assert(tag === TAG.blobRef, "the walk lets no other tag through");
         return this.#blobRef();

@@ -6,6 +6,7 @@
 import { BlobRef } from "./blob-ref.ts";
 import { compareBytes, equalBytes, fromHex, utf8 } from "./bytes.ts";
 import { ValueError } from "./errors.ts";
+import { Mergeable } from "./mergeable.ts";
 import { ROW_VALUE_BYTES_MAX, VALUE_DEPTH_MAX, VALUE_NODES_MAX } from "./limits.ts";
 import type { Value } from "./value.ts";
 import {
@@ -91,6 +92,7 @@ class Encoder {
       return this.#sized(MAJOR.bytes, value);
     if (BlobRef.isBlobRef(value)) return this.#blobRef(value);
     if (value instanceof Date) return this.#date(value);
+    if (Mergeable.isMergeable(value)) return this.#mergeable(value, depth);
     // A cycle ends here too.
     if (depth > VALUE_DEPTH_MAX)
       throw unsupported(`it is nested over ${VALUE_DEPTH_MAX} deep, or holds itself`);
@@ -176,6 +178,12 @@ class Encoder {
     this.#head(MAJOR.uint, depth);
     this.#head(MAJOR.uint, chunker);
     if (mediaType !== undefined) this.#text(mediaType);
+  }
+
+  #mergeable({ content }: Mergeable, depth: number): void {
+    if (depth > 1) throw unsupported("a mergeable value is a part of another");
+    this.#head(MAJOR.tag, TAG.mergeable);
+    this.item(content, depth + 1);
   }
 
   #text(text: string): void {

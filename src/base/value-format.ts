@@ -22,6 +22,8 @@ export const TAG = {
   date: 1001,
   /** Ours, of the range that is first come, first served: "rook" in ASCII. An array: root, size, depth, chunker, media type. */
   blobRef: 0x726f6f6b,
+  /** Ours too: "roon" in ASCII. Any value, which docs/spec/conflicts.md reads. */
+  mergeable: 0x726f6f6e,
 } as const;
 
 /** A date's map as it begins: two entries, the first key. */

@@ -6,6 +6,7 @@
 import { fromBase64Url, toBase64Url } from "./base64url.ts";
 import { BlobRef, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
 import { VALUE_DEPTH_MAX } from "./limits.ts";
+import { Mergeable } from "./mergeable.ts";
 import { ValueError } from "./errors.ts";
 import type { Value } from "./value.ts";
 
@@ -38,6 +39,7 @@ function objectToJson(value: Exclude<Value, null | boolean | number | bigint | s
   if (value instanceof Uint8Array) return { $bytes: toBase64Url(value) };
   if (value instanceof Date) return { $date: value.toISOString() };
   if (value instanceof BlobRef) return { $blob: formatBlobRef(value) };
+  if (value instanceof Mergeable) return { $merge: toJson(value.content) };
   if (isArray(value)) return value.map(toJson);
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => [key.startsWith("$") ? `$${key}` : key, toJson(one)]),
@@ -76,7 +78,9 @@ function objectFromJson(json: object, depth: number): Value {
   const entries: [string, unknown][] = Object.entries(json);
   const [first] = entries;
   if (entries.length === 1 && first !== undefined && /^\$[^$]/.test(first[0]))
-    return special(first[0], first[1]);
+    return first[0] === "$merge"
+      ? new Mergeable(fromJsonAt(first[1], depth + 1))
+      : special(first[0], first[1]);
   return Object.fromEntries(
     entries.map(([key, one]) => {
       if (/^\$([^$]|$)/.test(key)) throw malformed('a key that begins with "$" stands for nothing');

@@ -103,7 +103,7 @@ class Walk {
         this.#map(argument, depth);
         return;
       default:
-        this.#tagged(argument);
+        this.#tagged(argument, depth);
     }
   }
 
@@ -179,7 +179,7 @@ class Walk {
     return false;
   }
 
-  #tagged(tag: number): void {
+  #tagged(tag: number, depth: number): void {
     switch (tag) {
       case TAG.bigintPositive:
       case TAG.bigintNegative: {
@@ -191,6 +191,9 @@ class Walk {
       }
       case TAG.date:
         return this.#date();
+      case TAG.mergeable:
+        if (depth > 1) throw malformed("a mergeable value is a part of another");
+        return this.item(depth + 1);
       case TAG.blobRef:
         return this.#blobRef();
       default:

@@ -6,6 +6,7 @@ import { BlobRef } from "./blob-ref.ts";
 import { equalBytes, fromHex, toHex, utf8 } from "./bytes.ts";
 import { codeOf } from "./errors.ts";
 import { VALUE_DEPTH_MAX, VALUE_NODES_MAX } from "./limits.ts";
+import { Mergeable } from "./mergeable.ts";
 import type { Value } from "./value.ts";
 import { decodeValue } from "./value-decode.ts";
 import { encodeValue, equalValues } from "./value-encode.ts";
@@ -274,6 +275,7 @@ describe("encoding", () => {
     // Shorter keys first, then by bytes: UTF-8, not UTF-16, decides between U+FFFF and U+10000 (one unit, three bytes first).
     [{ b: 1, aa: 2, "": 3, a: 4 }, "a46003616104616201626161 02".replace(" ", "")],
     [{ 𐀀: 1, "\u{ffff}\u{7f}": 2 }, "a264efbfbf7f0264f090808001"],
+    [new Mergeable([1, "a"]), "da726f6f6e82016161"],
     [REF, `da726f6f6b845820${toHex(ROOT)}050001`],
   ])("[VA3] of %o is one sequence of bytes", ([value, hex]) => {
     expect(toHex(encodeValue(value))).toBe(hex);
@@ -362,6 +364,33 @@ describe("JSON form", () => {
     expect(toJson(new Date(0))).toEqual({ $date: "1970-01-01T00:00:00.000Z" });
     expect(toJson(REF)).toEqual({ $blob: REF.toString() });
     expect(toJson({ $bytes: "x" })).toEqual({ $$bytes: "x" });
+  });
+
+  test("[VA12] a mergeable value is told from all that an application puts, and comes back through bytes and JSON", () => {
+    fc.assert(
+      fc.property(arbitraryValue, (content) => {
+        const value = new Mergeable([content]);
+        const back = decodeValue(encodeValue(value)) as Mergeable;
+        expect(back).toBeInstanceOf(Mergeable);
+        expect(isSame(back.content, value.content)).toBe(true);
+        expect(isSame((throughText(value) as Mergeable).content, value.content)).toBe(true);
+        expect(equalValues(value, [content])).toBe(false);
+      }),
+      { seed: 12, numRuns: 500 },
+    );
+    const ref = new Mergeable([REF]);
+    expect(checkValue(encodeValue(ref)).blobRefs).toEqual([REF]);
+  });
+
+  test("[VA12] a mergeable value is a whole row value, never a part of another", () => {
+    const inner = new Mergeable(1);
+    expect(codeFrom([inner])).toBe("DB_VALUE_UNSUPPORTED");
+    expect(codeFrom({ a: inner })).toBe("DB_VALUE_UNSUPPORTED");
+    expect(codeFrom(new Mergeable(inner))).toBe("DB_VALUE_UNSUPPORTED");
+    for (const hex of ["81da726f6f6e01", "da726f6f6eda726f6f6e01", "da726f6f6e"])
+      expect(() => decodeValue(fromHex(hex) as Uint8Array)).toThrow(
+        expect.objectContaining({ code: "DB_VALUE_MALFORMED" }),
+      );
   });
 
   test.for<[string, unknown]>([

@@ -1,4 +1,5 @@
 import type { BlobRef } from "./blob-ref.ts";
+import type { Mergeable } from "./mergeable.ts";
 
 /**
  * What a row may hold. What was put is what `get` answers, type for type: -0, NaN, 1 and 1n too. [VA1]
@@ -15,5 +16,6 @@ export type Value =
   | Uint8Array
   | Date
   | BlobRef
+  | Mergeable
   | readonly Value[]
   | { readonly [key: string]: Value };
