@@ -4,6 +4,7 @@ import { BlobRef, parseBlobRef } from "../src/base/index.ts";
 import type { Collection } from "../src/db/index.ts";
 import { openPeer, type Peer, type PeerDatabase } from "../src/peer/index.ts";
 import { answerCommands } from "./commands.ts";
+import { rowKeyOf, rowValueOf } from "./data.ts";
 
 /** What the parent asks; see `handlers`. */
 interface Command {
@@ -30,16 +31,6 @@ let database: PeerDatabase | undefined;
 function opened(): { readonly peer: Peer; readonly database: PeerDatabase } {
   if (peer === undefined || database === undefined) throw new Error("The device is not open yet");
   return { peer, database };
-}
-
-/** A value of `bytes` bytes that no codec makes smaller. */
-function valueOf(bytes: number, seed: number): string {
-  let text = "";
-  for (let state = (seed + 1) * 2_654_435_761; text.length < bytes;) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    text += state.toString(36).padStart(7, "0");
-  }
-  return text.slice(0, bytes);
 }
 
 function refOf(text = ""): BlobRef {
@@ -93,9 +84,7 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
     for (let from = 0; from < rows; from += size) {
       await db.batch((batch) => {
         for (let i = from; i < Math.min(from + size, rows); i++) {
-          // Scattered, so that changed rows lie all over the collection.
-          const key = `row-${String((i * 7919) % 1_000_003).padStart(10, "0")}`;
-          batch.put(collection, key, valueOf(bytes, i + round * 1_000_003));
+          batch.put(collection, rowKeyOf(i), rowValueOf(bytes, i + round * 1_000_003));
         }
       });
     }

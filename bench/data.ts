@@ -48,3 +48,18 @@ export async function hashOf(path: string): Promise<string> {
   for await (const piece of createReadStream(path)) hash.update(piece as Uint8Array);
   return hash.digest("hex");
 }
+
+/** A value of `bytes` bytes that no codec makes smaller. */
+export function rowValueOf(bytes: number, seed: number): string {
+  let text = "";
+  for (let state = (seed + 1) * 2_654_435_761; text.length < bytes;) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    text += state.toString(36).padStart(7, "0");
+  }
+  return text.slice(0, bytes);
+}
+
+/** The key of row `i`. Scattered, so that rows written or changed together lie all over the collection. */
+export function rowKeyOf(i: number): string {
+  return `row-${String((i * 7919) % 1_000_003).padStart(10, "0")}`;
+}

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { BLOB_BENCHES, benchBlob } from "./blob.ts";
+import { benchLocal, LOCAL_BENCHES } from "./local.ts";
 import { benchPullsync, PULLSYNC_BENCHES } from "./pullsync.ts";
 import { benchSync, SYNC_BENCHES } from "./sync.ts";
 
@@ -17,6 +18,7 @@ const suite = <Name extends string>(
 
 const SUITES: ReadonlyMap<string, Suite> = new Map([
   ["sync", suite(SYNC_BENCHES, benchSync)],
+  ["local", suite(LOCAL_BENCHES, benchLocal)],
   ["blob", suite(BLOB_BENCHES, benchBlob)],
   ["pullsync", suite(PULLSYNC_BENCHES, benchPullsync)],
 ]);
