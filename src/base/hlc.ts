@@ -48,6 +48,16 @@ export class HybridClock {
     return this.#last;
   }
 
+  /** Whether it has run more than `CLOCK_AHEAD_MS_MAX` ahead of `now`, milliseconds since 1970. */
+  isAheadOf(now: number): boolean {
+    return timestampMillis(this.#last) > now + CLOCK_AHEAD_MS_MAX;
+  }
+
+  /** One over the same wall clock that has given out or observed `initial` last, by default nothing: for a new log. */
+  restarted(initial = 0n): HybridClock {
+    return new HybridClock({ clock: this.#clock }, initial);
+  }
+
   /** A timestamp greater than all before. A full counter carries into the milliseconds. */
   next(): bigint {
     const wall = timestampOf(this.#now());

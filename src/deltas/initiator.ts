@@ -87,6 +87,9 @@ export class Initiator {
   /** Logs that wait for a control log to grow, with its heads then. */
   readonly #waiting = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
   readonly #intake: Intake;
+  /** What the peer has said that it knows, until it has said so of everything. */
+  #words: GenVector[] = [];
+  #heard = (): void => {};
   #frames: FramedStream | undefined;
   #sending: Promise<void> = Promise.resolve();
   #partBegan: number | undefined;
@@ -124,6 +127,16 @@ export class Initiator {
    * @throws a coded error; `isPeerFault` tells whose doing it was.
    */
   async run(signal: AbortSignal): Promise<void> {
+    const heard = this.#deps.history.expectWord(this.#database);
+    this.#heard = heard;
+    try {
+      await this.#run(signal);
+    } finally {
+      heard();
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
     const stream = await this.#connection.open(DELTAS_PROTOCOL, { signal });
     const frames = new FramedStream({ stream, clock: this.#deps.clock });
     const stop = this.#deps.history.onWritten((written) => this.#onWritten(written));
@@ -282,18 +295,24 @@ export class Initiator {
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     for (const { scope, vector, headSum, controlSum } of scopes) {
-      this.#compare(
-        claimFromWire({
-          $typeName: "rookery.ScopeVector",
-          ...(scope && { scope }),
-          ...(vector && { vector }),
-        }),
-        headSum,
-        controlSum,
-      );
+      const told = claimFromWire({
+        $typeName: "rookery.ScopeVector",
+        ...(scope && { scope }),
+        ...(vector && { vector }),
+      });
+      this.#words.push(told.vector);
+      this.#compare(told, headSum, controlSum);
     }
+    if (mode === DeltaMode.DATA) this.#hear();
     // The first answer about groups may have brought collections.
     if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);
+  }
+
+  /** All that the peer has of our log is here by now, or it has shown that we have lost some of it. */
+  #hear(): void {
+    for (const vector of this.#words) this.#deps.history.hearWord(this.#database, vector);
+    this.#words = [];
+    this.#heard();
   }
 
   /** Equal knowledge and equal access with different rows: somebody claims what it lacks. Reported, nothing removed. */

@@ -7,12 +7,14 @@ import {
   BATCH_OPS_MAX,
   blobRefsIn,
   type DeviceId,
+  type Logger,
   type Random,
   type ScopeId,
   utf8,
 } from "../base/index.ts";
 import { CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
 import { mayWriteRow } from "./authority.ts";
+import { beginIncarnation } from "./incarnation.ts";
 import { commitDigest, HistoryError, type Row } from "../records/index.ts";
 import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
 import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";
@@ -31,6 +33,7 @@ export interface Identity {
 export interface AuthorDeps extends TurnDeps {
   readonly random: Random;
   readonly identity: Identity;
+  readonly logger: Logger;
 }
 
 /** A new value for a row, or its deletion. */
@@ -103,10 +106,11 @@ async function commitParts(
   hint: string | undefined,
 ): Promise<void> {
   const { crypto, identity, interner } = deps;
-  const { clock } = turn.database;
+  const { doubt } = turn.database;
+  if (doubt !== undefined) beginIncarnation(deps, turn, doubt);
   const logKey = ownLogKey(identity.device, turn.own);
   const generation = turn.own.generation + 1;
-  const timestamp = clock.next();
+  const timestamp = turn.clock.next();
   const dot = { log: interner.log(logKey), logKey, generation, timestamp };
   const room = new CommitRoom();
   const parts = contents.map((content) => new PartDraft(deps, turn, content, dot, room));

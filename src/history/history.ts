@@ -3,6 +3,7 @@ import {
   type Clock,
   type Crypto,
   type GenVector,
+  generationIn,
   type Logger,
   type LogKey,
   type Random,
@@ -37,7 +38,7 @@ import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
 import { partsAbove, type ServedPart } from "./serve.ts";
-import type { DatabaseState, ScopeState } from "./state.ts";
+import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import {
   closedError,
   type WriteOutcome,
@@ -46,6 +47,7 @@ import {
   type Written,
 } from "./writer.ts";
 import { randomIncarnation } from "./incarnation.ts";
+import { doubtOf, OwnLogWord, type TrueTime } from "./own-log.ts";
 
 export interface HistoryDeps {
   readonly store: Store;
@@ -54,6 +56,8 @@ export interface HistoryDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly identity: Identity;
+  /** An estimate of true time, to tell a clock that ran ahead. Default: the wall clock. */
+  readonly trueTime?: TrueTime | undefined;
 }
 
 /** Where a scan of rows begins and ends, by row key bytes. */
@@ -77,6 +81,8 @@ export class History implements AsyncDisposable {
   readonly #deps: HistoryDeps & { readonly interner: Interner };
   readonly #databases: Map<string, DatabaseState>;
   readonly #writers = new Map<string, Writer>();
+  /** Of databases that were here when the history was opened. */
+  readonly #words: ReadonlyMap<string, OwnLogWord>;
   readonly #listeners = new Set<(written: Written) => void>();
   /** Databases that are being made, until they are durable. */
   readonly #creating = new Map<string, Promise<void>>();
@@ -88,12 +94,19 @@ export class History implements AsyncDisposable {
   ) {
     this.#deps = deps;
     this.#databases = databases;
+    this.#words = new Map(
+      Array.from(databases, ([name, state]) => [name, new OwnLogWord(deps.clock, state)]),
+    );
   }
 
   /** Opens the history that the store holds; a fresh store holds an empty one. @throws {HistoryError} `HISTORY_CORRUPT`. */
   static async open(deps: HistoryDeps): Promise<History> {
     const interner = await Interner.load(deps.store);
-    return new History({ ...deps, interner }, await loadDatabases({ ...deps, interner }));
+    const databases = await loadDatabases({ ...deps, interner });
+    const { trueTime = (): number => deps.clock.now(), identity } = deps;
+    const doubts = { origin: deps.store.origin, trueTime, identity, interner };
+    for (const database of databases.values()) database.doubt = doubtOf(doubts, database);
+    return new History({ ...deps, interner }, databases);
   }
 
   get identity(): Identity {
@@ -158,7 +171,26 @@ export class History implements AsyncDisposable {
       others.every(({ scope }) => scope.database === database),
       "all parts of a commit are of one database",
     );
-    return this.#writer(database).write(request);
+    const writer = this.#writer(database);
+    const word = this.#words.get(database)?.wait();
+    if (word !== undefined) await word;
+    return writer.write(request);
+  }
+
+  /**
+   * Somebody who may know our log of a database is being reached: writes that have reason to wait for a word. Answers a
+   * function that says this has come to an end. [HI50]
+   */
+  expectWord(database: string): () => void {
+    return this.#words.get(database)?.expect() ?? ((): void => {});
+  }
+
+  /** A peer has told all that it knows of a scope; what it has of our log is not more than is here. [HI50] */
+  hearWord(database: string, vector: GenVector): void {
+    const state = this.#databases.get(database);
+    if (state?.doubt !== "unconfirmed") return;
+    const known = generationIn(vector, ownLogKey(this.#deps.identity.device, state.own));
+    if (known > 0 && known <= state.own.generation) this.#words.get(database)?.confirm();
   }
 
   /** Checks what can be checked without the store. @throws a coded error: the peer is at fault. */

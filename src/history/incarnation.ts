@@ -2,12 +2,13 @@ import type { Logger, Random } from "../base/index.ts";
 import type { Turn } from "./turn.ts";
 
 /**
- * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `unconfirmed`: nobody could
- * say whether that is so. `clockAhead`: its clock had run ahead of the time. `grantedAgain`: a freeze ended it. `forked`: two
+ * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `copied`: this store is a copy of
+ * the one that wrote it, or an older state of that. `unconfirmed`: nobody could say whether either is so. `clockAhead`: its clock had run ahead of the time. `grantedAgain`: a freeze ended it. `forked`: two
  * commits stand under one of its generations.
  */
 export type IncarnationReason =
   | "rolledBack"
+  | "copied"
   | "unconfirmed"
   | "clockAhead"
   | "grantedAgain"
@@ -20,7 +21,8 @@ export function randomIncarnation(random: Random): bigint {
 
 /**
  * Gives our log up: what is authored from this turn on, in it too, is of a new log. Once a turn; the only place where that
- * happens. Durable with the turn, which is written even if it brings nothing else. [HI14]
+ * happens. Durable with the turn, which is written even if it brings nothing else. With `clockAhead` our clock begins anew
+ * too: only within a log do timestamps never decrease. [HI14] [HI50]
  */
 export function beginIncarnation(
   { random, logger }: { readonly random: Random; readonly logger: Logger },
@@ -30,6 +32,7 @@ export function beginIncarnation(
   if (turn.hasBegunAgain) return;
   const incarnation = randomIncarnation(random);
   turn.own = { ...turn.own, incarnation, generation: 0, digest: undefined };
+  if (reason === "clockAhead") turn.clock = turn.clock.restarted();
   turn.touch();
   logger("warn", "history.incarnation", { database: turn.database.name, reason });
 }

@@ -21,6 +21,7 @@ export {
   type Version,
 } from "../records/index.ts";
 export { type Change, History, type HistoryDeps, type RowRange } from "./history.ts";
+export type { TrueTime } from "./own-log.ts";
 export type { PreparedPart } from "./prepare.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
 export type { ServedPart } from "./serve.ts";

@@ -22,3 +22,7 @@ export const COMMIT_PARTS_MAX = 256;
 export const PART_REFS_MAX = 10_000;
 /** BlobRefs in one turn: with its rows they stay below what one store write may have. */
 export const TURN_REFS_MAX = 50_000;
+/** Milliseconds that a write waits for a peer's word on our log, after a store was opened of which nobody knows whether it is the last one: a connection that is being made is there by then, and nobody likes to wait longer. */
+export const OWN_LOG_WORD_MS_MAX = 2000;
+/** Logs of ours in a store from which on a clock that ran ahead begins no further one: half of what peers take of one device. */
+export const CLOCK_LOGS_MAX = 32;

@@ -65,7 +65,12 @@ export async function reloadDatabase(deps: LoadDeps, database: DatabaseState): P
   const { interner, store } = deps;
   const bytes = await store.get(ownKey(database.number));
   if (bytes === undefined) return;
-  database.own = readRecord("own log", bytes, decodeOwnLog);
+  const own = readRecord("own log", bytes, decodeOwnLog);
+  if (own.incarnation !== database.own.incarnation) {
+    database.doubt = undefined;
+    database.clock = database.clock.restarted(own.timestamp);
+  }
+  database.own = own;
   database.sequence = await lastSequence(deps, database.number);
   for (const id of interner.scopes()) {
     if (id.database !== database.name) continue;

@@ -233,7 +233,7 @@ class Receiver {
   }
 
   #observe(part: PreparedPart): void {
-    const verdict = this.#turn.database.clock.observe(part.timestamp);
+    const verdict = this.#turn.clock.observe(part.timestamp);
     if (verdict !== "tooFarAhead") return;
     this.#deps.logger("warn", "history.clock.ahead", {
       device: part.author,

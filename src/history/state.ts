@@ -10,6 +10,7 @@ import {
   Sum256,
 } from "../base/index.ts";
 import { type AccessState, ControlLog } from "../access/index.ts";
+import type { IncarnationReason } from "./incarnation.ts";
 import type { Interner, DatabaseNumber, ScopeNumber, OwnLog, LogNumber } from "../records/index.ts";
 
 /**
@@ -62,9 +63,14 @@ export class ScopeState {
 export class DatabaseState {
   readonly name: string;
   readonly number: DatabaseNumber;
-  readonly clock: HybridClock;
+  clock: HybridClock;
   readonly scopes = new Map<ScopeKey, ScopeState>();
   own: OwnLog;
+  /**
+   * Why nothing may be authored under our log as it is: the next commit of ours begins another. `undefined`: there is no
+   * reason. [HI50]
+   */
+  doubt: IncarnationReason | undefined;
   /** Of the last change; 0 when there is none. */
   sequence = 0;
 

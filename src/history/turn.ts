@@ -4,6 +4,7 @@ import {
   type BlobRef,
   blobRefsIn,
   type Crypto,
+  type HybridClock,
   type LogKey,
   type ScopeId,
   scopeKeyOf,
@@ -118,6 +119,8 @@ const PLACES_A_WRITE = 2 ** 20;
 export class Turn {
   readonly database: DatabaseState;
   own: OwnLog;
+  /** Our clock: another one from here on where our log is given up for it. */
+  clock: HybridClock;
   readonly #deps: TurnDeps;
   readonly #scopes = new Map<string, StagedScope>();
   readonly #writes: WriteOp[] = [];
@@ -133,6 +136,7 @@ export class Turn {
     this.#deps = deps;
     this.database = database;
     this.own = database.own;
+    this.clock = database.clock;
   }
 
   /** The parts added so far. */
@@ -293,7 +297,7 @@ export class Turn {
         value: change,
       });
     }
-    this.own = { ...this.own, timestamp: this.database.clock.last };
+    this.own = { ...this.own, timestamp: this.clock.last };
     batch.push({ type: "put", key: ownKey(this.database.number), value: encodeOwnLog(this.own) });
     const saved = interner.save(batch);
     await store.write(batch);
@@ -318,7 +322,9 @@ export class Turn {
 
   #settle(): void {
     const { database } = this;
+    if (this.hasBegunAgain) database.doubt = undefined;
     database.own = this.own;
+    database.clock = this.clock;
     if (this.#parts.length > 0) database.sequence += 1;
     for (const scope of this.#scopes.values()) {
       if (!scope.changed) continue;

@@ -5,11 +5,13 @@ import { dirname, join } from "node:path";
 import { type Clock, codeOf, type Logger, type Random, toHex } from "../base/index.ts";
 import { openStore, StoreError } from "../store/index.ts";
 import type { OpenLevel } from "./disk-store.ts";
+import { diskWitness } from "./disk-witness.ts";
 import { makeFolder, removeBeside, syncFilesIn, syncFolder } from "./files.ts";
 import { REOPEN_ROOM_BYTES, ROOM_PROBE_BYTES } from "./store-limits.ts";
 
-/** Everything that LevelDB puts into a folder. */
-const LEVEL_FILE = /^(CURRENT|LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/;
+/** Everything that LevelDB and the witness put into a folder. */
+const LEVEL_FILE =
+  /^(CURRENT|LOCK|LOG|LOG\.old|WITNESS(\.new)?|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/;
 /** Those of its files that may hold rows. */
 const LEVEL_LOG = /^\d+\.log$/;
 const LEVEL_TABLE = /^\d+\.(ldb|sst)$/;
@@ -69,6 +71,7 @@ export async function makeAside(path: string, deps: MakeDeps): Promise<void> {
     await makeFolder(aside);
     const store = await openStore({
       openEngine: () => openLevel(aside, { create: true }),
+      witness: diskWitness(aside),
       clock,
       random,
     });

@@ -4,6 +4,7 @@ import type { Clock, Logger, Random } from "../base/index.ts";
 import { type Engine, openError, openStore, type Store } from "../store/index.ts";
 import { hasHoles, isDamaged, setAside } from "./disk-store-damage.ts";
 import { lookAt, makeAside, proveRoom, removeRemains, whereIs } from "./disk-store-folder.ts";
+import { diskWitness } from "./disk-witness.ts";
 import {
   LEVEL_BLOCK_BYTES,
   LEVEL_CACHE_BYTES,
@@ -57,6 +58,7 @@ export async function openDiskStore(deps: DiskStoreDeps, path: string): Promise<
     const store = await openStore({
       openEngine,
       proveRoom: () => proveRoom(folder),
+      witness: diskWitness(folder),
       clock,
       random,
       logger,

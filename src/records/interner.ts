@@ -91,6 +91,10 @@ export class Interner {
     return this.#scopes.values();
   }
 
+  logs(): IterableIterator<LogKey> {
+    return this.#logs.values();
+  }
+
   databases(): IterableIterator<string> {
     return this.#databases.values();
   }

@@ -4,6 +4,7 @@
  *
  *     00 01   format version (4 bytes), id (16 bytes), whatever later formats add
  *     00 02   how often the engine had to be reopened: written to prove that writing works again
+ *     00 03   what the medium was named when the store was opened last (witness.ts)
  */
 
 import { equalBytes, type Random } from "../base/index.ts";
@@ -23,18 +24,25 @@ const ID_SIZE = 16;
 
 const BORN_KEY = Uint8Array.of(RESERVED, 0x01);
 const PROBE_KEY = Uint8Array.of(RESERVED, 0x02);
+export const WITNESS_KEY = Uint8Array.of(RESERVED, 0x03);
 const VERSION_SIZE = 4;
 
+/** A store by its mark: its id, and whether it was born just now. */
+export interface Born {
+  readonly id: Uint8Array;
+  readonly isNew: boolean;
+}
+
 /**
- * The id of the store that `engine` holds; an engine that holds nothing becomes a new store first.
+ * The store that `engine` holds; an engine that holds nothing becomes a new store first.
  *
  * @throws {StoreError} `STORE_UNSUPPORTED_FORMAT` and `STORE_CORRUPT`, having written nothing; `STORE_FULL`,
  *   `STORE_OPEN_FAILED`.
  */
-export async function readOrBear(engine: Engine, random: Random): Promise<Uint8Array> {
+export async function readOrBear(engine: Engine, random: Random): Promise<Born> {
   try {
     const mark = await engine.get(BORN_KEY, {});
-    if (mark !== undefined) return idIn(mark);
+    if (mark !== undefined) return { id: idIn(mark), isNew: false };
     if (!(await isEmpty(engine))) {
       throw new StoreError(
         "STORE_CORRUPT",
@@ -46,7 +54,7 @@ export async function readOrBear(engine: Engine, random: Random): Promise<Uint8A
     new DataView(value.buffer).setUint32(0, FORMAT_VERSION);
     value.set(id, VERSION_SIZE);
     await engine.batch([{ type: "put", key: BORN_KEY, value }], { sync: true });
-    return id;
+    return { id, isNew: true };
   } catch (error) {
     throw openError(error);
   }

@@ -27,6 +27,7 @@ import type {
   StoreState,
   WriteOp,
 } from "./store.ts";
+import type { StoreOrigin } from "./witness.ts";
 import { WriteQueue } from "./write-queue.ts";
 
 interface EngineStoreDeps {
@@ -50,6 +51,7 @@ type StateListener = (state: StoreState, cause?: StoreError) => void;
  */
 export class EngineStore implements Store {
   readonly id: Uint8Array;
+  readonly origin: StoreOrigin;
   readonly #deps: EngineStoreDeps;
   readonly #handle: EngineHandle;
   readonly #queue: WriteQueue;
@@ -61,8 +63,13 @@ export class EngineStore implements Store {
   #recovery: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(deps: EngineStoreDeps, engine: Engine, id: Uint8Array) {
+  constructor(
+    deps: EngineStoreDeps,
+    engine: Engine,
+    { id, origin }: { readonly id: Uint8Array; readonly origin: StoreOrigin },
+  ) {
     this.id = id;
+    this.origin = origin;
     this.#deps = deps;
     this.#handle = new EngineHandle(deps, engine, id, this.#closing.signal);
     this.#queue = new WriteQueue((ops) => this.#writeGroup(ops));

@@ -45,3 +45,4 @@ export type {
   StoreState,
   WriteOp,
 } from "./store.ts";
+export type { StoreOrigin, Witness } from "./witness.ts";

@@ -10,11 +10,14 @@ import type {
 } from "./engine.ts";
 import { openStore } from "./open-store.ts";
 import type { Store } from "./store.ts";
+import type { Witness } from "./witness.ts";
 
 /** A medium that lives in memory, until it is let go: what was closed can be opened again. */
 export interface MemoryMedium {
   /** Opens the medium. Rejects as a locked disk does while another handle is open. */
   openEngine(): Promise<Engine>;
+  /** What tells it from its copies. Default: nothing does. */
+  readonly witness?: Witness | undefined;
 }
 
 /** A new, empty medium in memory. */
@@ -25,7 +28,12 @@ export function createMemoryMedium(): MemoryMedium {
     storeEncoding: "view",
   });
   let isHeld = false;
+  let name = new Uint8Array();
   return {
+    witness: {
+      look: () => Promise.resolve(name),
+      renew: (nonce) => Promise.resolve((name = Uint8Array.from(nonce))),
+    },
     async openEngine() {
       if (isHeld)
         throw Object.assign(new Error("The medium is open already"), { code: "LEVEL_LOCKED" });
@@ -51,7 +59,8 @@ export interface MemoryStoreOptions {
 /** A store in memory, with the guarantees of one on disk but for outliving the process. */
 export function openMemoryStore(options: MemoryStoreOptions = {}): Promise<Store> {
   const { medium = createMemoryMedium(), random = ZEROS, clock = STILL, logger } = options;
-  return openStore({ openEngine: () => medium.openEngine(), clock, random, logger });
+  const { witness } = medium;
+  return openStore({ openEngine: () => medium.openEngine(), witness, clock, random, logger });
 }
 
 const ZEROS: Random = { bytes: (length) => new Uint8Array(length) };

@@ -4,6 +4,7 @@ import { openError } from "./causes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineStore } from "./engine-store.ts";
 import type { Store } from "./store.ts";
+import { originOf, renewWitness, type Witness } from "./witness.ts";
 
 export interface StoreDeps {
   /** Opens the medium. Called again after a failed write, when the earlier engine has been closed. */
@@ -13,6 +14,8 @@ export interface StoreDeps {
    * answers reads as long as a new one would fail.
    */
   readonly proveRoom?: (() => Promise<void>) | undefined;
+  /** Tells a store from its copies. Default: nobody does, and the store's origin is `unknown`. */
+  readonly witness?: Witness | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger?: Logger | undefined;
@@ -25,14 +28,20 @@ export interface StoreDeps {
  *   The medium is released again.
  */
 export async function openStore(deps: StoreDeps): Promise<Store> {
+  const { witness, random } = deps;
   let engine: Engine;
+  let seen: Uint8Array | undefined;
   try {
+    seen = await witness?.look();
     engine = await deps.openEngine();
   } catch (error) {
     throw openError(error);
   }
   try {
-    return new EngineStore(deps, engine, await readOrBear(engine, deps.random));
+    const { id, isNew } = await readOrBear(engine, random);
+    const origin = await originOf(engine, seen, isNew);
+    if (witness !== undefined) await renewWitness(engine, witness, random);
+    return new EngineStore(deps, engine, { id, origin });
   } catch (error) {
     // What went wrong first is what its caller must hear.
     await engine.close().catch(() => {});

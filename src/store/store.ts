@@ -1,4 +1,5 @@
 import type { StoreError } from "./errors.ts";
+import type { StoreOrigin } from "./witness.ts";
 
 /** One entry of the ordered map. The arrays belong to the store: they are read, never written. */
 export interface Entry {
@@ -61,6 +62,9 @@ export type StoreState = "open" | "readOnly" | "closed";
 export interface Store extends AsyncDisposable {
   /** 16 random bytes drawn when the store was born: names this store, so that what was noted of another is not mistaken for it. */
   readonly id: Uint8Array;
+
+  /** Whether it is the very store that was open on its medium last. [ST43] */
+  readonly origin: StoreOrigin;
 
   readonly state: StoreState;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fromHex } from "../base/index.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs } from "../testkit/golden.ts";
-import { proveWritable, readOrBear } from "./born-mark.ts";
+import { proveWritable, readOrBear, WITNESS_KEY } from "./born-mark.ts";
 import type { Engine } from "./engine.ts";
 import { createMemoryMedium } from "./memory.ts";
 
@@ -21,7 +21,7 @@ async function entriesOf(engine: Engine): Promise<[Uint8Array, Uint8Array][]> {
 async function ownEntries(): Promise<readonly GoldenCase[]> {
   const engine = await createMemoryMedium().openEngine();
   try {
-    const id = await readOrBear(engine, random);
+    const { id } = await readOrBear(engine, random);
     const born = await entriesOf(engine);
     await proveWritable(engine, id);
     await proveWritable(engine, id);
@@ -34,6 +34,7 @@ async function ownEntries(): Promise<readonly GoldenCase[]> {
       { record: "born mark", name: "format 1", value: { format: 1, id: ID }, output: mark },
       { record: "probe key", name: "only", value: "00 02", output: probeKey },
       { record: "probe", name: "reopened twice", value: { times: 2 }, output: probe },
+      { record: "witness key", name: "only", value: "00 03", output: WITNESS_KEY },
     ];
   } finally {
     await engine.close();
@@ -54,7 +55,7 @@ describe("what a store writes for itself", () => {
       const put = { type: "put", key: key as Uint8Array, value: mark as Uint8Array } as const;
       await engine.batch([put], { sync: true });
       const never = { bytes: (): Uint8Array => expect.fail("a store is there already") };
-      expect(await readOrBear(engine, never)).toEqual(ID);
+      expect((await readOrBear(engine, never)).id).toEqual(ID);
     } finally {
       await engine.close();
     }

@@ -140,8 +140,12 @@ export class PeerLink {
     while (!signal.aborted) {
       const addresses = this.#needs.addresses().join();
       const began = this.#deps.clock.monotonic();
+      const expected = this.#expectWords();
       const connection = await this.#connect();
-      if (connection !== undefined) await this.#stay(connection);
+      const stayed = connection === undefined ? undefined : this.#stay(connection);
+      // From here on each pull expects for itself.
+      for (const stop of expected) stop();
+      await stayed;
       // A connection that ends at once counts as none: a peer that does not talk to us is not dialled in a circle.
       if (connection !== undefined && this.#deps.clock.monotonic() - began >= RETRY_MIN_MS) {
         wait = RETRY_MIN_MS;
@@ -151,6 +155,13 @@ export class PeerLink {
       await this.#rest(wait, signal, () => this.#mayConnectNow(addresses));
       wait = Math.min(2 * wait, RETRY_MAX_MS);
     }
+  }
+
+  /** While it is being reached, the peer may be about to say what it knows of our logs. */
+  #expectWords(): (() => void)[] {
+    if (this.#needs.isBlocked()) return [];
+    const { history } = this.#deps;
+    return this.#needs.databases().map((database) => history.expectWord(database));
   }
 
   async #connect(): Promise<Connection | undefined> {

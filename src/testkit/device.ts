@@ -48,6 +48,8 @@ export interface TestDeviceOptions {
   /** Default: a new one in memory. One that is given stays open, so that the device can be made again over it. */
   readonly store?: Store | undefined;
   readonly logger?: Logger | undefined;
+  /** How often its store was opened, copies of it included: each draws other chance. Default: as often as this very store was. */
+  readonly opening?: number | undefined;
   readonly readOnlyReason?: DatabaseDeps["readOnlyReason"];
 }
 
@@ -67,7 +69,7 @@ export async function makeDevice(
   const identity = await makeDeviceIdentity(seed, user);
   const store = options.store ?? (await openMemoryStore());
   // Another opening draws other chance, as it would on a real device.
-  const openings = (OPENINGS.get(store) ?? 0) + 1;
+  const openings = options.opening ?? (OPENINGS.get(store) ?? 0) + 1;
   OPENINGS.set(store, openings);
   const random = seededRandom(SEEDS.history + seed + openings * 10_000_000);
   const history = await History.open({ store, crypto, clock, random, logger, identity });

@@ -1,0 +1,94 @@
+/** Whether this device may go on with its log of a database after the store was opened. */
+
+import { type Clock, type DeviceId, logIdOf } from "../base/index.ts";
+import type { Interner } from "../records/index.ts";
+import type { StoreOrigin } from "../store/index.ts";
+import type { Identity } from "./author.ts";
+import type { IncarnationReason } from "./incarnation.ts";
+import { CLOCK_LOGS_MAX, OWN_LOG_WORD_MS_MAX } from "./limits.ts";
+import type { DatabaseState } from "./state.ts";
+
+/** Milliseconds since 1970 as far as they can be known; `undefined`: not at all. May be more than a wall clock. */
+export type TrueTime = () => number | undefined;
+
+export interface DoubtDeps {
+  readonly origin: StoreOrigin;
+  readonly trueTime: TrueTime;
+  readonly identity: Identity;
+  readonly interner: Interner;
+}
+
+/** Why a database that was just opened may not be written to under its log as it is, or `undefined`. [HI50] */
+export function doubtOf(deps: DoubtDeps, database: DatabaseState): IncarnationReason | undefined {
+  if (deps.origin === "copy") return "copied";
+  if (deps.origin === "unknown") return "unconfirmed";
+  return isClockAhead(deps, database) ? "clockAhead" : undefined;
+}
+
+function isClockAhead(deps: DoubtDeps, { clock, own }: DatabaseState): boolean {
+  const { identity, interner } = deps;
+  const now = deps.trueTime();
+  // A time before our certificate was issued is no estimate: a device without a battery begins in 1970.
+  if (own.generation === 0 || now === undefined || now < identity.certified.issued) return false;
+  return clock.isAheadOf(now) && logsOf(interner, identity.device) < CLOCK_LOGS_MAX;
+}
+
+function logsOf(interner: Interner, device: DeviceId): number {
+  let count = 0;
+  for (const log of interner.logs()) if (logIdOf(log).device === device) count += 1;
+  return count;
+}
+
+/** What peers say of our log of one database, for writes that wait for it. */
+export class OwnLogWord {
+  readonly #clock: Clock;
+  readonly #database: DatabaseState;
+  #expected = 0;
+  #settled = Promise.withResolvers<void>();
+
+  constructor(clock: Clock, database: DatabaseState) {
+    this.#clock = clock;
+    this.#database = database;
+  }
+
+  /** Somebody who may know our log is being reached. Answers a function that says this has come to an end. */
+  expect(): () => void {
+    this.#expected += 1;
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#expected -= 1;
+      if (this.#expected === 0) this.#settle();
+    };
+  }
+
+  /** A peer that knows our log knows no more of it than is here. */
+  confirm(): void {
+    if (this.#database.doubt === "unconfirmed") this.#database.doubt = undefined;
+    this.#settle();
+  }
+
+  /**
+   * Resolves when a peer's word is here, none is to be expected, or `OWN_LOG_WORD_MS_MAX` are over; `undefined` when there is
+   * nothing to wait for.
+   */
+  wait(): Promise<void> | undefined {
+    const { doubt, own } = this.#database;
+    // A log without commits is given up for another at no cost.
+    if (doubt !== "unconfirmed" || own.generation === 0 || this.#expected === 0) return undefined;
+    return this.#wait();
+  }
+
+  async #wait(): Promise<void> {
+    const timer = new AbortController();
+    const over = this.#clock.sleep(OWN_LOG_WORD_MS_MAX, timer.signal).catch(() => {});
+    await Promise.race([this.#settled.promise, over]);
+    timer.abort();
+  }
+
+  #settle(): void {
+    this.#settled.resolve();
+    this.#settled = Promise.withResolvers<void>();
+  }
+}
