@@ -35,7 +35,7 @@ import type { PageBudget } from "./budget.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
-import { controlHeads, Intake } from "./intake.ts";
+import { controlHeads, Intake, LARGE_PAGE_BYTES } from "./intake.ts";
 import {
   OPEN_TIMEOUT_MS,
   PART_MS_MAX,
@@ -92,7 +92,9 @@ export class Initiator {
   #heard = (): void => {};
   #frames: FramedStream | undefined;
   #sending: Promise<void> = Promise.resolve();
-  #partBegan: number | undefined;
+  #pageBegan: number | undefined;
+  /** Bytes of the frames of a page that has begun and not ended. */
+  #pageBytes = 0;
   #round = 0;
   #rows = 0;
 
@@ -239,20 +241,20 @@ export class Initiator {
     this.#ask(mode).catch(() => {});
   }
 
-  /** The next frame. Within a part it has to come in time: a part under way holds memory that others wait for. */
+  /** The next frame. Within a page it has to come in time: a page under way holds memory that others wait for. */
   async #next(frames: FramedStream): Promise<Uint8Array | undefined> {
     const { clock } = this.#deps;
-    if (!this.#collector.isOpen) {
-      this.#partBegan = undefined;
+    if (!this.#isWithinPage) {
+      this.#pageBegan = undefined;
       return frames.receive();
     }
-    this.#partBegan ??= clock.monotonic();
-    const left = this.#partBegan + PART_MS_MAX - clock.monotonic();
+    this.#pageBegan ??= clock.monotonic();
+    const left = this.#pageBegan + PART_MS_MAX - clock.monotonic();
     return inTime(
       clock,
       frames.receive(),
       Math.min(PART_TIMEOUT_MS, left),
-      "Cannot pull: the peer stopped within a commit",
+      "Cannot pull: the peer stopped within a page",
     );
   }
 
@@ -264,10 +266,13 @@ export class Initiator {
     }
     // What brings nothing to be written would be held until something does.
     if (frame.commits.length > 0 || frame.pageEnd !== undefined)
-      await this.#intake.hold(bytes.length, this.#collector.isOpen, ended);
+      await this.#intake.hold(bytes.length, this.#isWithinPage, ended);
+    if (frame.commits.length > 0) this.#pageBytes += bytes.length;
+    if (this.#pageBytes > LARGE_PAGE_BYTES)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: a page does not end");
     this.#intake.add(this.#collector.add(frame.commits));
     if (frame.pageEnd !== undefined) await this.#endPage(frame);
-    else if (frame.commits.length > 0 && !this.#collector.isOpen) {
+    else if (this.#isWithinPage && !this.#collector.isOpen && !this.#intake.mayLackParts) {
       throw new SyncError(
         "SYNC_PROTOCOL",
         "Cannot pull: a frame ends neither a page nor within a commit",
@@ -276,9 +281,14 @@ export class Initiator {
     if (frame.caughtUp !== undefined) await this.#catchUp(frame.caughtUp);
   }
 
+  get #isWithinPage(): boolean {
+    return this.#pageBytes > 0;
+  }
+
   async #endPage({ pageEnd }: DeltaResponse): Promise<void> {
     if (this.#collector.isOpen)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: a page ends within a commit");
+    this.#pageBytes = 0;
     const claims = pageEnd?.vectors.map(claimFromWire) ?? [];
     // Now, not when it is written here: that is when it would be sent back.
     const known = this.#deps.knowledge.at(this.#connection);
@@ -287,6 +297,8 @@ export class Initiator {
   }
 
   async #catchUp({ round, scopes }: CaughtUp): Promise<void> {
+    if (this.#isWithinPage)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round within a page");
     await this.#intake.flush();
     const mode = this.#open.get(round) ?? this.#replaced.get(round);
     if (mode === undefined)

@@ -11,10 +11,15 @@ import {
   scopeKeyOf,
   type ScopeId,
 } from "../base/index.ts";
-import { BATCH_BYTES_MAX, FRAME_BYTES_MAX } from "../base/index.ts";
+import { FRAME_BYTES_MAX } from "../base/index.ts";
 import type { CommitPart, Delivery, History, PreparedPart, Receipt } from "../history/index.ts";
 import type { PageBudget } from "./budget.ts";
-import { CATCH_UP_AT_ONCE_BYTES, CATCH_UP_AT_ONCE_OPS, PAGES_IN_FLIGHT_MAX } from "./limits.ts";
+import {
+  CATCH_UP_AT_ONCE_BYTES,
+  CATCH_UP_AT_ONCE_OPS,
+  PAGE_BYTES_MAX,
+  PAGES_IN_FLIGHT_MAX,
+} from "./limits.ts";
 import type { ScopeClaim } from "./page.ts";
 
 export interface IntakeDeps {
@@ -26,8 +31,8 @@ export interface IntakeDeps {
 /** What a delivery came to, and the control heads of its scopes before it. */
 export type Took = (receipt: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>) => void;
 
-/** Bytes that a part which goes on over several frames may come to. */
-const LARGE_PART_BYTES = BATCH_BYTES_MAX + FRAME_BYTES_MAX;
+/** Bytes that a page which goes on over several frames may come to: the last may be as large as a frame. */
+export const LARGE_PAGE_BYTES = PAGE_BYTES_MAX + FRAME_BYTES_MAX;
 
 export class Intake {
   readonly #deps: IntakeDeps;
@@ -63,14 +68,14 @@ export class Intake {
   }
 
   /**
-   * Waits until the process may hold another frame. `goesOn`: it continues a part that an earlier one began. Rejects when
+   * Waits until the process may hold another frame. `goesOn`: it continues a page that an earlier one began. Rejects when
    * `signal` aborts.
    */
   async hold(bytes: number, goesOn: boolean, signal: AbortSignal): Promise<void> {
     const { frames, largeParts } = this.#deps.budget;
     if (goesOn) {
       if (this.#holdsLarge) return;
-      await largeParts.take(LARGE_PART_BYTES, signal);
+      await largeParts.take(LARGE_PAGE_BYTES, signal);
       this.#holdsLarge = true;
       return;
     }
@@ -79,6 +84,11 @@ export class Intake {
     await frames.take(bytes, signal);
     this.#held += bytes;
     this.#bytes += bytes;
+  }
+
+  /** Whether the page under way has a part of a commit of several: others of it may be on their way. */
+  get mayLackParts(): boolean {
+    return this.#parts.slice(this.#ended).some(({ partCount }) => partCount > 1);
   }
 
   /** Takes whole parts apart. @throws a coded error: the peer is at fault. */
@@ -179,7 +189,7 @@ export class Intake {
 
   #giveBack(held: number, holdsLarge: boolean): void {
     if (held > 0) this.#deps.budget.frames.give(held);
-    if (holdsLarge) this.#deps.budget.largeParts.give(LARGE_PART_BYTES);
+    if (holdsLarge) this.#deps.budget.largeParts.give(LARGE_PAGE_BYTES);
   }
 }
 

@@ -28,3 +28,5 @@ export const WAITING_LOGS_MAX = 1000;
 export const FRAME_VECTOR_ENTRIES_MAX = 4096;
 /** Logs, over all scopes, of which we remember per connection how far the peer says to hold them; of others it is sent what it has. */
 export const PEER_KNOWN_ENTRIES_MAX = 100_000;
+/** Bytes to which a page grows while a commit of which it has a part has others to come: the largest commit, its headers once a part, and what holds them together. */
+export const PAGE_BYTES_MAX = 16 * 1024 * 1024 + 512 * 1024;

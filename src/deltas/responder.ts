@@ -10,13 +10,11 @@ import {
   type Crypto,
   type GenVector,
   generationIn,
-  type LogKey,
-  type ScopeId,
   type ScopeKey,
   scopeKeyOf,
   type UserId,
 } from "../base/index.ts";
-import { type History, partSize, type ScopeState } from "../history/index.ts";
+import type { History, ScopeState } from "../history/index.ts";
 import { type Connection, FramedStream, type Stream, Wakeup } from "../net/index.ts";
 import {
   create,
@@ -35,8 +33,9 @@ import {
 } from "../wire/index.ts";
 import { SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
-import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
-import { claimFromWire, claimToWire, FrameFiller } from "./page.ts";
+import { type AskedScope, Page } from "./page-writer.ts";
+import { FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
+import { claimFromWire } from "./page.ts";
 import type { PeerKnowledge } from "./peer-knowledge.ts";
 
 export interface ResponderDeps {
@@ -51,18 +50,17 @@ export interface ResponderDeps {
   readonly known: PeerKnowledge;
 }
 
-/** One scope as it was asked for, and what the initiator has of it by now. */
-interface AskedScope {
-  readonly id: ScopeId;
-  readonly sent: Map<LogKey, number>;
-  /** The knowledge that was sent last: the same object means nothing new. */
-  numbers: ScopeState["numbers"] | undefined;
-}
-
 /** A scope that was asked for, is here, and may be read. */
 interface Readable {
   readonly asked: AskedScope;
   readonly scope: ScopeState;
+}
+
+/** What is served of a scope. */
+interface Due {
+  readonly asked: AskedScope;
+  readonly numbers: ScopeState["numbers"];
+  readonly until: GenVector;
 }
 
 type ScopeSumInit = MessageInitShape<typeof ScopeSumSchema>;
@@ -226,19 +224,32 @@ class Responder {
 
   async #serve(mode: DeltaMode, asked: Asked, readable: readonly Readable[]): Promise<void> {
     const page = new Page((frame) => this.#sendFrame(frame));
+    // All in one step, so that a commit is due in all of its scopes or in none.
+    const due = new Map<ScopeState, Due>();
     for (const { asked: one, scope } of readable) {
       if (one.numbers === scope.numbers) continue;
-      const { numbers } = scope;
-      const until = scope.vector();
       this.#skipKnown(one);
-      for await (const { part, generation, log } of this.#deps.history.partsAbove(
+      due.set(scope, { asked: one, numbers: scope.numbers, until: scope.vector() });
+    }
+    const wanted = Array.from(
+      due,
+      ([
         scope,
-        one.sent,
-      )) {
-        await page.add(one, part, this.#deps.history.logOf(log), generation);
-        if (this.#hasEnded || this.#asked.get(mode) !== asked) return page.end();
-        if (!this.#deps.isServed(this.#database)) return page.end();
-      }
+        {
+          asked: { sent },
+        },
+      ]) => ({ scope, vector: sent }),
+    );
+    for await (const served of this.#deps.history.partsAbove(wanted)) {
+      const of = due.get(served.scope);
+      assert(of !== undefined, "only what is wanted is served");
+      await page.add(of.asked, served, this.#deps.history.logOf(served.log));
+      if (this.#hasEnded) return;
+      // What is not whole goes nowhere: the stream ends here.
+      if (!this.#deps.isServed(this.#database)) return served.isWhole ? page.end() : undefined;
+      if (this.#asked.get(mode) !== asked && served.isWhole) return page.end();
+    }
+    for (const { asked: one, numbers, until } of due.values()) {
       await page.claimAll(one, until);
       one.numbers = numbers;
     }
@@ -281,61 +292,5 @@ class Responder {
 
   #sendFrame(frame: DeltaResponse): Promise<void> {
     return this.#frames.send(encode(DeltaResponseSchema, frame));
-  }
-}
-
-/** Frames of one answer: each that ends with a whole part carries the claims up to it, and so is a page. */
-class Page {
-  readonly #filler = new FrameFiller();
-  readonly #send: (frame: DeltaResponse) => Promise<void>;
-  readonly #claims = new Map<AskedScope, Map<LogKey, number>>();
-  #claimCount = 0;
-
-  constructor(send: (frame: DeltaResponse) => Promise<void>) {
-    this.#send = send;
-  }
-
-  async add(
-    scope: AskedScope,
-    part: Parameters<FrameFiller["add"]>[0],
-    log: LogKey,
-    generation: number,
-  ): Promise<void> {
-    if (this.#filler.size > 0 && this.#filler.size + partSize(part) > DELTA_FRAME_BYTES)
-      await this.end();
-    for (const frame of this.#filler.add(part)) await this.#send(frame);
-    this.#claim(scope, log, generation);
-  }
-
-  /** Everything of the scope up to `until` has been sent, or there is nothing to send of it. */
-  async claimAll(scope: AskedScope, until: GenVector): Promise<void> {
-    for (const [log, generation] of until) {
-      if (generation <= generationIn(scope.sent, log)) continue;
-      if (this.#claimCount >= FRAME_VECTOR_ENTRIES_MAX) await this.end();
-      this.#claim(scope, log, generation);
-    }
-  }
-
-  /** Sends what is left with the claims that it allows. */
-  async end(): Promise<void> {
-    if (this.#claims.size === 0) {
-      assert(this.#filler.size === 0, "what is sent is claimed");
-      return;
-    }
-    const frame = this.#filler.take();
-    const vectors = Array.from(this.#claims, ([scope, vector]) =>
-      claimToWire({ scope: scope.id, vector }),
-    );
-    this.#claims.clear();
-    this.#claimCount = 0;
-    await this.#send(create(DeltaResponseSchema, { commits: frame.commits, pageEnd: { vectors } }));
-  }
-
-  #claim(scope: AskedScope, log: LogKey, generation: number): void {
-    let claims = this.#claims.get(scope);
-    if (claims === undefined) this.#claims.set(scope, (claims = new Map<LogKey, number>()));
-    claims.set(log, generation);
-    this.#claimCount += 1;
-    scope.sent.set(log, generation);
   }
 }

@@ -96,7 +96,9 @@ async function partsOf(
   const state = from.history.scope(scope);
   const parts = new Map<string, CommitPart>();
   if (state === undefined) return parts;
-  for await (const { part, log, generation } of from.history.partsAbove(state, above))
+  for await (const { part, log, generation } of from.history.partsAbove([
+    { scope: state, vector: above },
+  ]))
     parts.set(`${from.history.logOf(log)} ${generation}`, part);
   return parts;
 }
@@ -233,7 +235,9 @@ describe("a round", () => {
     const digests = new Map<string, Uint8Array>();
     const state = history.scope(id);
     if (state === undefined) return digests;
-    for await (const { part, log, generation } of history.partsAbove(state, new Map())) {
+    for await (const { part, log, generation } of history.partsAbove([
+      { scope: state, vector: new Map() },
+    ])) {
       for (const op of part.ops) {
         const name = `${log} ${generation} ${toHex(decodeOp(op).key)}`;
         digests.set(name, crypto.sha256(Uint8Array.of(0, ...op)));

@@ -7,13 +7,27 @@ import type { PreparedPart } from "./prepare.ts";
 import type { Delivery, ReceiveDeps } from "./receive.ts";
 import type { Turn } from "./turn.ts";
 
-/** A delivery as two. */
-export function halvesOf(delivery: Delivery): [Delivery, Delivery] {
-  const middle = delivery.parts.length >> 1;
+/** A delivery as two, as even as can be; `undefined` where no cut leaves all commits whole. */
+export function halvesOf(delivery: Delivery): [Delivery, Delivery] | undefined {
+  const { parts } = delivery;
+  const last = new Map(parts.map(({ log, generation }, i) => [`${log} ${generation}`, i]));
+  let best: number | undefined;
+  // Commits of which a part stands before the cut have none behind it.
+  let reach = -1;
+  for (const [i, { log, generation }] of parts.entries()) {
+    if (i > 0 && reach < i && distance(i, parts) < distance(best ?? 0, parts)) best = i;
+    reach = Math.max(reach, last.get(`${log} ${generation}`) as number);
+  }
+  if (best === undefined) return undefined;
   return [
-    { ...delivery, parts: delivery.parts.slice(0, middle) },
-    { ...delivery, parts: delivery.parts.slice(middle) },
+    { ...delivery, parts: parts.slice(0, best) },
+    { ...delivery, parts: parts.slice(best) },
   ];
+}
+
+/** How far a cut is from the middle. */
+function distance(cut: number, { length }: readonly unknown[]): number {
+  return Math.abs(2 * cut - length);
 }
 
 /** Parts that are asked for, in order, claimed, and not here yet. */

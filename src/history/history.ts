@@ -37,7 +37,7 @@ import {
 import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
-import { partsAbove, type ServedPart } from "./serve.ts";
+import { partsAbove, type ServedPart, type WantedScope } from "./serve.ts";
 import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import {
   closedError,
@@ -203,9 +203,9 @@ export class History implements AsyncDisposable {
     return this.#writer(database).receive(delivery);
   }
 
-  /** Parts of a scope that a peer with `vector` lacks, as `partsAbove`. */
-  partsAbove(scope: ScopeState, vector: GenVector): AsyncGenerator<ServedPart, void, undefined> {
-    return partsAbove(this.#deps, scope, vector);
+  /** Parts of scopes of one database that a peer lacks, as `partsAbove`. */
+  partsAbove(wanted: readonly WantedScope[]): AsyncGenerator<ServedPart, void, undefined> {
+    return partsAbove(this.#deps, wanted);
   }
 
   /** The name of a log by its number here. */

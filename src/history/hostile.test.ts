@@ -465,7 +465,9 @@ describe("what is left out", () => {
     expect(await codeOfGift(give(bea, ada, [part]))).toBe("3 rows, 0 waiting");
     const served: CommitPart[] = [];
     const state = bea.history.scope(scope) ?? expect.unreachable();
-    for await (const { part: one, generation } of bea.history.partsAbove(state, new Map()))
+    for await (const { part: one, generation } of bea.history.partsAbove([
+      { scope: state, vector: new Map() },
+    ]))
       if (generation === 100) served.push(one);
     expect(served).toEqual([part]);
     await ada.close();

@@ -24,7 +24,7 @@ export { type Change, History, type HistoryDeps, type RowRange } from "./history
 export type { TrueTime } from "./own-log.ts";
 export type { PreparedPart } from "./prepare.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
-export type { ServedPart } from "./serve.ts";
+export type { ServedPart, WantedScope } from "./serve.ts";
 export type { ScopeState } from "./state.ts";
 export type { RowName, SeenRef } from "./turn.ts";
 export type { RowRead, WriteOutcome, WriteRequest, Written } from "./writer.ts";

@@ -26,3 +26,9 @@ export const TURN_REFS_MAX = 50_000;
 export const OWN_LOG_WORD_MS_MAX = 2000;
 /** Logs of ours in a store from which on a clock that ran ahead begins no further one: half of what peers take of one device. */
 export const CLOCK_LOGS_MAX = 32;
+/** Parts that serving one peer reads ahead, over all logs that it lacks something of; each log at least one. */
+export const SERVE_AHEAD_PARTS = 1024;
+/** Bytes of the records of one log that it reads ahead, but for one that alone is larger. */
+export const SERVE_AHEAD_BYTES = 64 * 1024;
+/** Logs whose first parts are read at once when a peer is served. */
+export const SERVE_SCANS_MAX = 64;

@@ -4,7 +4,14 @@ import { describe, expect, test } from "vitest";
 import { BATCH_OPS_MAX, codeOf, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { CommitHeaderSchema, decode, PartHeaderSchema } from "../wire/index.ts";
-import { ROW_SPACE, type RowWrite, type ServedPart, type WriteRequest } from "./index.ts";
+import { halvesOf } from "./fresh-parts.ts";
+import {
+  type Delivery,
+  ROW_SPACE,
+  type RowWrite,
+  type ServedPart,
+  type WriteRequest,
+} from "./index.ts";
 
 const DATABASE = "notes";
 const scopeOf = ({ user }: TestDevice, name: string): ScopeId => ({
@@ -33,7 +40,8 @@ async function partsOf(device: TestDevice, id: ScopeId): Promise<ServedPart[]> {
   const scope = device.history.scope(id);
   if (scope === undefined) return [];
   const parts: ServedPart[] = [];
-  for await (const part of device.history.partsAbove(scope, new Map())) parts.push(part);
+  for await (const part of device.history.partsAbove([{ scope, vector: new Map() }]))
+    parts.push(part);
   return parts;
 }
 
@@ -257,5 +265,60 @@ describe("who may read only some of the scopes", () => {
     expect(() => bea.history.prepare({ ...two.part, partIndex: 1 })).toThrow(
       expect.objectContaining({ code: "HISTORY_MALFORMED" }),
     );
+  });
+});
+
+describe("what a peer lacks of several scopes", () => {
+  /** Scope, generation, and whether no commit that was begun lacks a part. */
+  async function served(device: TestDevice, ...scopes: ScopeId[]): Promise<string[]> {
+    const wanted = scopes.map((id) => {
+      const scope = device.history.scope(id);
+      if (scope === undefined) expect.fail("the scope is there");
+      return { scope, vector: new Map() };
+    });
+    const given: string[] = [];
+    for await (const { scope, generation, isWhole } of device.history.partsAbove(wanted))
+      given.push(`${scope.id.name}${generation}${isWhole ? "" : "…"}`);
+    return given;
+  }
+
+  test("[HI37] comes in the order of arrival, and says where a commit lacks a part", async () => {
+    const { ada, a, b } = await opened();
+    await using bea = await makeDevice(2, { user: 1 });
+    await ada.history.write(across("one", a, b));
+    await ada.history.write(across("two", b));
+    await ada.history.write(across("three", a));
+    await ada.history.write(across("four", a, b));
+    const inOrder = ["a1…", "b1", "a2…", "b2", "b3", "a4", "a5…", "b5"];
+    expect(await served(ada, a, b)).toEqual(inOrder);
+    expect(await served(ada, b, a)).toEqual(inOrder);
+    // Who has one of them alone asks for nothing of the other, and waits for none of it.
+    expect(await served(ada, a)).toEqual(["a1", "a2", "a4", "a5"]);
+    await exchange(ada, bea, [b]);
+    await exchange(ada, bea, [a]);
+    const apart = ["b1…", "b2…", "b3…", "b5…", "a1…", "a2…", "a4…", "a5"];
+    expect(await served(bea, a, b)).toEqual(apart);
+    await exchange(ada, bea, [a, b]);
+    expect(await served(bea, b, a)).toEqual(apart);
+  });
+});
+
+describe("a delivery that is too large for one write", () => {
+  const delivered = (...commits: string[]): Delivery => ({
+    from: "" as Delivery["from"],
+    asked: new Set(),
+    claims: [],
+    parts: commits.map((commit) => ({ log: commit, generation: 1 }) as never),
+  });
+  const cut = (...commits: string[]): string[] | undefined =>
+    halvesOf(delivered(...commits))?.map(({ parts }) => parts.map(({ log }) => log).join(""));
+
+  test("[HI31] is cut between commits, as near the middle as can be", () => {
+    expect(cut("a", "b", "c", "d")).toEqual(["ab", "cd"]);
+    expect(cut("a", "b", "b", "c")).toEqual(["a", "bbc"]);
+    expect(cut("a", "b", "c", "a", "d")).toEqual(["abca", "d"]);
+    expect(cut("a", "b", "a")).toBeUndefined();
+    expect(cut("a", "b", "a", "b")).toBeUndefined();
+    expect([cut("a"), cut()]).toEqual([undefined, undefined]);
   });
 });

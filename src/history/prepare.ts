@@ -77,6 +77,8 @@ export interface PreparedPart {
   /** For each of `logs` the greatest generation that a context names; 0: none does. */
   readonly seen: readonly number[];
   readonly rows: readonly PreparedRow[];
+  /** Parts that its commit has. */
+  readonly partCount: number;
   /** BlobRefs in their values, each as often as it stands there. */
   readonly refs: number;
   readonly controls: readonly PreparedControl[];
@@ -135,6 +137,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     rows,
     refs,
     controls,
+    partCount: header.parts.length,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { assert, type GenVector, generationIn } from "../base/index.ts";
-import type { Entry, KeyRange, Store } from "../store/index.ts";
+import type { Store } from "../store/index.ts";
 import {
   CommitHeaderSchema,
   decode,
@@ -16,6 +16,7 @@ import {
 import {
   controlIdBytes,
   HistoryError,
+  commitKey,
   commitRange,
   controlKey,
   oldKey,
@@ -31,99 +32,186 @@ import {
   type LogNumber,
   type Version,
 } from "../records/index.ts";
-import { READ_ROWS_MAX } from "./limits.ts";
+import { READ_ROWS_MAX, SERVE_AHEAD_BYTES, SERVE_AHEAD_PARTS, SERVE_SCANS_MAX } from "./limits.ts";
 import type { ScopeState } from "./state.ts";
 import type { TurnDeps } from "./turn.ts";
 
 /** A part with its place, as a peer is sent it. */
 export interface ServedPart {
+  readonly scope: ScopeState;
   readonly part: CommitPart;
   readonly log: LogNumber;
   readonly generation: number;
+  /** Of each commit of which a part has been given up to here, every part that is due has been. */
+  readonly isWhole: boolean;
+}
+
+/** A scope, and what a peer has of it. */
+export interface WantedScope {
+  readonly scope: ScopeState;
+  readonly vector: GenVector;
 }
 
 /**
- * The parts of a scope above `vector`, up to the knowledge at the time of the call: in generation order per log, those
- * of different logs in the order in which they arrived here. Reads as it is asked, so a slow peer costs no memory.
+ * The parts of some scopes of one database above what a peer has, up to the knowledge at the time of the call: in
+ * generation order per log and scope, otherwise in the order in which they arrived here. What one store write brought is
+ * therefore given together, whatever its scopes. Reads as it is asked, so a slow peer costs no memory. [HI37]
  */
 export async function* partsAbove(
   deps: TurnDeps,
-  scope: ScopeState,
-  vector: GenVector,
+  wanted: readonly WantedScope[],
 ): AsyncGenerator<ServedPart, void, undefined> {
+  const sources = wanted.flatMap((one) => sourcesOf(deps, one));
+  const ahead = Math.max(1, Math.floor(SERVE_AHEAD_PARTS / Math.max(1, sources.length)));
+  const siblings = new Siblings(deps, sources);
+  for (let from = 0; from < sources.length; from += SERVE_SCANS_MAX) {
+    const page = sources.slice(from, from + SERVE_SCANS_MAX);
+    await Promise.all(page.map((source) => source.advance(ahead)));
+  }
+  // The earliest last: it is taken, and put back where its next part belongs.
+  const waiting = sources.filter(({ current }) => current !== undefined).sort(laterFirst);
+  for (let next = waiting.pop(); next?.current !== undefined; next = waiting.pop()) {
+    const { scope, log, current } = next;
+    const { generation, record } = current;
+    const isWhole = await siblings.note(next, current);
+    yield {
+      scope,
+      part: await assemble(deps, scope, log, generation, record),
+      log,
+      generation,
+      isWhole,
+    };
+    await next.advance(ahead);
+    if (next.current !== undefined) waiting.splice(placeFor(waiting, next), 0, next);
+  }
+}
+
+function sourcesOf(deps: TurnDeps, { scope, vector }: WantedScope): LogSource[] {
   const sources: LogSource[] = [];
-  for (const [log, known] of scope.numbers) {
+  for (const [log, last] of scope.numbers) {
     const after = generationIn(vector, deps.interner.logOf(log));
-    if (known > after)
-      sources.push(new LogSource(deps.store, commitRange(scope.number, log, after), log, known));
+    if (last > after) sources.push(new LogSource(deps.store, scope, log, { after, last }));
   }
-  try {
-    await Promise.all(sources.map((source) => source.advance()));
-    for (;;) {
-      const next = earliest(sources);
-      if (next?.current === undefined) return;
-      const { log, generation, record } = next.current;
-      yield { part: await assemble(deps, scope, log, generation, record), log, generation };
-      await next.advance();
-    }
-  } finally {
-    await Promise.all(sources.map((source) => source.close()));
+  return sources;
+}
+
+const arrivalOf = ({ current }: LogSource): number => current?.record.sequence ?? 0;
+
+function laterFirst(a: LogSource, b: LogSource): number {
+  return arrivalOf(b) - arrivalOf(a);
+}
+
+/** Where `source` belongs among those that wait, the latest first. */
+function placeFor(waiting: readonly LogSource[], source: LogSource): number {
+  const arrival = arrivalOf(source);
+  let [low, high] = [0, waiting.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (arrivalOf(waiting[middle] as LogSource) > arrival) low = middle + 1;
+    else high = middle;
   }
+  return low;
 }
 
 type StoredRecord = ReturnType<typeof decodeStoredCommit>;
 
-/** The stored parts of one log, one ahead. */
+interface StoredPart {
+  readonly generation: number;
+  readonly record: StoredRecord;
+}
+
+/** The stored parts of one log in one scope, some ahead, without a scan that stays open: there may be very many logs. */
 class LogSource {
-  current:
-    | { readonly log: LogNumber; readonly generation: number; readonly record: StoredRecord }
-    | undefined;
-  readonly #entries: AsyncIterator<Entry>;
-  readonly #log: LogNumber;
-  readonly #last: number;
+  readonly scope: ScopeState;
+  readonly log: LogNumber;
+  /** The last generation that is due. */
+  readonly last: number;
+  readonly #store: Store;
+  /** Read ahead, the next one last. */
+  #read: StoredPart[] = [];
+  #after: number;
+  #hasEnded = false;
 
-  constructor(store: Store, range: KeyRange, log: LogNumber, last: number) {
-    this.#entries = store.scan(range)[Symbol.asyncIterator]();
-    this.#log = log;
-    this.#last = last;
+  constructor(
+    store: Store,
+    scope: ScopeState,
+    log: LogNumber,
+    { after, last }: { readonly after: number; readonly last: number },
+  ) {
+    this.#store = store;
+    this.scope = scope;
+    this.log = log;
+    this.#after = after;
+    this.last = last;
   }
 
-  async advance(): Promise<void> {
-    this.current = undefined;
-    const next = await this.#entries.next();
-    if (next.done === true) return;
-    const { value }: { value: Entry } = next;
-    const generation = generationOf(value.key);
-    if (generation > this.#last) return;
-    this.current = {
-      log: this.#log,
-      generation,
-      record: readRecord("commit", value.value, decodeStoredCommit),
-    };
+  /** Whether the part of this generation is due and has not been given. */
+  isDue(generation: number): boolean {
+    const { current } = this;
+    return current !== undefined && generation >= current.generation && generation <= this.last;
   }
 
-  async close(): Promise<void> {
-    await this.#entries.return?.();
+  get current(): StoredPart | undefined {
+    return this.#read.at(-1);
   }
+
+  /** Goes to the next part; reads at most `ahead` of them, fewer when they are large. */
+  async advance(ahead: number): Promise<void> {
+    this.#read.pop();
+    if (this.#read.length > 0 || this.#hasEnded) return;
+    const range = commitRange(this.scope.number, this.log, this.#after);
+    let bytes = 0;
+    for await (const { key, value } of this.#store.scan(range, { limit: ahead })) {
+      const generation = generationOf(key);
+      if (generation > this.last) break;
+      this.#read.push({ generation, record: readRecord("commit", value, decodeStoredCommit) });
+      this.#after = generation;
+      bytes += value.length;
+      if (bytes >= SERVE_AHEAD_BYTES) break;
+    }
+    this.#hasEnded = this.#read.length === 0 || this.#after >= this.last;
+    this.#read.reverse();
+  }
+}
+
+/** Which parts of commits of several scopes are still to come. */
+class Siblings {
+  readonly #deps: TurnDeps;
+  readonly #byLog: ReadonlyMap<LogNumber, readonly LogSource[]>;
+  readonly #missing = new Set<string>();
+
+  constructor(deps: TurnDeps, sources: readonly LogSource[]) {
+    this.#deps = deps;
+    this.#byLog = Map.groupBy(sources, ({ log }) => log);
+  }
+
+  /** Takes note of the part that is given next; answers whether nothing is missing then. */
+  async note(source: LogSource, { generation, record }: StoredPart): Promise<boolean> {
+    if (this.#missing.delete(placeOf(source, generation))) return this.#missing.size === 0;
+    const others = (this.#byLog.get(source.log) ?? []).filter(
+      (other) => other !== source && other.isDue(generation),
+    );
+    // The others of a commit that was begun before are missing already, or have been given.
+    if (others.length > 0 && decode(CommitHeaderSchema, record.header).parts.length > 1) {
+      const found = await this.#deps.store.getMany(
+        others.map(({ scope, log }) => commitKey(scope.number, log, generation)),
+      );
+      others.forEach((other, i) => {
+        if (found[i] !== undefined) this.#missing.add(placeOf(other, generation));
+      });
+    }
+    return this.#missing.size === 0;
+  }
+}
+
+function placeOf({ scope, log }: LogSource, generation: number): string {
+  return `${scope.number} ${log} ${generation}`;
 }
 
 /** The generation in a commit's key: its last 8 bytes. */
 function generationOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
-}
-
-function earliest(sources: readonly LogSource[]): LogSource | undefined {
-  let first: LogSource | undefined;
-  for (const source of sources) {
-    if (source.current === undefined) continue;
-    if (
-      first?.current === undefined ||
-      source.current.record.sequence < first.current.record.sequence
-    )
-      first = source;
-  }
-  return first;
 }
 
 /** The part as it was signed. */

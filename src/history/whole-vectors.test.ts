@@ -63,7 +63,7 @@ async function give(from: Device, to: Device, scope: ScopeId): Promise<void> {
   const known = to.history.scope(scope)?.vector() ?? new Map<LogKey, number>();
   const vector = state.vector();
   const parts: PreparedPart[] = [];
-  for await (const { part } of from.history.partsAbove(state, known))
+  for await (const { part } of from.history.partsAbove([{ scope: state, vector: known }]))
     parts.push(to.history.prepare(part));
   const claims = [{ scope, vector }];
   await to.history.receive(DATABASE, {

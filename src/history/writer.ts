@@ -211,15 +211,18 @@ export class Writer {
 
   /** One turn; or two, where small ops over large rows come to more than one may hold. [HI31] */
   async #receive(delivery: Delivery): Promise<Receipt> {
+    let halves: ReturnType<typeof halvesOf>;
     try {
       const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
       const receipt = await receiveDelivery(this.#deps, turn, delivery);
       await this.#commit(turn, true);
       return receipt;
     } catch (error) {
-      if (codeOf(error) !== "HISTORY_TOO_LARGE" || delivery.parts.length < 2) throw error;
+      if (codeOf(error) !== "HISTORY_TOO_LARGE") throw error;
+      halves = halvesOf(delivery);
+      if (halves === undefined) throw error;
     }
-    const [head, tail] = halvesOf(delivery);
+    const [head, tail] = halves;
     const first = await this.#receive(head);
     const second = await this.#receive(tail);
     return {

@@ -153,7 +153,7 @@ export async function exchange(
     const known = to.history.scope(scope.id)?.vector() ?? new Map<LogKey, number>();
     const given = new Map<LogKey, number>();
     let isCut = false;
-    for await (const { part } of from.history.partsAbove(scope, known)) {
+    for await (const { part } of from.history.partsAbove([{ scope, vector: known }])) {
       if ((isCut = parts.length >= limit)) break;
       const prepared = to.history.prepare(part);
       parts.push(prepared);
