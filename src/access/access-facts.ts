@@ -1,32 +1,19 @@
-import { assert, type DeviceId, type ScopeId, toHex, type UserId } from "../base/index.ts";
-import { type Ancestry, contains, type Past } from "./ancestry.ts";
-import type { Certified } from "./certificate.ts";
-import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
-import { canReduce, type GrantOp, type GroupStatus, type InviteOp } from "./control-op.ts";
-import { INTRODUCED_BY, type IntroducedBy, Introductions } from "./introductions.ts";
+import { assert, toHex, type UserId } from "../base/index.ts";
+import type { Ancestry } from "./ancestry.ts";
+import type { ControlEntry, ControlId } from "./control-entry.ts";
+import type { GrantOp, GroupStatus, InviteOp } from "./control-op.ts";
 import { Latest } from "./latest.ts";
 import { MergedSpec, type SpecState } from "./merged-spec.ts";
-import { sameCollections, type Spec } from "./spec.ts";
-import { Tags, tagsOfKind } from "./tags.ts";
+import type { Spec } from "./spec.ts";
+import type { Tags } from "./tags.ts";
 import { Versioned, VersionedMap } from "./versioned.ts";
 
-/** What an entry's author is, by the entry's ancestors. */
-export interface Author {
-  readonly user: UserId | undefined;
-  readonly isOwner: boolean;
-  /** The owner is one too. */
-  readonly isAdmin: boolean;
-}
-
 /** An invite, and the user who made it. */
-type Invited = InviteOp & { readonly by: UserId };
+type Invited = InviteOp & { readonly by: UserId; readonly index: number };
 
-/**
- * What the counting ops of a control log add up to, at each length of the log, and the rules by which an op counts.
- */
+/** What the ops of a control log that have effect add up to, at each length of the log. */
 export class AccessFacts {
-  readonly scope: ScopeId;
-  readonly devices = new VersionedMap<DeviceId, Certified>();
+  /** Granted, not looking at revocations. */
   readonly tags = new VersionedMap<UserId, Tags>();
   readonly specs = new Versioned<SpecState>();
   readonly statuses = new Versioned<GroupStatus>();
@@ -35,29 +22,18 @@ export class AccessFacts {
   readonly invites = new VersionedMap<string, Invited>();
   readonly destroyed = new Versioned<ControlId>();
   readonly #ancestry: Ancestry;
-  readonly #introductions: Introductions;
   /** Users whose grants cite an invite, by its public key. */
   readonly #usesByInvite = new Map<string, VersionedMap<UserId, true>>();
-  /** Grants of Admin by user. One that follows another is left out: where it is known, so is the other. */
-  readonly #adminGrants = new Map<UserId, readonly number[]>();
-  /** Specs without a spec among their ancestors: what the group was created as. */
-  readonly #firstSpecs: { readonly index: number; readonly spec: Spec }[] = [];
   readonly #mergedSpec: MergedSpec;
   readonly #latestStatus = new Latest<GroupStatus>();
   readonly #latestPolicies = new Map<string, Latest<string>>();
   readonly #latestInvites = new Map<string, Latest<Invited>>();
 
   /** Those of an empty log, or a copy of another's. `ancestry` numbers the entries. */
-  constructor(scope: ScopeId, ancestry: Ancestry, from?: AccessFacts) {
-    this.scope = scope;
+  constructor(ancestry: Ancestry, from?: AccessFacts) {
     this.#ancestry = ancestry;
-    if (from === undefined) {
-      this.#introductions = new Introductions(ancestry);
-      this.#mergedSpec = new MergedSpec();
-      return;
-    }
-    this.#introductions = new Introductions(ancestry, from.#introductions);
-    this.devices = new VersionedMap(from.devices);
+    this.#mergedSpec = new MergedSpec(from === undefined ? undefined : from.#mergedSpec);
+    if (from === undefined) return;
     this.tags = new VersionedMap(from.tags);
     this.specs = new Versioned(from.specs);
     this.statuses = new Versioned(from.statuses);
@@ -66,86 +42,29 @@ export class AccessFacts {
     this.destroyed = new Versioned(from.destroyed);
     for (const [key, uses] of from.#usesByInvite)
       this.#usesByInvite.set(key, new VersionedMap(uses));
-    this.#adminGrants = new Map(from.#adminGrants);
-    this.#firstSpecs = [...from.#firstSpecs];
-    this.#mergedSpec = new MergedSpec(from.#mergedSpec);
     this.#latestStatus = new Latest(from.#latestStatus);
     this.#latestPolicies = copyOf(from.#latestPolicies);
     this.#latestInvites = copyOf(from.#latestInvites);
   }
 
-  /** What `device` is by the entries of `past`. [AC12] */
-  authorIn(past: Past, device: DeviceId): Author {
-    const user = this.#introductions.userOf(device, past);
-    const isOwner = user === this.scope.owner;
-    const grants = user === undefined ? undefined : this.#adminGrants.get(user);
-    return {
-      user,
-      isOwner,
-      isAdmin: isOwner || (grants?.some((grant) => contains(past, grant)) ?? false),
-    };
-  }
-
-  /** Why an entry by `author` with this past has no effect, or `undefined` when it counts. [AC13] to [AC17] */
-  rejectionOf({ op, device }: ControlEntry, author: Author, past: Past): Rejection | undefined {
-    assert(canReduce(op), "an op that this version cannot reduce is held aside");
-    if (op.type === "device" && op.certified.device === device) return undefined;
-    if (author.user === undefined) return "unknownAuthor";
-    if (op.type === "device")
-      return introducedBy(op.certified, device, author) === undefined
-        ? "notTheirDevice"
-        : undefined;
-    if (!author.isAdmin) return "notAdmin";
-    const isGroup = this.scope.kind === "syncgroup";
-    switch (op.type) {
-      case "grant":
-        if (op.tags === 0 || (op.tags & ~tagsOfKind(this.scope.kind)) !== 0) return "wrongScope";
-        return (op.tags & Tags.ADMIN) !== 0 && !author.isOwner ? "notOwner" : undefined;
-      case "invite":
-        if (!isGroup) return "wrongScope";
-        return (op.tags & Tags.ADMIN) !== 0 && !author.isOwner ? "notOwner" : undefined;
-      case "spec":
-        return isGroup ? this.#rejectionOfSpec(op, author, past) : "wrongScope";
-      case "status":
-        return isGroup ? undefined : "wrongScope";
-      case "policy":
-        return isGroup ? "wrongScope" : undefined;
-      case "destroy":
-        return author.isOwner ? undefined : "notOwner";
-    }
-  }
-
-  /** Takes in an entry that counts, numbered `index` in the ancestry. */
-  apply(entry: ControlEntry, index: number, author: Author): void {
+  /** Takes in an entry by `user` that has effect, numbered `index` in the ancestry. */
+  apply(entry: ControlEntry, index: number, user: UserId | undefined): void {
     const { op } = entry;
-    assert(canReduce(op), "an op that this version cannot reduce is held aside");
     switch (op.type) {
-      case "device":
-        this.#introduce(index, entry, op.certified, author);
-        break;
       case "grant":
         this.#grant(index, op);
         break;
       case "invite": {
-        assert(author.user !== undefined, "an op that counts has an author");
+        assert(user !== undefined, "an invite that has effect has an author");
         const key = toHex(op.publicKey);
-        const value: Invited = { ...op, by: author.user };
-        const shown = latestIn(this.#latestInvites, key).add(this.#ancestry, {
-          index,
-          entry,
-          value,
-        });
-        this.invites.set(key, shown.value, index);
+        const value: Invited = { ...op, by: user, index };
+        const latest = latestIn(this.#latestInvites, key);
+        this.invites.set(key, latest.add(this.#ancestry, { index, entry, value }).value, index);
         break;
       }
       case "spec": {
-        if (!this.#firstSpecs.some((first) => this.#ancestry.precedes(first.index, index))) {
-          this.#firstSpecs.push({ index, spec: op });
-        }
-        this.specs.set(
-          this.#mergedSpec.add(this.#ancestry, { index, entry, value: specOf(op) }),
-          index,
-        );
+        const shown = this.#mergedSpec.add(this.#ancestry, { index, entry, value: specOf(op) });
+        this.specs.set(shown, index);
         break;
       }
       case "status": {
@@ -162,6 +81,7 @@ export class AccessFacts {
       case "destroy":
         this.destroyed.set(entry.id, index);
         break;
+      default:
     }
   }
 
@@ -170,62 +90,15 @@ export class AccessFacts {
     return new Set(this.#usesByInvite.get(key)?.snapshot(length).keys());
   }
 
-  /** Entries that whatever `device` writes should have among its ancestors, so that its right is seen. */
-  proofsOf(device: DeviceId): readonly number[] {
-    const introduction = this.#introductions.entryOf(device);
-    const user = this.#introductions.userOf(device);
-    const adminGrant = user === undefined ? undefined : this.#adminGrants.get(user)?.[0];
-    return [introduction, adminGrant, this.#firstSpecs[0]?.index].filter(
-      (index) => index !== undefined,
-    );
-  }
-
-  #rejectionOfSpec(spec: Spec, author: Author, past: Past): Rejection | undefined {
-    const known = this.#firstSpecs.filter(({ index }) => contains(past, index));
-    if (known.length === 0) return author.isOwner ? undefined : "notOwner";
-    return known.some((first) => sameCollections(first.spec, spec))
-      ? undefined
-      : "otherCollections";
-  }
-
-  #introduce(
-    index: number,
-    { id, device }: ControlEntry,
-    certified: Certified,
-    author: Author,
-  ): void {
-    const by = introducedBy(certified, device, author);
-    assert(by !== undefined, "an introduction that counts is by somebody who may");
-    this.#introductions.add(index, id, certified, by);
-    const shown = this.#introductions.certifiedOf(certified.device);
-    assert(shown !== undefined, "a device that was introduced has a certificate");
-    this.devices.set(certified.device, shown, index);
-  }
-
   #grant(index: number, { user, tags, invite }: GrantOp): void {
     const before = this.tags.get(user) ?? 0;
     if ((before | tags) !== before) this.tags.set(user, before | tags, index);
-    if (invite !== undefined) {
-      const key = toHex(invite);
-      let uses = this.#usesByInvite.get(key);
-      if (uses === undefined) this.#usesByInvite.set(key, (uses = new VersionedMap()));
-      if (uses.get(user) === undefined) uses.set(user, true, index);
-    }
-    if ((tags & Tags.ADMIN) === 0) return;
-    const grants = this.#adminGrants.get(user) ?? [];
-    if (!grants.some((grant) => this.#ancestry.precedes(grant, index)))
-      this.#adminGrants.set(user, [...grants, index]);
+    if (invite === undefined) return;
+    const key = toHex(invite);
+    let uses = this.#usesByInvite.get(key);
+    if (uses === undefined) this.#usesByInvite.set(key, (uses = new VersionedMap()));
+    if (uses.get(user) === undefined) uses.set(user, true, index);
   }
-}
-
-function introducedBy(
-  certified: Certified,
-  device: DeviceId,
-  author: Author,
-): IntroducedBy | undefined {
-  if (certified.device === device) return INTRODUCED_BY.itself;
-  if (author.isAdmin) return INTRODUCED_BY.admin;
-  return certified.user === author.user ? INTRODUCED_BY.ownUser : undefined;
 }
 
 function specOf({ description, collections, publishPeer, rendezvous, isPrivate }: Spec): Spec {

@@ -3,17 +3,21 @@ import {
   type Crypto,
   type DeviceId,
   fromHex,
+  logIdOf,
+  type LogKey,
   type ScopeId,
   toHex,
   type UserId,
 } from "../base/index.ts";
-import type { AccessFacts } from "./access-facts.ts";
+import type { Ancestry, Past } from "./ancestry.ts";
 import type { Certified } from "./certificate.ts";
 import type { ControlId, Rejection } from "./control-entry.ts";
 import type { GroupStatus } from "./control-op.ts";
+import type { Effects } from "./effects.ts";
 import type { SpecState } from "./merged-spec.ts";
+import type { Place } from "./rights.ts";
+import type { Standing } from "./standing.ts";
 import { Tags, tagsOfRole } from "./tags.ts";
-import type { VersionedMap } from "./versioned.ts";
 
 /** An invite as it stands. */
 export interface InviteState {
@@ -29,12 +33,19 @@ export interface InviteState {
   readonly by: UserId;
 }
 
+/** A commit's part, as far as access asks. */
+export interface PartPlace extends Place {
+  /** Control heads that the part names. */
+  readonly heads: readonly ControlId[];
+}
+
 /** What an `AccessState` is read from: all entries, of which it knows the first `length`. */
 export interface AccessSource {
   readonly length: number;
-  readonly facts: AccessFacts;
+  readonly ancestry: Ancestry;
+  readonly standing: Standing;
+  readonly effects: Effects;
   readonly numbers: ReadonlyMap<ControlId, number>;
-  readonly rejected: VersionedMap<ControlId, Rejection>;
 }
 
 /**
@@ -63,17 +74,16 @@ export class AccessState {
     return this.#sortedHeads;
   }
 
-  /** Each device's certificate: of the user it acts for, the one issued last. [AC14] */
+  /** The certificate of each device that is not revoked: of the user it acts for, the one issued last. [AC14] */
   get devices(): ReadonlyMap<DeviceId, Certified> {
-    const { facts, length } = this.#source;
-    this.#devices ??= facts.devices.snapshot(length);
+    this.#devices ??= this.#readDevices();
     return this.#devices;
   }
 
   /** What the group is, and which version of that; absent in a collection and before the group is created. [AC17] [AC27] */
   get spec(): SpecState | undefined {
-    const { facts, length } = this.#source;
-    return facts.specs.get(length);
+    const { effects, length } = this.#source;
+    return effects.facts.specs.get(length);
   }
 
   /** By public key in lower-case hexadecimal digits. */
@@ -84,27 +94,27 @@ export class AccessState {
 
   /** Conflict policies by row key prefix. */
   get policies(): ReadonlyMap<string, string> {
-    const { facts, length } = this.#source;
-    this.#policies ??= facts.policies.snapshot(length);
+    const { effects, length } = this.#source;
+    this.#policies ??= effects.facts.policies.snapshot(length);
     return this.#policies;
   }
 
   /** How far the group is on its way to its publish peer; `undefined` when nobody has said. */
   get status(): GroupStatus | undefined {
-    const { facts, length } = this.#source;
-    return facts.statuses.get(length);
+    const { effects, length } = this.#source;
+    return effects.facts.statuses.get(length);
   }
 
   /** Whether the owner has destroyed the scope. */
   get destroyed(): boolean {
-    const { facts, length } = this.#source;
-    return facts.destroyed.get(length) !== undefined;
+    const { effects, length } = this.#source;
+    return effects.facts.destroyed.get(length) !== undefined;
   }
 
   /** Entries that are held but have no effect, and why. */
   get rejected(): ReadonlyMap<ControlId, Rejection> {
-    const { rejected, length } = this.#source;
-    this.#rejected ??= rejected.snapshot(length);
+    const { effects, length } = this.#source;
+    this.#rejected ??= effects.rejected.snapshot(length);
     return this.#rejected;
   }
 
@@ -115,35 +125,101 @@ export class AccessState {
     return number !== undefined && number < length;
   }
 
-  /** The user that a device acts for, or `undefined` when no counting certificate says so. */
+  /** The user that a device acts for; `undefined` when no certificate says so, and after it was revoked. [AC14] [AC31] */
   userOf(device: DeviceId): UserId | undefined {
-    const { facts, length } = this.#source;
-    return facts.devices.get(device, length)?.user;
+    const user = this.#userBefore(device);
+    return user === undefined || this.#isRevoked(device, user) ? undefined : user;
   }
 
-  /** What a user may do; 0 for strangers. The owner may do everything. [AC12] */
+  /** Whether a device that was known has been revoked: it acts for nobody again. [AC31] */
+  isRevoked(device: DeviceId): boolean {
+    const user = this.#userBefore(device);
+    return user !== undefined && this.#isRevoked(device, user);
+  }
+
+  /** What a user may do; 0 for strangers and after a revocation. The owner may do everything. [AC12] [AC30] */
   tagsOf(user: UserId): Tags {
     if (user === this.scope.owner) return tagsOfRole("admin", this.scope.kind);
-    const { facts, length } = this.#source;
-    return facts.tags.get(user, length) ?? 0;
+    const { effects, length } = this.#source;
+    if (!effects.rights.isUserTouched(user)) return effects.facts.tags.get(user, length) ?? 0;
+    return effects.rights.holding(user, length).reduce((sum, { tags }) => sum | tags, 0);
   }
 
-  /** Whether the user of `device` holds all of `tags`. */
+  /** Whether the user of `device` holds all of `tags`, and the device may use them. */
   may(device: DeviceId, tags: Tags): boolean {
     const user = this.userOf(device);
-    return user !== undefined && (this.tagsOf(user) & tags) === tags;
+    if (user === undefined) return false;
+    const all = this.tagsOf(user);
+    const { effects, length } = this.#source;
+    if ((all & tags) !== tags) return false;
+    if (user === this.scope.owner || !effects.rights.isDeviceTouched(device)) return true;
+    const left = effects.rights
+      .holding(user, length)
+      .filter((grant) => !effects.rights.isTakenFromDevice(device, user, grant));
+    return (left.reduce((sum, grant) => sum | grant.tags, 0) & tags) === tags;
   }
 
-  /** Whether a grant of `tags` by `device` would count: by the owner, or an admin when Admin is not among them. [AC15] */
+  /** Whether a grant of `tags` by `device` would have effect: by the owner, or an admin when Admin is not among them. [AC15] */
   mayGrant(device: DeviceId, tags: Tags): boolean {
     if (this.userOf(device) === this.scope.owner) return true;
     return this.may(device, Tags.ADMIN) && (tags & Tags.ADMIN) === 0;
   }
 
+  /** Whether a revocation of `user` by `device` would take all from them: the owner may of all, admins of who is none. [AC30] */
+  mayRevoke(device: DeviceId, user: UserId): boolean {
+    if (user === this.scope.owner) return false;
+    if (this.userOf(device) === this.scope.owner) return true;
+    return this.may(device, Tags.ADMIN) && (this.tagsOf(user) & Tags.ADMIN) === 0;
+  }
+
   /** Everyone who may do anything, the owner among them. */
   users(): ReadonlyMap<UserId, Tags> {
-    const { facts, length } = this.#source;
-    return facts.tags.snapshot(length).set(this.scope.owner, this.tagsOf(this.scope.owner));
+    const { effects, length } = this.#source;
+    const users = new Map<UserId, Tags>();
+    for (const user of effects.facts.tags.snapshot(length).keys()) {
+      const tags = this.tagsOf(user);
+      if (tags !== 0) users.set(user, tags);
+    }
+    return users.set(this.scope.owner, this.tagsOf(this.scope.owner));
+  }
+
+  /**
+   * By which tags the rows of a commit's part count, whoever delivered it. `heads` are the control heads that the part
+   * names, and the last of its own control ops if it has any: its author is whose the device is by them, and a grant after a
+   * revocation helps who had seen it. 0 while one of them is not held. [AC35]
+   */
+  tagsOfPart({ device, log, generation, heads }: PartPlace): Tags {
+    const { ancestry, effects, standing, length } = this.#source;
+    const past = this.#pastOf(heads);
+    const user = past === undefined ? undefined : standing.userIn(past, device);
+    if (past === undefined || user === undefined) return 0;
+    const place = { device, log, generation };
+    if (user === this.scope.owner)
+      return effects.rights.permitsOwner(place) ? this.tagsOf(user) : 0;
+    return effects.rights.tagsAt(place, user, past, Math.min(length, ancestry.size));
+  }
+
+  /**
+   * The generation of a log up to which `tagsOfPart` is what it would be without any revocation, so that what once counted
+   * counts; beyond it has to be asked part by part. Infinity when no freeze concerns the log. [AC36]
+   */
+  frozenAfter(log: LogKey): number {
+    const { effects, standing, length } = this.#source;
+    const { device } = logIdOf(log);
+    let least = effects.rights.forkLimitOf(log);
+    for (const user of standing.usersOf(device, length)) {
+      least = Math.min(least, effects.rights.frozenAfter(device, log, user));
+      // What somebody had no right to give, it turned out, may have been all that these rows counted by.
+      const given = standing.granted.get(user, length) ?? 0;
+      if (user !== this.scope.owner && given !== (effects.facts.tags.get(user, length) ?? 0))
+        least = 0;
+    }
+    return least;
+  }
+
+  /** The generation of a log before its first known fork: beyond, contexts cover nothing. Infinity without one. [AC33] */
+  frozenAt(log: LogKey): number {
+    return this.#source.effects.rights.forkLimitOf(log);
   }
 
   /** SHA-256 over the heads' ids, ascending, one after another: equal on devices that hold the same entries. [AC19] */
@@ -151,11 +227,46 @@ export class AccessState {
     return crypto.sha256(concatBytes(...this.heads.map(controlIdBytes)));
   }
 
+  /** As `userOf`, not looking at revocations. */
+  #userBefore(device: DeviceId): UserId | undefined {
+    const { standing, length } = this.#source;
+    return standing.devices.get(device, length)?.user;
+  }
+
+  #isRevoked(device: DeviceId, user: UserId): boolean {
+    const { effects, length } = this.#source;
+    if (!effects.rights.isDeviceTouched(device)) return false;
+    // An admin has no say about the devices of another.
+    const admin = effects.rights
+      .holding(user, length)
+      .find(({ tags }) => (tags & Tags.ADMIN) !== 0);
+    return effects.rights.isTakenFromDevice(device, user, admin);
+  }
+
+  /** What a commit that names these heads had seen; `undefined` when one is not held. */
+  #pastOf(heads: readonly ControlId[]): Past | undefined {
+    const numbers: number[] = [];
+    for (const head of heads) {
+      if (!this.has(head)) return undefined;
+      numbers.push(this.#source.numbers.get(head) as number);
+    }
+    return this.#source.ancestry.pastOf(numbers);
+  }
+
+  #readDevices(): ReadonlyMap<DeviceId, Certified> {
+    const { standing, length } = this.#source;
+    const devices = standing.devices.snapshot(length);
+    for (const [device, { user }] of devices)
+      if (this.#isRevoked(device, user)) devices.delete(device);
+    return devices;
+  }
+
   #readInvites(): ReadonlyMap<string, InviteState> {
-    const { facts, length } = this.#source;
+    const { effects, length } = this.#source;
     const invites = new Map<string, InviteState>();
-    for (const [key, { tags, uses, notAfter, by }] of facts.invites.snapshot(length)) {
-      invites.set(key, { tags, uses, notAfter, usedBy: facts.usersOfInvite(key, length), by });
+    for (const [key, { tags, uses, notAfter, by }] of effects.facts.invites.snapshot(length)) {
+      const usedBy = effects.facts.usersOfInvite(key, length);
+      invites.set(key, { tags, uses, notAfter, usedBy, by });
     }
     return invites;
   }

@@ -56,6 +56,11 @@ export class Ancestry {
     return union.finish();
   }
 
+  /** The ancestors of an entry. */
+  pastAt(entry: number): Past {
+    return this.#pasts[entry] as Past;
+  }
+
   /** `past` and all ancestors of `entry`, which itself is not added. */
   withAncestorsOf(past: Past, entry: number): Past {
     const union = new Union(past);

@@ -1,5 +1,5 @@
 import type { DeviceId, LogKey } from "../base/index.ts";
-import type { VerifiedOp } from "./control-op.ts";
+import type { VerifiedOp } from "./verified-op.ts";
 
 /** A control op by its digest: 64 lower-case hexadecimal digits. Their order is that of the bytes. */
 export type ControlId = string & { readonly controlId: unique symbol };
@@ -21,7 +21,7 @@ export interface ControlEntry {
   readonly parents: readonly ControlId[];
 }
 
-/** Why a control op has no effect, now and for ever: it depends on the op and its ancestors only. */
+/** Why a control op does not stand, by itself and its ancestors alone; or, the last, why it has no effect for now. */
 export type Rejection =
   /** No certificate among its ancestors says whose its author's device is. */
   | "unknownAuthor"
@@ -31,7 +31,13 @@ export type Rejection =
   | "notOwner"
   /** It introduces another user's device. */
   | "notTheirDevice"
+  /** It revokes a device of its author's user: their key must say so, not a sibling. */
+  | "needsUserKey"
+  /** It revokes the owner or, without the owner's key, a device of the owner. */
+  | "ofOwner"
   /** Means nothing in a scope of this kind. */
   | "wrongScope"
   /** A group's collections are fixed when it is created. */
-  | "otherCollections";
+  | "otherCollections"
+  /** It stands, and a freeze has taken its effect, or that of the grant it rests on. The only one that may come and go. */
+  | "frozen";

@@ -4,7 +4,7 @@ import { ControlWorld, namedUser, type SeededRandom, seededRandom } from "../tes
 import type { AccessState } from "./access-state.ts";
 import type { ControlEntry, ControlId } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";
-import type { VerifiedOp } from "./control-op.ts";
+import type { VerifiedOp } from "./verified-op.ts";
 
 const HISTORIES = 300;
 const ORDERS = 10;

@@ -1,21 +1,25 @@
 /**
  * The control log of one scope: who may do what, and what a syncgroup is, as a function of a set of control ops.
  *
- * Each op is judged by its ancestors alone, so its verdict never changes, whatever arrives later and in whatever order:
+ * Whether an op stands is a matter of its ancestors alone, and so is for ever, whatever arrives later and in whatever order:
  *
- *     device: ada's laptop <- grant: ben, Admin <- device: ben's phone <- by ben's phone, grant: cy, Read    counts
+ *     device: ada's laptop <- grant: ben, Admin <- device: ben's phone <- by ben's phone, grant: cy, Read    stands
  *                         ^
- *                          `- device: ben's tablet <- by ben's tablet, grant: cy, Read      rejected for ever: its
- *                                                     author had not seen that ben is an admin
+ *                          `- device: ben's tablet <- by ben's tablet, grant: cy, Read      does not: its author
+ *                                                     had not seen that ben is an admin
+ *
+ * Whether one that stands has effect depends on all revocations and fork proofs in the log.
  */
 
-import { assert, type DeviceId, type ScopeId } from "../base/index.ts";
-import { AccessFacts } from "./access-facts.ts";
+import { assert, type DeviceId, type GenVector, type ScopeId } from "../base/index.ts";
 import { AccessState } from "./access-state.ts";
-import { Ancestry } from "./ancestry.ts";
+import { Ancestry, type Past } from "./ancestry.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
+import type { RevokeDeviceOp, RevokeOp, RevokeOwnDeviceOp } from "./control-op.ts";
+import { Effects, type HeldEntry, takesAway } from "./effects.ts";
 import { CONTROL_PARENTS_MAX } from "./limits.ts";
-import { VersionedMap } from "./versioned.ts";
+import { Standing } from "./standing.ts";
+import type { VerifiedOp } from "./verified-op.ts";
 
 /**
  * The state of a set of entries that holds the parents of each. Independent of their order, and of how often one
@@ -32,25 +36,31 @@ export function reduceControl(scope: ScopeId, entries: Iterable<ControlEntry>): 
  */
 export class ControlLog {
   readonly scope: ScopeId;
-  readonly #ancestry = new Ancestry();
-  readonly #facts: AccessFacts;
+  readonly #ancestry: Ancestry;
+  readonly #standing: Standing;
+  readonly #entries: HeldEntry[] = [];
   readonly #numbers = new Map<ControlId, number>();
   readonly #heads = new Set<ControlId>();
-  readonly #rejected = new VersionedMap<ControlId, Rejection>();
+  readonly #published = new Map<DeviceId, GenVector>();
+  #effects: Effects;
   #state: AccessState | undefined;
 
   /** An empty log, or a fork of another: see `fork`. */
   constructor(scope: ScopeId, from?: ControlLog) {
     this.scope = scope;
     if (from === undefined) {
-      this.#facts = new AccessFacts(scope, this.#ancestry);
+      this.#ancestry = new Ancestry();
+      this.#standing = new Standing(scope, this.#ancestry);
+      this.#effects = new Effects(scope.owner, this.#ancestry);
       return;
     }
     this.#ancestry = new Ancestry(from.#ancestry);
-    this.#facts = new AccessFacts(scope, this.#ancestry, from.#facts);
+    this.#standing = new Standing(scope, this.#ancestry, from.#standing);
+    this.#effects = new Effects(scope.owner, this.#ancestry, from.#effects);
+    this.#entries = [...from.#entries];
     this.#numbers = new Map(from.#numbers);
     this.#heads = new Set(from.#heads);
-    this.#rejected = new VersionedMap(from.#rejected);
+    this.#published = new Map(from.#published);
   }
 
   /** The log of a set of entries in any order; it holds the parents of each. */
@@ -64,7 +74,7 @@ export class ControlLog {
       for (let entry = stack.at(-1); entry !== undefined; entry = stack.at(-1)) {
         const missing = entry.parents.find((parent) => !log.has(parent));
         if (missing === undefined) {
-          log.add(entry);
+          if (!log.has(entry.id)) log.#append(entry);
           stack.pop();
           continue;
         }
@@ -74,6 +84,7 @@ export class ControlLog {
         stack.push(parent);
       }
     }
+    log.#reduce();
     return log;
   }
 
@@ -97,28 +108,36 @@ export class ControlLog {
 
   /**
    * Adds an entry whose parents have been added; one that is held already changes nothing. Answers why it has no
-   * effect, or `undefined` when it counts. Either is for ever. [AC10]
+   * effect, or `undefined` when it has: for ever, but for `frozen`. [AC10]
+   *
+   * Costs as said above, but an entry that takes something away has the effects of all found out anew.
    */
   add(entry: ControlEntry): Rejection | undefined {
-    if (this.has(entry.id)) return this.#rejected.get(entry.id);
-    const parents = this.#parentsOf(entry);
-    const past = this.#ancestry.pastOf(parents);
-    const author = this.#facts.authorIn(past, entry.device);
-    const rejection = this.#facts.rejectionOf(entry, author, past);
-    const index = this.#ancestry.add(parents, past);
-    this.#numbers.set(entry.id, index);
-    for (const parent of entry.parents) this.#heads.delete(parent);
-    this.#heads.add(entry.id);
-    if (rejection === undefined) this.#facts.apply(entry, index, author);
-    else this.#rejected.set(entry.id, rejection, index);
-    this.#state = undefined;
-    return rejection;
+    if (this.has(entry.id)) return this.#effects.rejected.get(entry.id);
+    const held = this.#append(entry);
+    if (held.rejection === undefined && takesAway(entry.op)) this.#reduce();
+    else this.#effects.add(held, this.size - 1);
+    return this.#effects.rejected.get(entry.id);
   }
 
   /** What `add` would answer, without adding: so that what has no effect need not be kept. */
   judge(entry: ControlEntry): Rejection | undefined {
     const past = this.#ancestry.pastOf(this.#parentsOf(entry));
-    return this.#facts.rejectionOf(entry, this.#facts.authorIn(past, entry.device), past);
+    return this.#effects.verdictOf(this.#judged(entry, past), past);
+  }
+
+  /**
+   * Takes in what the holder record of `device` says that it holds of the scope, in place of what it said before: what it
+   * revokes is never frozen below that. [AC34]
+   */
+  notePublished(device: DeviceId, vector: GenVector): void {
+    const before = this.#published.get(device);
+    this.#published.set(device, vector);
+    const isTold = this.#entries.some(
+      ({ entry }) =>
+        entry.device === device && isFreeze(entry.op) && raises(entry.op.freeze, before, vector),
+    );
+    if (isTold) this.#reduce();
   }
 
   /** The state of the entries added so far; the same object until another is added. */
@@ -135,7 +154,7 @@ export class ControlLog {
     const { heads } = this.state;
     if (heads.length <= CONTROL_PARENTS_MAX) return heads;
     const chosen = new Set<ControlId>();
-    for (const proof of this.#facts.proofsOf(device)) {
+    for (const proof of this.#proofsOf(device)) {
       const head = heads.find((id) => this.#isAtOrBefore(proof, id));
       if (head !== undefined) chosen.add(head);
     }
@@ -156,13 +175,65 @@ export class ControlLog {
     });
   }
 
+  /** Numbers an entry, and finds out whether it stands. */
+  #append(entry: ControlEntry): HeldEntry {
+    const parents = this.#parentsOf(entry);
+    const past = this.#ancestry.pastOf(parents);
+    const held = this.#judged(entry, past);
+    const index = this.#ancestry.add(parents, past);
+    this.#numbers.set(entry.id, index);
+    this.#entries.push(held);
+    for (const parent of entry.parents) this.#heads.delete(parent);
+    this.#heads.add(entry.id);
+    if (held.rejection === undefined) this.#standing.apply(entry, index, held.author);
+    this.#state = undefined;
+    return held;
+  }
+
+  #judged(entry: ControlEntry, past: Past): HeldEntry {
+    const author = this.#standing.authorIn(past, entry.device);
+    return { entry, author, rejection: this.#standing.rejectionOf(entry, author, past) };
+  }
+
+  /** Finds out the effects of all. States that were given out keep those before. */
+  #reduce(): void {
+    this.#effects = Effects.of(this.scope.owner, this.#ancestry, this.#entries, this.#published);
+    this.#state = undefined;
+  }
+
+  /** Entries that whatever `device` writes should have among its ancestors, so that its right is seen. */
+  #proofsOf(device: DeviceId): readonly number[] {
+    const proofs = [this.#standing.introductionOf(device), this.#standing.firstSpec];
+    const user = this.state.userOf(device);
+    let shown = 0;
+    for (const { index, tags } of user === undefined ? [] : this.#effects.rights.holding(user)) {
+      if ((shown | tags) !== shown) proofs.push(index);
+      shown |= tags;
+    }
+    return proofs.filter((index) => index !== undefined);
+  }
+
   #makeState(): AccessState {
     const source = {
       length: this.size,
-      facts: this.#facts,
+      ancestry: this.#ancestry,
+      standing: this.#standing,
+      effects: this.#effects,
       numbers: this.#numbers,
-      rejected: this.#rejected,
     };
     return new AccessState(this.scope, source, [...this.#heads]);
   }
+}
+
+function isFreeze(op: VerifiedOp): op is RevokeOp | RevokeDeviceOp | RevokeOwnDeviceOp {
+  return takesAway(op) && op.type !== "forkProof";
+}
+
+/** Whether a freeze comes to something else by `after` than by `before`. */
+function raises(freeze: GenVector, before: GenVector | undefined, after: GenVector): boolean {
+  const logs = new Set([...(before?.keys() ?? []), ...after.keys()]);
+  return [...logs].some((log) => {
+    const own = freeze.get(log) ?? 0;
+    return Math.max(own, before?.get(log) ?? 0) !== Math.max(own, after.get(log) ?? 0);
+  });
 }

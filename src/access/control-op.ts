@@ -25,12 +25,7 @@ import {
   vectorToWire,
   WireError,
 } from "../wire/index.ts";
-import {
-  type CertificateDeps,
-  type Certified,
-  readCertificate,
-  verifyCertificate,
-} from "./certificate.ts";
+import { readCertificate } from "./certificate.ts";
 import { AccessError } from "./errors.ts";
 import { CONTROL_OP_BYTES_MAX } from "./limits.ts";
 import { specFromWire, specToWire } from "./spec.ts";
@@ -61,10 +56,21 @@ export interface DeviceOp {
   readonly certificate: Uint8Array;
 }
 
+/** Takes a device out that is not the issuer's user's, as `RevokeOp` does a user. */
 export interface RevokeDeviceOp {
   readonly type: "revokeDevice";
   readonly device: DeviceId;
   readonly freeze: GenVector;
+}
+
+/** A user takes out a device of theirs: made by `signDeviceRevocation`. */
+export interface RevokeOwnDeviceOp {
+  readonly type: "revokeOwnDevice";
+  readonly user: UserId;
+  readonly device: DeviceId;
+  readonly freeze: GenVector;
+  /** 64 bytes, by the user's key. */
+  readonly signature: Uint8Array;
 }
 
 /** Two different commits of one log under one generation. */
@@ -122,6 +128,7 @@ export type ControlOp =
   | RevokeOp
   | DeviceOp
   | RevokeDeviceOp
+  | RevokeOwnDeviceOp
   | ForkProofOp
   | PolicyOp
   | DestroyOp
@@ -129,13 +136,6 @@ export type ControlOp =
   | InviteOp
   | StatusOp
   | UnknownOp;
-
-type IrreducibleOp = RevokeOp | RevokeDeviceOp | ForkProofOp | UnknownOp;
-
-/** A control op whose certificate, if it is about a device, has been checked. */
-export type VerifiedOp =
-  | Exclude<ControlOp, DeviceOp>
-  | (DeviceOp & { readonly certified: Certified });
 
 /**
  * The canonical bytes of a control op. [AC5]
@@ -176,38 +176,6 @@ export function decodeControlOp(bytes: Uint8Array): ControlOp {
   }
 }
 
-/**
- * `op` with its certificate checked, if it has one. [AC2]
- *
- * @throws {AccessError} `ACCESS_CERTIFICATE_INVALID`.
- */
-export async function verifyControlOp(deps: CertificateDeps, op: ControlOp): Promise<VerifiedOp> {
-  return op.type === "device"
-    ? { ...op, certified: await verifyCertificate(deps, op.certificate) }
-    : op;
-}
-
-/**
- * `op` as verified without looking at its certificate's signature: for ops of our own store, which were checked before
- * they came there.
- */
-export function trustControlOp(op: ControlOp): VerifiedOp {
-  return op.type === "device" ? { ...op, certified: readCertificate(op.certificate) } : op;
-}
-
-/**
- * Whether this version knows what `op` does to a control log. An op that it does not know may take something away, so
- * nothing that follows it can be told: it is held aside and not claimed, never ignored. [AC8]
- */
-export function canReduce<Op extends ControlOp>(op: Op): op is Exclude<Op, IrreducibleOp> {
-  return (
-    op.type !== "revoke" &&
-    op.type !== "revokeDevice" &&
-    op.type !== "forkProof" &&
-    op.type !== "unknown"
-  );
-}
-
 type WireOp = MessageShape<typeof ControlOpSchema>["op"];
 
 function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof ControlOpSchema> {
@@ -241,6 +209,11 @@ function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof Cont
           value: { device: deviceKeyOf(op.device), ...freezeToWire(op.freeze) },
         },
       };
+    case "revokeOwnDevice": {
+      const { user, device, freeze, signature } = op;
+      const value = { user: userKeyOf(user), device: deviceKeyOf(device), signature };
+      return { op: { case: "revokeOwnDevice", value: { ...value, ...freezeToWire(freeze) } } };
+    }
     case "forkProof": {
       const { headerA, signatureA, headerB, signatureB } = op;
       return { op: { case: "forkProof", value: { headerA, signatureA, headerB, signatureB } } };
@@ -291,6 +264,16 @@ function fromWire(op: WireOp): ControlOp {
         device: deviceIdOf(op.value.device),
         freeze: freezeFromWire(op.value.freeze),
       };
+    case "revokeOwnDevice": {
+      const { user, device, freeze, signature } = op.value;
+      return {
+        type: "revokeOwnDevice",
+        user: userIdOf(user),
+        device: deviceIdOf(device),
+        freeze: freezeFromWire(freeze),
+        signature,
+      };
+    }
     case "forkProof": {
       const { headerA, signatureA, headerB, signatureB } = op.value;
       return { type: "forkProof", headerA, signatureA, headerB, signatureB };
@@ -334,7 +317,7 @@ const STATES: ReadonlyMap<GroupState, GroupStatus> = new Map([
 ]);
 
 /** Kinds that this version knows are fields 1 to this of the message ControlOp. */
-const KNOWN_FIELD_MAX = 10;
+const KNOWN_FIELD_MAX = 11;
 /** Wire type of a field with a size in front. */
 const WIRE_SIZED = 2;
 

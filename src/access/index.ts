@@ -7,7 +7,13 @@
  * @module
  */
 
-export { AccessState, controlIdBytes, controlIdOf, type InviteState } from "./access-state.ts";
+export {
+  AccessState,
+  controlIdBytes,
+  controlIdOf,
+  type InviteState,
+  type PartPlace,
+} from "./access-state.ts";
 export {
   type CertificateDeps,
   type CertificateRequest,
@@ -20,7 +26,6 @@ export {
 export type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 export { ControlLog, reduceControl } from "./control-log.ts";
 export {
-  canReduce,
   type ControlOp,
   decodeControlOp,
   type DestroyOp,
@@ -33,14 +38,14 @@ export {
   type PolicyOp,
   type RevokeDeviceOp,
   type RevokeOp,
+  type RevokeOwnDeviceOp,
   type SpecOp,
   type StatusOp,
-  trustControlOp,
   type UnknownOp,
-  type VerifiedOp,
-  verifyControlOp,
 } from "./control-op.ts";
+export { type DeviceRevocation, signDeviceRevocation } from "./device-revocation.ts";
 export { AccessError, type AccessErrorCode } from "./errors.ts";
+export type { Forked } from "./fork-proof.ts";
 export {
   checkInvite,
   createInviteKeys,
@@ -58,3 +63,4 @@ export type { SpecState } from "./merged-spec.ts";
 export { type CollectionName, type Spec, specFromWire, specToWire } from "./spec.ts";
 export { type Role, roleOfTags, Tags, tagsOfKind, tagsOfRole } from "./tags.ts";
 export { formatTicket, parseTicket, type Ticket, type TicketDeps } from "./ticket.ts";
+export { canReduce, trustControlOp, type VerifiedOp, verifyControlOp } from "./verified-op.ts";

@@ -59,6 +59,14 @@ export class Introductions {
     return this.#firstOf(device, past)?.user;
   }
 
+  /** All users that certificates name for `device`, by the first `length` entries. */
+  usersOf(device: DeviceId, length: number): ReadonlySet<UserId> {
+    const users = new Set<UserId>();
+    for (const { index, user } of this.#byDevice.get(device) ?? [])
+      if (index < length) users.add(user);
+    return users;
+  }
+
   /** The number of the entry that says whose `device` is. */
   entryOf(device: DeviceId): number | undefined {
     return this.#firstOf(device)?.index;

@@ -4,6 +4,7 @@ import { nodeCrypto } from "../node/index.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs, twoWays } from "../testkit/golden.ts";
 import { type CertificateRequest, issueCertificate, verifyCertificate } from "./certificate.ts";
 import { type ControlOp, decodeControlOp, encodeControlOp } from "./control-op.ts";
+import { signDeviceRevocation } from "./device-revocation.ts";
 import { createInviteKeys, proveInvite, verifyInviteProof } from "./invite.ts";
 import { formatTicket, parseTicket } from "./ticket.ts";
 
@@ -33,6 +34,13 @@ const certificates = await Promise.all(
 );
 const certificate = certificates[0] as Uint8Array;
 
+const scope = { ...group, kind: "collection" } as const;
+const revocations = await Promise.all(
+  [freeze, new Map()].map((of) =>
+    signDeviceRevocation(deps, userSeed, { scope, device, freeze: of }),
+  ),
+);
+
 const CONTROL_OPS: readonly (readonly [string, ControlOp])[] = [
   ["grant", { type: "grant", user, tags: 3 }],
   ["grant by an invite", { type: "grant", user, tags: 7, invite: invite.publicKey }],
@@ -40,6 +48,8 @@ const CONTROL_OPS: readonly (readonly [string, ControlOp])[] = [
   ["revoke at 0", { type: "revoke", user, freeze: new Map() }],
   ["device", { type: "device", certificate }],
   ["revoke of a device", { type: "revokeDevice", device, freeze }],
+  ["revoke of an own device", revocations[0] as ControlOp],
+  ["revoke of an own device at 0", revocations[1] as ControlOp],
   [
     "fork proof",
     {

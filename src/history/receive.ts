@@ -100,7 +100,8 @@ async function verifyControls(
 ): Promise<Map<string, VerifiedOp>> {
   const verified = new Map<string, VerifiedOp>();
   for (const part of parts) {
-    for (const { id, op } of part.controls) verified.set(id, await verifyControlOp({ crypto }, op));
+    for (const { id, op } of part.controls)
+      verified.set(id, await verifyControlOp({ crypto }, part.scope, op));
   }
   return verified;
 }
@@ -261,8 +262,10 @@ class Receiver {
       const entry = controlEntry(control.id, this.#verified(control), part.author, dot, parents);
       const record = controlRecord(entry, log, control.index, control.bytes);
       const rejection = this.#turn.addControl(scope, control.idBytes, entry, record);
-      // Without effect for ever: kept, so that all hold the same log, but its author need not have sent it.
-      if (rejection !== undefined && part.author === this.#delivery.from) refuseAuthor();
+      // Without effect for ever: kept, so that all hold the same log, but its author need not have sent it. Who wrote beyond a
+      // freeze may not have known of it.
+      if (rejection !== undefined && rejection !== "frozen" && part.author === this.#delivery.from)
+        refuseAuthor();
       parents = [control.id];
     }
   }

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codeOf, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
+import { commitDigest } from "../wire/index.ts";
 import {
-  commitDigest,
   controlIdBytes,
   elideOps,
   type ElidedOps,

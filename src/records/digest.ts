@@ -4,7 +4,7 @@
  * proto/rookery/commit.proto draws it.
  */
 
-import { assert, type Crypto, utf8 } from "../base/index.ts";
+import { assert, type Crypto } from "../base/index.ts";
 import { HistoryError } from "./errors.ts";
 
 /** Size in bytes of every digest here (SHA-256). */
@@ -19,8 +19,6 @@ export interface ElidedOps {
   readonly count: number;
   readonly digest: Uint8Array;
 }
-
-const COMMIT_CONTEXT = utf8("rookery commit 1\n");
 
 /** The digest of one op by its canonical bytes. */
 export function opDigest(crypto: Crypto, op: Uint8Array): Uint8Array {
@@ -140,13 +138,5 @@ export function controlIdBytes(crypto: Crypto, part: Uint8Array, index: number):
   input[0] = 3;
   input.set(part, 1);
   new DataView(input.buffer).setUint32(1 + DIGEST_SIZE, index);
-  return crypto.sha256(input);
-}
-
-/** The digest of a commit by its header's bytes: what the device signs and what the next commit names. */
-export function commitDigest(crypto: Crypto, header: Uint8Array): Uint8Array {
-  const input = new Uint8Array(COMMIT_CONTEXT.length + header.length);
-  input.set(COMMIT_CONTEXT);
-  input.set(header, COMMIT_CONTEXT.length);
   return crypto.sha256(input);
 }

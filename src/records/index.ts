@@ -8,7 +8,8 @@
  */
 
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
-export { commitDigest, controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
+export { commitDigest } from "../wire/index.ts";
+export { controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
 export {
   encodeHeld,

@@ -10,6 +10,8 @@ import {
 import {
   type DeviceId,
   deviceIdOf,
+  type GenVector,
+  type LogKey,
   logKeyOf,
   type ScopeId,
   type ScopeKind,
@@ -27,6 +29,10 @@ export interface Placed {
   readonly timestamp?: bigint | undefined;
   /** Default: drawn. */
   readonly id?: ControlId | undefined;
+  /** Default: 1. */
+  readonly incarnation?: bigint | undefined;
+  /** Default: one for each entry made. */
+  readonly generation?: number | undefined;
 }
 
 /** The user with this name, of at most 32 letters. */
@@ -37,6 +43,18 @@ export function namedUser(name: string): UserId {
 /** The device with this name, of at most 32 letters. */
 export function namedDevice(name: string): DeviceId {
   return deviceIdOf(keyOf(name));
+}
+
+/** The log of the device with this name. */
+export function namedLog(device: string, incarnation = 1n): LogKey {
+  return logKeyOf({ device: namedDevice(device), incarnation });
+}
+
+/** A freeze of logs of the first incarnation of named devices. */
+export function namedFreeze(generations: Readonly<Record<string, number>>): GenVector {
+  return new Map(
+    Object.entries(generations).map(([device, generation]) => [namedLog(device), generation]),
+  );
 }
 
 /** Makes entries for the control log of one scope, which `ada` owns. */
@@ -62,8 +80,8 @@ export class ControlWorld {
       id: placed.id ?? controlIdOf(this.random.bytes(32)),
       op,
       device: author,
-      log: logKeyOf({ device: author, incarnation: 1n }),
-      generation: this.entries.length + 1,
+      log: namedLog(device, placed.incarnation),
+      generation: placed.generation ?? this.entries.length + 1,
       timestamp,
       parents: parents.map(({ id }) => id),
     };
@@ -94,6 +112,48 @@ export class ControlWorld {
       { type: "grant", user: namedUser(user), tags, invite: placed.invite },
       placed,
     );
+  }
+
+  /** A revocation of `user` by `by`. Logs that are not named freeze at 0. */
+  revoke(
+    by: string,
+    user: string,
+    freeze: Readonly<Record<string, number>> = {},
+    placed: Placed = {},
+  ): ControlEntry {
+    const op = { type: "revoke", user: namedUser(user), freeze: namedFreeze(freeze) } as const;
+    return this.add(by, op, placed);
+  }
+
+  /** A revocation of `device` by `by`; by the key of `user` if it is named. */
+  revokeDevice(
+    by: string,
+    device: string,
+    freeze: Readonly<Record<string, number>> = {},
+    placed: Placed & { readonly user?: string | undefined } = {},
+  ): ControlEntry {
+    const what = { device: namedDevice(device), freeze: namedFreeze(freeze) };
+    const { user } = placed;
+    if (user === undefined) return this.add(by, { type: "revokeDevice", ...what }, placed);
+    const signature = new Uint8Array(64);
+    return this.add(
+      by,
+      { type: "revokeOwnDevice", user: namedUser(user), signature, ...what },
+      placed,
+    );
+  }
+
+  /** `by` hands in that a log of `device` forks. */
+  proveFork(
+    by: string,
+    device: string,
+    generation: number,
+    placed: Placed & { readonly forkedIncarnation?: bigint } = {},
+  ): ControlEntry {
+    const none = new Uint8Array();
+    const proof = { headerA: none, signatureA: none, headerB: none, signatureB: none };
+    const forked = { log: namedLog(device, placed.forkedIncarnation), generation };
+    return this.add(by, { type: "forkProof", ...proof, forked }, placed);
   }
 }
 

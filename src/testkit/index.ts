@@ -4,7 +4,14 @@
  * @module
  */
 
-export { ControlWorld, namedDevice, namedUser, type Placed } from "./control-world.ts";
+export {
+  ControlWorld,
+  namedDevice,
+  namedFreeze,
+  namedLog,
+  namedUser,
+  type Placed,
+} from "./control-world.ts";
 export {
   deepEqual,
   equal,

@@ -17,6 +17,7 @@ export {
   ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
+export { commitDigest } from "./commit-digest.ts";
 export { decode, decodeCanonical } from "./decode.ts";
 export { encode, refusalOf } from "./encode.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
@@ -62,6 +63,8 @@ export {
   type Revoke,
   type RevokeDevice,
   RevokeDeviceSchema,
+  type RevokeOwnDevice,
+  RevokeOwnDeviceSchema,
   RevokeSchema,
   type SignedCertificate,
   SignedCertificateSchema,

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/access.proto.
  */
 export const file_rookery_access: GenFile = /*@__PURE__*/
-  fileDesc("ChRyb29rZXJ5L2FjY2Vzcy5wcm90bxIHcm9va2VyeSKzAQoLQ2VydGlmaWNhdGUSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEhMKBG5hbWUYAyABKAlCBYi1GIACEhsKBmlzc3VlZBgEIAEoBEILoLUY/////////w8SIwoJbm90X2FmdGVyGAUgASgEQgugtRj/////////D0gAiAEBOgWItRiAEEIMCgpfbm90X2FmdGVyIlsKEVNpZ25lZENlcnRpZmljYXRlEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRiAEKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAE6BYi1GPwRIlUKBUdyYW50EhoKBHVzZXIYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIYCgZpbnZpdGUYAyABKAxCCIi1GCCQtRggIkgKBlJldm9rZRIaCgR1c2VyGAEgASgMQgyItRggkLUYIKi1GAESIgoGZnJlZXplGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3IiUAoMUmV2b2tlRGV2aWNlEhwKBmRldmljZRgBIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgCIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yIosBCglGb3JrUHJvb2YSGwoIaGVhZGVyX2EYASABKAxCCYi1GIBIqLUYARIhCgtzaWduYXR1cmVfYRgCIAEoDEIMiLUYQJC1GECotRgBEhsKCGhlYWRlcl9iGAMgASgMQgmItRiASKi1GAESIQoLc2lnbmF0dXJlX2IYBCABKAxCDIi1GECQtRhAqLUYASI6CgZQb2xpY3kSFQoGcHJlZml4GAEgASgJQgWItRiACBIZCgZwb2xpY3kYAiABKAlCCYi1GIACqLUYASIJCgdEZXN0cm95IkQKDENvbGxlY3Rpb25JZBIbCgVvd25lchgBIAEoDEIMiLUYIJC1GCCotRgBEhcKBG5hbWUYAiABKAlCCYi1GIAIqLUYASKoAQoEU3BlYxIaCgtkZXNjcmlwdGlvbhgBIAEoCUIFiLUYgCASMQoLY29sbGVjdGlvbnMYAiADKAsyFS5yb29rZXJ5LkNvbGxlY3Rpb25JZEIFmLUYgAISHgoMcHVibGlzaF9wZWVyGAMgASgMQgiItRggkLUYIBIdCgpyZW5kZXp2b3VzGAQgAygJQgmItRiAApi1GBASEgoKaXNfcHJpdmF0ZRgFIAEoCCKDAQoGSW52aXRlEiAKCnB1YmxpY19rZXkYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIMCgR1c2VzGAMgASgNEiMKCW5vdF9hZnRlchgEIAEoBEILoLUY/////////w9IAIgBAUIMCgpfbm90X2FmdGVyIjIKBlN0YXR1cxIoCgVzdGF0ZRgBIAEoDjITLnJvb2tlcnkuR3JvdXBTdGF0ZUIEqLUYASKSAwoJQ29udHJvbE9wEh8KBWdyYW50GAEgASgLMg4ucm9va2VyeS5HcmFudEgAEiEKBnJldm9rZRgCIAEoCzIPLnJvb2tlcnkuUmV2b2tlSAASLAoGZGV2aWNlGAMgASgLMhoucm9va2VyeS5TaWduZWRDZXJ0aWZpY2F0ZUgAEi4KDXJldm9rZV9kZXZpY2UYBCABKAsyFS5yb29rZXJ5LlJldm9rZURldmljZUgAEigKCmZvcmtfcHJvb2YYBSABKAsyEi5yb29rZXJ5LkZvcmtQcm9vZkgAEiEKBnBvbGljeRgGIAEoCzIPLnJvb2tlcnkuUG9saWN5SAASIwoHZGVzdHJveRgHIAEoCzIQLnJvb2tlcnkuRGVzdHJveUgAEh0KBHNwZWMYCCABKAsyDS5yb29rZXJ5LlNwZWNIABIhCgZpbnZpdGUYCSABKAsyDy5yb29rZXJ5Lkludml0ZUgAEiEKBnN0YXR1cxgKIAEoCzIPLnJvb2tlcnkuU3RhdHVzSAA6Boi1GICABEIECgJvcCJyCgZUaWNrZXQSJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESHAoJYWRkcmVzc2VzGAIgAygJQgmItRiAApi1GBASHAoGc2VjcmV0GAMgASgMQgyItRggkLUYIKi1GAE6BYi1GIAgKoUBCgpHcm91cFN0YXRlEhsKF0dST1VQX1NUQVRFX1VOU1BFQ0lGSUVEEAASHwobR1JPVVBfU1RBVEVfUFVCTElTSF9QRU5ESU5HEAESIAocR1JPVVBfU1RBVEVfUFVCTElTSF9SRUpFQ1RFRBACEhcKE0dST1VQX1NUQVRFX1JVTk5JTkcQA2IGcHJvdG8z", [file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChRyb29rZXJ5L2FjY2Vzcy5wcm90bxIHcm9va2VyeSKzAQoLQ2VydGlmaWNhdGUSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEhMKBG5hbWUYAyABKAlCBYi1GIACEhsKBmlzc3VlZBgEIAEoBEILoLUY/////////w8SIwoJbm90X2FmdGVyGAUgASgEQgugtRj/////////D0gAiAEBOgWItRiAEEIMCgpfbm90X2FmdGVyIlsKEVNpZ25lZENlcnRpZmljYXRlEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRiAEKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAE6BYi1GPwRIlUKBUdyYW50EhoKBHVzZXIYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIYCgZpbnZpdGUYAyABKAxCCIi1GCCQtRggIkgKBlJldm9rZRIaCgR1c2VyGAEgASgMQgyItRggkLUYIKi1GAESIgoGZnJlZXplGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3IiUAoMUmV2b2tlRGV2aWNlEhwKBmRldmljZRgBIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgCIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yIpABCg9SZXZva2VPd25EZXZpY2USGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgDIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yEh8KCXNpZ25hdHVyZRgEIAEoDEIMiLUYQJC1GECotRgBIosBCglGb3JrUHJvb2YSGwoIaGVhZGVyX2EYASABKAxCCYi1GIBIqLUYARIhCgtzaWduYXR1cmVfYRgCIAEoDEIMiLUYQJC1GECotRgBEhsKCGhlYWRlcl9iGAMgASgMQgmItRiASKi1GAESIQoLc2lnbmF0dXJlX2IYBCABKAxCDIi1GECQtRhAqLUYASI6CgZQb2xpY3kSFQoGcHJlZml4GAEgASgJQgWItRiACBIZCgZwb2xpY3kYAiABKAlCCYi1GIACqLUYASIJCgdEZXN0cm95IkQKDENvbGxlY3Rpb25JZBIbCgVvd25lchgBIAEoDEIMiLUYIJC1GCCotRgBEhcKBG5hbWUYAiABKAlCCYi1GIAIqLUYASKoAQoEU3BlYxIaCgtkZXNjcmlwdGlvbhgBIAEoCUIFiLUYgCASMQoLY29sbGVjdGlvbnMYAiADKAsyFS5yb29rZXJ5LkNvbGxlY3Rpb25JZEIFmLUYgAISHgoMcHVibGlzaF9wZWVyGAMgASgMQgiItRggkLUYIBIdCgpyZW5kZXp2b3VzGAQgAygJQgmItRiAApi1GBASEgoKaXNfcHJpdmF0ZRgFIAEoCCKDAQoGSW52aXRlEiAKCnB1YmxpY19rZXkYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIMCgR1c2VzGAMgASgNEiMKCW5vdF9hZnRlchgEIAEoBEILoLUY/////////w9IAIgBAUIMCgpfbm90X2FmdGVyIjIKBlN0YXR1cxIoCgVzdGF0ZRgBIAEoDjITLnJvb2tlcnkuR3JvdXBTdGF0ZUIEqLUYASLJAwoJQ29udHJvbE9wEh8KBWdyYW50GAEgASgLMg4ucm9va2VyeS5HcmFudEgAEiEKBnJldm9rZRgCIAEoCzIPLnJvb2tlcnkuUmV2b2tlSAASLAoGZGV2aWNlGAMgASgLMhoucm9va2VyeS5TaWduZWRDZXJ0aWZpY2F0ZUgAEi4KDXJldm9rZV9kZXZpY2UYBCABKAsyFS5yb29rZXJ5LlJldm9rZURldmljZUgAEigKCmZvcmtfcHJvb2YYBSABKAsyEi5yb29rZXJ5LkZvcmtQcm9vZkgAEiEKBnBvbGljeRgGIAEoCzIPLnJvb2tlcnkuUG9saWN5SAASIwoHZGVzdHJveRgHIAEoCzIQLnJvb2tlcnkuRGVzdHJveUgAEh0KBHNwZWMYCCABKAsyDS5yb29rZXJ5LlNwZWNIABIhCgZpbnZpdGUYCSABKAsyDy5yb29rZXJ5Lkludml0ZUgAEiEKBnN0YXR1cxgKIAEoCzIPLnJvb2tlcnkuU3RhdHVzSAASNQoRcmV2b2tlX293bl9kZXZpY2UYCyABKAsyGC5yb29rZXJ5LlJldm9rZU93bkRldmljZUgAOgaItRiAgARCBAoCb3AicgoGVGlja2V0EiUKBWdyb3VwGAEgASgLMhAucm9va2VyeS5TY29wZUlkQgSotRgBEhwKCWFkZHJlc3NlcxgCIAMoCUIJiLUYgAKYtRgQEhwKBnNlY3JldBgDIAEoDEIMiLUYIJC1GCCotRgBOgWItRiAICqFAQoKR3JvdXBTdGF0ZRIbChdHUk9VUF9TVEFURV9VTlNQRUNJRklFRBAAEh8KG0dST1VQX1NUQVRFX1BVQkxJU0hfUEVORElORxABEiAKHEdST1VQX1NUQVRFX1BVQkxJU0hfUkVKRUNURUQQAhIXChNHUk9VUF9TVEFURV9SVU5OSU5HEANiBnByb3RvMw", [file_rookery_ids, file_rookery_limits]);
 
 /**
  * A user's word that a device acts for them.
@@ -142,6 +142,8 @@ export const RevokeSchema: GenMessage<Revoke> = /*@__PURE__*/
   messageDesc(file_rookery_access, 3);
 
 /**
+ * By the owner or an admin, of a device that is not their own user's.
+ *
  * @generated from message rookery.RevokeDevice
  */
 export type RevokeDevice = Message<"rookery.RevokeDevice"> & {
@@ -162,6 +164,41 @@ export type RevokeDevice = Message<"rookery.RevokeDevice"> & {
  */
 export const RevokeDeviceSchema: GenMessage<RevokeDevice> = /*@__PURE__*/
   messageDesc(file_rookery_access, 4);
+
+/**
+ * A user's word that a device of theirs does no longer act for them. The signature is by the user key over
+ * "rookery revoke device 1\n" | SHA-256 of the scope's ScopeId bytes | device | GenVector bytes of the freeze (none: nothing).
+ *
+ * @generated from message rookery.RevokeOwnDevice
+ */
+export type RevokeOwnDevice = Message<"rookery.RevokeOwnDevice"> & {
+  /**
+   * @generated from field: bytes user = 1;
+   */
+  user: Uint8Array;
+
+  /**
+   * @generated from field: bytes device = 2;
+   */
+  device: Uint8Array;
+
+  /**
+   * @generated from field: rookery.GenVector freeze = 3;
+   */
+  freeze?: GenVector | undefined;
+
+  /**
+   * @generated from field: bytes signature = 4;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message rookery.RevokeOwnDevice.
+ * Use `create(RevokeOwnDeviceSchema)` to create a new message.
+ */
+export const RevokeOwnDeviceSchema: GenMessage<RevokeOwnDevice> = /*@__PURE__*/
+  messageDesc(file_rookery_access, 5);
 
 /**
  * Two different commits of one log under one generation, with their signatures.
@@ -195,7 +232,7 @@ export type ForkProof = Message<"rookery.ForkProof"> & {
  * Use `create(ForkProofSchema)` to create a new message.
  */
 export const ForkProofSchema: GenMessage<ForkProof> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 5);
+  messageDesc(file_rookery_access, 6);
 
 /**
  * How conflicts of rows under a key prefix are resolved. Longest prefix wins.
@@ -219,7 +256,7 @@ export type Policy = Message<"rookery.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 6);
+  messageDesc(file_rookery_access, 7);
 
 /**
  * @generated from message rookery.Destroy
@@ -232,7 +269,7 @@ export type Destroy = Message<"rookery.Destroy"> & {
  * Use `create(DestroySchema)` to create a new message.
  */
 export const DestroySchema: GenMessage<Destroy> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 7);
+  messageDesc(file_rookery_access, 8);
 
 /**
  * @generated from message rookery.CollectionId
@@ -254,7 +291,7 @@ export type CollectionId = Message<"rookery.CollectionId"> & {
  * Use `create(CollectionIdSchema)` to create a new message.
  */
 export const CollectionIdSchema: GenMessage<CollectionId> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 8);
+  messageDesc(file_rookery_access, 9);
 
 /**
  * What a syncgroup is. Its collections are fixed when it is created.
@@ -297,7 +334,7 @@ export type Spec = Message<"rookery.Spec"> & {
  * Use `create(SpecSchema)` to create a new message.
  */
 export const SpecSchema: GenMessage<Spec> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 9);
+  messageDesc(file_rookery_access, 10);
 
 /**
  * @generated from message rookery.Invite
@@ -337,7 +374,7 @@ export type Invite = Message<"rookery.Invite"> & {
  * Use `create(InviteSchema)` to create a new message.
  */
 export const InviteSchema: GenMessage<Invite> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 10);
+  messageDesc(file_rookery_access, 11);
 
 /**
  * @generated from message rookery.Status
@@ -354,7 +391,7 @@ export type Status = Message<"rookery.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 11);
+  messageDesc(file_rookery_access, 12);
 
 /**
  * @generated from message rookery.ControlOp
@@ -423,6 +460,12 @@ export type ControlOp = Message<"rookery.ControlOp"> & {
      */
     value: Status;
     case: "status";
+  } | {
+    /**
+     * @generated from field: rookery.RevokeOwnDevice revoke_own_device = 11;
+     */
+    value: RevokeOwnDevice;
+    case: "revokeOwnDevice";
   } | { case: undefined; value?: undefined };
 };
 
@@ -431,7 +474,7 @@ export type ControlOp = Message<"rookery.ControlOp"> & {
  * Use `create(ControlOpSchema)` to create a new message.
  */
 export const ControlOpSchema: GenMessage<ControlOp> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 12);
+  messageDesc(file_rookery_access, 13);
 
 /**
  * What a ticket holds. Its text is "rookery:" | base64url(these bytes | first 4 bytes of their SHA-256).
@@ -462,7 +505,7 @@ export type Ticket = Message<"rookery.Ticket"> & {
  * Use `create(TicketSchema)` to create a new message.
  */
 export const TicketSchema: GenMessage<Ticket> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 13);
+  messageDesc(file_rookery_access, 14);
 
 /**
  * @generated from enum rookery.GroupState
