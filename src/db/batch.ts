@@ -3,16 +3,29 @@ import {
   BATCH_OPS_MAX,
   decodeValue,
   encodeValue,
+  type LogKey,
   type ScopeId,
   scopeKeyOf,
+  type Value,
 } from "../base/index.ts";
+import { shownValue } from "../conflicts/index.ts";
 import type { Row, RowName, RowRead, RowWrite, WriteOutcome } from "../history/index.ts";
 import type { Snapshot } from "../store/index.ts";
 import { Collection } from "./collection.ts";
 import { DbError } from "./errors.ts";
 import { BATCH_READS_MAX, BATCH_TRIES_MAX } from "./limits.ts";
 import { rowName } from "./names.ts";
-import { valueOf } from "./row-view.ts";
+import {
+  type Cell,
+  type CounterRow,
+  counterRow,
+  editedInBatch,
+  type MapRow,
+  mapRow,
+  type SetRow,
+  setRow,
+} from "./mergeable-rows.ts";
+import { visibleIn } from "./row-view.ts";
 import { type DbWorld, refuseClosed } from "./world.ts";
 import { checkHint, commit } from "./write.ts";
 
@@ -35,6 +48,8 @@ export class Batch {
   #scope: ScopeId | undefined;
   /** The moment of the first read: what is read shows no half of another batch. */
   #snapshot: Snapshot | undefined;
+  /** Our log when a counter was changed: its new total is of that one. */
+  #log: LogKey | undefined;
   #bytes = 0;
   #hasEnded = false;
 
@@ -62,14 +77,48 @@ export class Batch {
     this.#check(collection);
     const name = rowName(key);
     const written = this.#writes.get(key);
-    if (written !== undefined)
-      return written.value === undefined ? undefined : (decodeValue(written.value) as T);
-    return valueOf<T>(await this.#read(collection, name));
+    if (written !== undefined) return shownValue(valueIn(written)) as T | undefined;
+    const row = await this.#read(collection, name);
+    return visibleIn(this.#world, collection.id, key, row).value as T | undefined;
   }
 
   /** @throws as `get`. */
   async has<T>(collection: Collection<T>, key: string): Promise<boolean> {
     return (await this.get(collection, key)) !== undefined;
+  }
+
+  /** The row as a counter that changes with the batch. @throws as `put`. [CO15] */
+  counter<T>(collection: Collection<T>, key: string): CounterRow {
+    return counterRow(this.#cell(collection, key));
+  }
+
+  /** The row as a set that changes with the batch. @throws as `put`. [CO15] */
+  set<E = Value>(collection: Collection<never> | Collection, key: string): SetRow<E> {
+    return setRow<E>(this.#cell(collection, key));
+  }
+
+  /** The row as a map that changes with the batch. @throws as `put`. [CO15] */
+  map<V = Value>(collection: Collection<never> | Collection, key: string): MapRow<V> {
+    return mapRow<V>(this.#cell(collection, key));
+  }
+
+  #cell<T>(collection: Collection<T>, key: string): Cell {
+    this.#check(collection);
+    const name = rowName(key);
+    return {
+      get: async () => (await this.get(collection, key)) as Value | undefined,
+      edit: async (kind, edit) => {
+        this.#check(collection);
+        const known = this.#writes.get(key);
+        const row = known === undefined ? await this.#read(collection, name) : ABSENT_ROW;
+        // Between here and the write nothing is awaited, so that no other change of this batch comes between.
+        const written = this.#writes.get(key);
+        const before = written === undefined ? { row } : { pending: valueIn(written) };
+        const log = (this.#log ??= this.#world.history.ownLog(this.#world.name));
+        const value = editedInBatch(this.#world, kind, (content) => edit(content, log), before);
+        if (value !== undefined) this.#write(collection, { name, value: encodeValue(value) });
+      },
+    };
   }
 
   /** Ends the batch; nothing more can be done with it but to commit it. */
@@ -84,6 +133,7 @@ export class Batch {
     return commit(this.#world, {
       parts: [{ scope: this.#scope, rows: [...this.#writes.values()] }],
       reads: [...this.#reads.values()],
+      log: this.#log,
       hint,
     });
   }
@@ -145,6 +195,12 @@ export class Batch {
     this.#reads.set(name.text, { scope: id, name, row: headsOnly(row) });
     return row;
   }
+}
+
+const ABSENT_ROW: Row = { heads: [], seen: [] };
+
+function valueIn({ value }: RowWrite): Value | undefined {
+  return value === undefined ? undefined : decodeValue(value);
 }
 
 const NO_SALT = new Uint8Array();

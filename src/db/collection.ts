@@ -1,6 +1,5 @@
 import {
   type DeviceId,
-  decodeValue,
   encodeValue,
   logIdOf,
   type ScopeId,
@@ -8,10 +7,21 @@ import {
   type UserId,
   type Value,
 } from "../base/index.ts";
+import type { PolicyText } from "../conflicts/index.ts";
 import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
 import { type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
-import { isConflict, valueOf } from "./row-view.ts";
+import {
+  type CounterRow,
+  counterRow,
+  type Cell,
+  type MapRow,
+  mapRow,
+  type SetRow,
+  setRow,
+} from "./mergeable-rows.ts";
+import { policiesOf, type PolicyInfo, setPolicy } from "./policies.ts";
+import { valueOf, visibleIn } from "./row-view.ts";
 import { watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
 import { type DbWorld, refuseClosed } from "./world.ts";
@@ -34,13 +44,23 @@ export interface ScanOptions extends KeyBounds {
 export interface KeyValue<T> {
   readonly key: string;
   readonly value: T;
+  /** Present when the row has other values, which this one does not hold: see `conflicts`. */
+  readonly conflict?: true;
+}
+
+/** What a row shows. */
+export interface VisibleValue<T> {
+  /** `undefined`: the row is not there. */
+  readonly value: T | undefined;
+  /** Whether it has other values, which this one does not hold: see `conflicts`. */
+  readonly conflict: boolean;
 }
 
 /** One value of a row in conflict. */
 export interface ConflictingValue<T> {
   /** `undefined`: this one deletes the row. */
   readonly value: T | undefined;
-  /** Whether it is the one that `get` answers. */
+  /** Whether last-write-wins shows it, which is what `get` answers while the row is in conflict. */
   readonly winner: boolean;
   /** Who wrote it. */
   readonly device: DeviceId;
@@ -52,6 +72,8 @@ export interface ConflictingValue<T> {
 export interface RowHandle<T> {
   readonly key: string;
   get(): Promise<T | undefined>;
+  /** What `get` answers, and whether the row is in conflict. */
+  visible(): Promise<VisibleValue<T>>;
   put(value: T, options?: WriteOptions): Promise<void>;
   delete(options?: WriteOptions): Promise<void>;
   conflicts(): Promise<ConflictingValue<T>[]>;
@@ -90,7 +112,13 @@ export class Collection<T = Value> {
 
   /** The row's value, or `undefined`: absence is an answer. [DB4] */
   async get(key: string): Promise<T | undefined> {
-    return valueOf<T>(await this.#row(key));
+    return (await this.#visible(key)).value;
+  }
+
+  async #visible(key: string): Promise<VisibleValue<T>> {
+    const row = await this.#row(key);
+    const { value, conflict } = visibleIn(this.#world, this.id, key, row);
+    return { value: value as T | undefined, conflict };
   }
 
   /** Deletes a row; one that is not there is left alone, and nothing is written. @throws as `put`. [DB5] */
@@ -100,7 +128,7 @@ export class Collection<T = Value> {
 
   /** Whether `get` would answer a value. */
   async has(key: string): Promise<boolean> {
-    return (await this.#row(key)).heads[0]?.value !== undefined;
+    return (await this.get(key)) !== undefined;
   }
 
   /**
@@ -127,9 +155,10 @@ export class Collection<T = Value> {
     for await (const { key, row } of rows) {
       signal?.throwIfAborted();
       refuseClosed(this.#world);
-      const value = valueOf<T>(row);
+      const text = keyText(key);
+      const { value, conflict } = visibleIn(this.#world, this.id, text, row);
       if (value === undefined) continue;
-      yield { key: keyText(key), value };
+      yield { key: text, value: value as T, ...(conflict && { conflict }) };
       left -= 1;
       if (left === 0) return;
     }
@@ -146,16 +175,60 @@ export class Collection<T = Value> {
     return watchCollection<T>(this.#world, this.id, options);
   }
 
-  /** All values of a row that nobody has seen past, the visible one first; empty when there is no conflict. [DB7] */
+  /**
+   * All values of a row that nobody has seen past, the visible one first; empty when there is no conflict, as where the row's
+   * policy has merged them. [DB7]
+   */
   async conflicts(key: string): Promise<ConflictingValue<T>[]> {
     const row = await this.#row(key);
-    if (!isConflict(row)) return [];
-    return row.heads.map(({ value, log, timestamp }, i) => ({
-      value: value === undefined ? undefined : (decodeValue(value) as T),
+    if (!visibleIn(this.#world, this.id, key, row).conflict) return [];
+    return row.heads.map((head, i) => ({
+      value: valueOf(this.#world, head) as T | undefined,
       winner: i === 0,
-      device: logIdOf(this.#world.history.logOf(log)).device,
-      timestampMs: timestampMillis(timestamp),
+      device: logIdOf(this.#world.history.logOf(head.log)).device,
+      timestampMs: timestampMillis(head.timestamp),
     }));
+  }
+
+  /** The row as a counter. @throws {DbError} `DB_KEY_INVALID`; {TypeError}. [CO15] */
+  counter(key: string): CounterRow {
+    return counterRow(this.#cell(key));
+  }
+
+  /** The row as a set. @throws as `counter`. [CO15] */
+  set<E = Value>(key: string): SetRow<E> {
+    return setRow<E>(this.#cell(key));
+  }
+
+  /** The row as a map. @throws as `counter`. [CO15] */
+  map<V = Value>(key: string): MapRow<V> {
+    return mapRow<V>(this.#cell(key));
+  }
+
+  #cell(key: string): Cell {
+    const name = rowName(key);
+    const world = this.#world;
+    return {
+      get: async () => (await this.#visible(key)).value as Value | undefined,
+      edit: (kind, edit) => world.edits.edit(world, this.id, name, kind, edit),
+    };
+  }
+
+  /**
+   * Says how concurrent values of the rows under a prefix are shown and brought together, on every device; the longest prefix
+   * of a row's key wins. An admin's to say. [CO13]
+   *
+   * @throws {ConflictError} `CONFLICT_POLICY_INVALID`; {DbError} `DB_NO_ACCESS`, `DB_POLICIES_FULL`, `DB_KEY_INVALID`, `DB_READ_ONLY`, `DB_CLOSED`;
+   *   {StoreError}.
+   */
+  async setPolicy(prefix: string, policy: PolicyText): Promise<void> {
+    await setPolicy(this.#world, this.id, prefix, policy);
+  }
+
+  /** The conflict policies that have been set, by prefix. */
+  policies(): PolicyInfo[] {
+    refuseClosed(this.#world);
+    return policiesOf(this.#world, this.id);
   }
 
   /** The row with this key, which need not be there. @throws {DbError} `DB_KEY_INVALID`; {TypeError}. */
@@ -164,6 +237,7 @@ export class Collection<T = Value> {
     return {
       key,
       get: () => this.get(key),
+      visible: () => this.#visible(key),
       put: (value, options) => this.put(key, value, options),
       delete: (options) => this.delete(key, options),
       conflicts: () => this.conflicts(key),

@@ -1,13 +1,17 @@
-import { type ScopeId, type UserId, type Value } from "../base/index.ts";
+import type { Clock, Logger, ScopeId, UserId, Value } from "../base/index.ts";
+import { type MergeFunction, Merges } from "../conflicts/index.ts";
 import { type Role, roleOfTags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
 import { type Batch, type BatchOptions, runBatch } from "./batch.ts";
 import { Collection } from "./collection.ts";
-import { closedError, type DbWorld } from "./world.ts";
+import { RowEdits } from "./mergeable-rows.ts";
+import { closedError, type DbWorld, refuseClosed } from "./world.ts";
 import { checkName, checkOwner } from "./names.ts";
 
 export interface DatabaseDeps {
   readonly history: History;
+  readonly clock: Clock;
+  readonly logger: Logger;
   /** Why a collection may not be written to now, or `undefined`. Default: all may. */
   readonly readOnlyReason?: ((collection: ScopeId) => string | undefined) | undefined;
 }
@@ -43,13 +47,19 @@ export class Database implements AsyncDisposable {
   constructor(deps: DatabaseDeps, name: string) {
     this.#deps = deps;
     this.name = name;
-    const { history } = deps;
+    const { history, clock, logger } = deps;
     const { signal } = this.#ending;
     this.#world = {
       name,
       history,
       ending: signal,
       commits: new Set(),
+      clock,
+      logger,
+      merges: new Merges({ clock, logger }),
+      edits: new RowEdits(),
+      mergeListeners: new Set(),
+      mismatched: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
     };
   }
@@ -96,6 +106,18 @@ export class Database implements AsyncDisposable {
    */
   async batch<R>(fn: (batch: Batch) => Promise<R> | R, options: BatchOptions = {}): Promise<R> {
     return runBatch(this.#world, fn, options);
+  }
+
+  /**
+   * Registers what brings concurrent values together under the policy `merge:NAME`, for this handle and in place of another
+   * of that name. It must be a function of its arguments alone. Watches tell the rows that it may show otherwise. [CO11]
+   *
+   * @throws {ConflictError} `CONFLICT_MERGE_INVALID`; {DbError} `DB_CLOSED`; {TypeError}.
+   */
+  registerMerge(name: string, merge: MergeFunction): void {
+    refuseClosed(this.#world);
+    this.#world.merges.register(name, merge);
+    for (const listener of this.#world.mergeListeners) listener(name);
   }
 
   /**

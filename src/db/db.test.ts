@@ -27,9 +27,9 @@ describe("names", () => {
     "[DB1] a database or collection is not named %j",
     async (name) => {
       const { ada, db } = await opened();
-      await expect(openDatabase({ history: ada.history }, name)).rejects.toThrow(
-        coded("DB_NAME_INVALID"),
-      );
+      await expect(
+        openDatabase({ history: ada.history, clock: ada.clock, logger: () => {} }, name),
+      ).rejects.toThrow(coded("DB_NAME_INVALID"));
       expect(() => db.collection(name)).toThrow(coded("DB_NAME_INVALID"));
     },
   );

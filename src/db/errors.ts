@@ -11,6 +11,7 @@ export type DbErrorCode =
   | "DB_KEY_INVALID"
   | "DB_NAME_INVALID"
   | "DB_NO_ACCESS"
+  | "DB_POLICIES_FULL"
   | "DB_READ_ONLY";
 
 export class DbError extends CodedError<DbErrorCode> {}

@@ -13,6 +13,7 @@ export {
   type KeyValue,
   type RowHandle,
   type ScanOptions,
+  type VisibleValue,
   type WriteOptions,
 } from "./collection.ts";
 export {
@@ -22,6 +23,8 @@ export {
   type DatabaseDeps,
   openDatabase,
 } from "./database.ts";
+export type { CounterRow, MapRow, SetRow } from "./mergeable-rows.ts";
+export type { PolicyInfo } from "./policies.ts";
 export { DbError, type DbErrorCode } from "./errors.ts";
 export type { WatchOptions } from "./watch.ts";
 export type { Change, WatchPage } from "./watch-page.ts";

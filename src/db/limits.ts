@@ -8,5 +8,13 @@ export const WATCH_READ_ROWS = 16;
 export const WATCH_READ_CHANGES = 64;
 /** Times that a batch's function is run before its conflicts are the caller's. */
 export const BATCH_TRIES_MAX = 3;
+/** Changes of one counter, set or map that are written together: each is worked out on what the one before made. */
+export const EDITS_TOGETHER_MAX = 256;
+/** Changes of one counter, set or map that wait for those before; further callers wait before they are taken. */
+export const EDITS_WAITING_MAX = 10_000;
+/** Times that changes of a row are worked out anew because others wrote it meanwhile: each time somebody got further. */
+export const EDIT_TRIES_MAX = 64;
+/** Prefixes of a collection that have a conflict policy of their own: all are looked through at each change of one. */
+export const POLICIES_MAX = 256;
 /** Rows that one batch reads: what is compared again at its commit. As many as it may write. */
 export const BATCH_READS_MAX = 10_000;

@@ -1,8 +1,8 @@
-import { decodeValue, type Value } from "../base/index.ts";
+import type { Value } from "../base/index.ts";
+import type { Visible } from "../conflicts/index.ts";
 import type { Row } from "../history/index.ts";
 import { WATCH_PAGE_BYTES, WATCH_PAGE_ROWS } from "./limits.ts";
 import { keyText } from "./names.ts";
-import { isConflict } from "./row-view.ts";
 
 /** A row as it is now. `conflict`: others have written it at the same time, see `conflicts`. */
 export type Change<T = Value> =
@@ -45,14 +45,12 @@ export class PageOf<T> {
     );
   }
 
-  add(key: Uint8Array, row: Row): void {
+  add(key: Uint8Array, row: Row, { value, conflict }: Visible): void {
     this.#bytes += sizeOf(key, row);
-    const conflict = isConflict(row);
-    const value = row.heads[0]?.value;
     this.#changes.push(
       value === undefined
         ? { type: "delete", key: keyText(key), conflict }
-        : { type: "put", key: keyText(key), value: decodeValue(value) as T, conflict },
+        : { type: "put", key: keyText(key), value: value as T, conflict },
     );
   }
 
@@ -62,5 +60,8 @@ export class PageOf<T> {
 }
 
 function sizeOf(key: Uint8Array, { heads }: Row): number {
-  return key.length + (heads[0]?.value?.length ?? 0);
+  // What is shown may hold what all heads hold.
+  let size = key.length;
+  for (const { value } of heads) size += value?.length ?? 0;
+  return size;
 }

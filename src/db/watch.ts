@@ -7,7 +7,7 @@
  * again, not remember.
  */
 
-import { codeOf, type ScopeId, type Value } from "../base/index.ts";
+import { codeOf, concatBytes, type ScopeId, type Value } from "../base/index.ts";
 import {
   type Change as LoggedChange,
   type History,
@@ -19,8 +19,9 @@ import type { Snapshot } from "../store/index.ts";
 import { rangeOf } from "./key-range.ts";
 import { WATCH_READ_CHANGES, WATCH_READ_ROWS } from "./limits.ts";
 import { keyText } from "./names.ts";
-import { isConflict } from "./row-view.ts";
+import { visibleIn } from "./row-view.ts";
 import { PageOf, type WatchPage } from "./watch-page.ts";
+import { Views } from "./watch-views.ts";
 import type { DbWorld } from "./world.ts";
 
 export interface WatchOptions {
@@ -56,6 +57,7 @@ class Watch<T> {
   async *pages(): AsyncGenerator<WatchPage<T>, void, undefined> {
     if (this.#isOver()) return;
     const news = new News(this.#world, this.#scope, this.#signal);
+    const views = new Views(this.#world, this.#scope, () => news.wake());
     try {
       // Taken before the state is, so that nothing falls between it and what follows.
       let sequence = this.#history.sequence(this.#world.name);
@@ -69,6 +71,9 @@ class Watch<T> {
           sequence = change.sequence;
         }
         if (changes.length > 0) continue;
+        const ranges = views.changed(this.#range);
+        for (const range of ranges) yield* this.#pagesOf(this.#rowsWithHeads(range), false);
+        if (ranges.length > 0) continue;
         await more;
         sequence = Math.max(sequence, news.quietUntil);
       }
@@ -76,6 +81,7 @@ class Watch<T> {
       // A store that was closed in the middle of a read ends a watch as its database does.
       if (!this.#world.ending.aborted || this.#signal?.aborted === true) throw error;
     } finally {
+      views.stop();
       news.stop();
     }
   }
@@ -117,9 +123,10 @@ class Watch<T> {
     })) {
       if (this.#isOver()) break;
       // What was deleted is not part of the present state, unless another value contends with the deletion.
-      if (row.heads[0]?.value === undefined && !isConflict(row)) continue;
+      const visible = visibleIn(this.#world, this.#scope, key, row);
+      if (visible.value === undefined && !visible.conflict) continue;
       if (!page.fits(key, row)) return { page, next: key };
-      page.add(key, row);
+      page.add(key, row, visible);
     }
     return { page, next: undefined };
   }
@@ -134,23 +141,28 @@ class Watch<T> {
   }
 
   /** One change's rows as they are now, as one page unless they are many. */
-  async *#changePages(change: LoggedChange): AsyncGenerator<WatchPage<T>, void, undefined> {
-    let page = new PageOf<T>(change.fromSync);
-    for await (const { key, row } of this.#changedRows(change)) {
+  #changePages(change: LoggedChange): AsyncGenerator<WatchPage<T>, void, undefined> {
+    return this.#pagesOf(this.#changedRows(change), change.fromSync);
+  }
+
+  async *#pagesOf(
+    rows: AsyncIterable<KeyAndRow>,
+    fromSync: boolean,
+  ): AsyncGenerator<WatchPage<T>, void, undefined> {
+    let page = new PageOf<T>(fromSync);
+    for await (const { key, row } of rows) {
       if (!page.fits(key, row)) {
         yield page.done(true);
         if (this.#isOver()) return;
-        page = new PageOf<T>(change.fromSync);
+        page = new PageOf<T>(fromSync);
       }
-      page.add(key, row);
+      page.add(key, row, visibleIn(this.#world, this.#scope, key, row));
     }
     if (!page.isEmpty) yield page.done(true);
   }
 
   /** The rows that show what a change brought; one that has changed since is left to its later change. [DB9] */
-  async *#changedRows(
-    change: LoggedChange,
-  ): AsyncGenerator<{ readonly key: Uint8Array; readonly row: Row }, void, undefined> {
+  async *#changedRows(change: LoggedChange): AsyncGenerator<KeyAndRow, void, undefined> {
     const number = this.#history.scope(this.#scope)?.number;
     const told = new Set<string>();
     for (const part of change.parts) {
@@ -174,6 +186,27 @@ class Watch<T> {
     }
   }
 
+  /** Rows with several heads: the only ones that a policy shows in a way of its own. [CO17] */
+  async *#rowsWithHeads(range: RowRange): AsyncGenerator<KeyAndRow, void, undefined> {
+    let from: RowRange | undefined = range;
+    while (from !== undefined) {
+      const found: KeyAndRow[] = [];
+      const start: RowRange = from;
+      from = await readAgain(async () => {
+        found.length = 0;
+        for await (const one of this.#history.scan(this.#scope, ROW_SPACE.rows, start)) {
+          if (this.#isOver()) return undefined;
+          if (one.row.heads.length < 2) continue;
+          found.push(one);
+          if (found.length === WATCH_READ_ROWS)
+            return { ...start, start: concatBytes(one.key, AFTER) };
+        }
+        return undefined;
+      });
+      yield* found;
+    }
+  }
+
   #isWatched({ space, key }: { readonly space: number; readonly key: Uint8Array }): boolean {
     const prefix = this.#range.start ?? NOTHING;
     return (
@@ -184,7 +217,14 @@ class Watch<T> {
   }
 }
 
+interface KeyAndRow {
+  readonly key: Uint8Array;
+  readonly row: Row;
+}
+
 const NOTHING = new Uint8Array();
+/** Appended to a key, makes the next possible one. */
+const AFTER = Uint8Array.of(0);
 
 /** The store as it was when the view was made, unless the store has to be reopened under it: then as it is. */
 class View {
@@ -240,7 +280,7 @@ class News {
 
   constructor(world: DbWorld, scope: ScopeId, signal: AbortSignal | undefined) {
     const { history, name, ending } = world;
-    const wake = (): void => this.#wake();
+    const wake = (): void => this.wake();
     this.#stops = [
       history.onWritten(({ database, sequence, parts }) => {
         if (database !== name) return;
@@ -256,6 +296,11 @@ class News {
       one.addEventListener("abort", wake, { once: true });
       this.#stops.push(() => one.removeEventListener("abort", wake));
     }
+  }
+
+  /** Ends the wait for the next news. */
+  wake(): void {
+    this.#wake();
   }
 
   /** Position up to which nothing concerns the scope, once all before the last `next` has been read. */

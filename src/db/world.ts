@@ -1,6 +1,8 @@
-import type { ScopeId } from "../base/index.ts";
+import type { Clock, Logger, ScopeId } from "../base/index.ts";
+import type { Merges } from "../conflicts/index.ts";
 import type { History } from "../history/index.ts";
 import { DbError } from "./errors.ts";
+import type { RowEdits } from "./mergeable-rows.ts";
 
 /** What the parts of one open database share. */
 export interface DbWorld {
@@ -10,6 +12,14 @@ export interface DbWorld {
   readonly ending: AbortSignal;
   /** Commits that have been handed to the history: closing waits for them. */
   readonly commits: Set<Promise<unknown>>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly merges: Merges;
+  readonly edits: RowEdits;
+  /** Called when a merge function is registered: what rows show may have changed. */
+  readonly mergeListeners: Set<(name: string) => void>;
+  /** Names of collections of which it has been reported that a row does not hold what its policy merges. */
+  readonly mismatched: Set<string>;
   /** Why a collection may not be written to now, or `undefined`. */
   readOnlyReason(scope: ScopeId): string | undefined;
 }

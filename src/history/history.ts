@@ -113,6 +113,15 @@ export class History implements AsyncDisposable {
     return this.#deps.identity;
   }
 
+  /** Our log in a database: what is written next stands in it, unless a new incarnation begins. @throws {HistoryError} `HISTORY_NO_DATABASE`. */
+  ownLog(database: string): LogKey {
+    const state = this.#databases.get(database);
+    if (state === undefined) {
+      throw new HistoryError("HISTORY_NO_DATABASE", `Cannot write: no database "${database}" here`);
+    }
+    return ownLogKey(this.#deps.identity.device, state.own);
+  }
+
   /** Names of the databases created here. */
   databases(): string[] {
     return [...this.#databases.keys()];

@@ -1,5 +1,12 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import { codeOf, assert, type Clock, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import {
+  assert,
+  type Clock,
+  codeOf,
+  type LogKey,
+  type ScopeId,
+  scopeKeyOf,
+} from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import {
   HistoryError,
@@ -19,7 +26,7 @@ import {
 } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
-import type { DatabaseState } from "./state.ts";
+import { type DatabaseState, ownLogKey } from "./state.ts";
 import { type RowName, type SeenRef, Turn } from "./turn.ts";
 
 /** A row as a batch has read it: its heads then. */
@@ -35,9 +42,11 @@ export interface WriteRequest extends Draft {
   readonly together?: boolean | undefined;
   /** Commit only while these rows have the heads that were read. */
   readonly reads?: readonly RowRead[] | undefined;
+  /** Commit only while this is our log: what is written was worked out with its name. */
+  readonly log?: LogKey | undefined;
 }
 
-/** `conflict`: a row that was read has changed, and nothing was written. */
+/** `conflict`: a row that was read has changed, or our log, and nothing was written. */
 export type WriteOutcome = "written" | "conflict";
 
 /** What one store write brought, told once it is durable. */
@@ -275,7 +284,7 @@ export class Writer {
   ): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
     try {
       const request = joined(group);
-      if (!(await isStillAsRead(turn, request))) return [[group, "conflict"]];
+      if (!(await isStillAsRead(this.#deps, turn, request))) return [[group, "conflict"]];
       await authorDraft(this.#deps, turn, request);
       return [[group, "written"]];
     } catch (error) {
@@ -356,7 +365,13 @@ function joined(group: readonly WaitingDraft[]): WriteRequest {
   return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
 }
 
-async function isStillAsRead(turn: Turn, { reads = [] }: WriteRequest): Promise<boolean> {
+async function isStillAsRead(
+  { identity }: AuthorDeps,
+  turn: Turn,
+  { reads = [], log }: WriteRequest,
+): Promise<boolean> {
+  const ours = ownLogKey(identity.device, turn.own);
+  if (log !== undefined && log !== ours) return false;
   const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
   for (const ofScope of byScope.values()) {
     const scope = turn.scope((ofScope[0] as RowRead).scope);

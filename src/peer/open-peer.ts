@@ -88,7 +88,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   opened.defer(() => network.close());
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
-  const peer = new Peer({ store, chunks, blobs, history, network });
+  const peer = new Peer({ store, chunks, blobs, history, network, clock: platform.clock, logger });
   opened.move();
   return peer;
 }

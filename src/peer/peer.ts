@@ -1,4 +1,4 @@
-import type { DeviceId, UserId } from "../base/index.ts";
+import type { Clock, DeviceId, Logger, UserId } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
@@ -19,6 +19,8 @@ export interface PeerParts {
   readonly blobs: Blobs;
   readonly history: History;
   readonly network: Network;
+  readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 /** A peer at a glance. */
@@ -68,11 +70,11 @@ export class Peer implements AsyncDisposable {
       throw new PeerError("PEER_CLOSED", "Cannot open database: the peer is closed");
     const known = this.#databases.get(name);
     if (known?.isClosed === false) return known;
-    const { history, network } = this.#parts;
+    const { history, network, clock, logger } = this.#parts;
     const readOnlyReason = (
       collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
     ): string | undefined => network.current?.readOnlyReason(collection);
-    const database = await openDatabase({ history, readOnlyReason }, name);
+    const database = await openDatabase({ history, clock, logger, readOnlyReason }, name);
     // Another call may have opened it meanwhile: the same name has the same handle.
     const meanwhile = this.#databases.get(name);
     if (meanwhile?.isClosed === false) return meanwhile;

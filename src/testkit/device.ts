@@ -84,7 +84,7 @@ export async function makeDevice(
     clock,
     store,
     history,
-    db: (name) => openDatabase({ history, readOnlyReason }, name),
+    db: (name) => openDatabase({ history, clock, logger, readOnlyReason }, name),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -78,7 +78,12 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
     sync,
     database: (name) =>
       openDatabase(
-        { history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
+        {
+          history,
+          clock: deps.clock,
+          logger,
+          readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
+        },
         name,
       ),
     async [Symbol.asyncDispose]() {
