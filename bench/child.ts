@@ -16,6 +16,7 @@ interface Command {
   readonly batch?: number;
   readonly round?: number;
   readonly target?: number;
+  readonly rate?: number;
   readonly name?: string;
   readonly ref?: string;
 }
@@ -46,11 +47,11 @@ async function blobIn(name: string): Promise<BlobRef | undefined> {
 }
 
 /** The collection that both devices share: the first one's. */
-function sharedRows(): Collection<BlobRef> {
+function sharedRows<T = BlobRef>(): Collection<T> {
   const { database: db } = opened();
   const [group] = db.syncgroups();
   if (group === undefined) throw new Error("Nothing is shared yet");
-  return group.collection<BlobRef>(COLLECTION);
+  return group.collection<T>(COLLECTION);
 }
 
 function rowsPulled(): number {
@@ -133,6 +134,33 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
     if (ref === undefined) throw new Error(`No row ${name} names a blob`);
     await opened().peer.blobs.get(ref).file(path);
     return {};
+  },
+  /** Commits `rows` times, `rate` a second, and answers when each was durable: nanoseconds of the monotonic clock. */
+  async commitSteadily({ rows = 0, rate = 1 }) {
+    const collection = sharedRows<string>();
+    const at: string[] = [];
+    const began = performance.now();
+    for (let i = 0; i < rows; i++) {
+      const early = began + (1000 * i) / rate - performance.now();
+      if (early > 0) await new Promise((resolve) => setTimeout(resolve, early));
+      await collection.put(`commit-${String(i).padStart(6, "0")}`, rowValueOf(100, i));
+      at.push(process.hrtime.bigint().toString());
+    }
+    return { at };
+  },
+  /** Watches until `rows` commits have been told, and answers when each was. */
+  async watchCommits({ rows = 0 }) {
+    const at: string[] = [];
+    let count = 0;
+    for await (const { changes } of sharedRows().watch({ prefix: "commit-" })) {
+      const now = process.hrtime.bigint().toString();
+      for (const { key } of changes) {
+        at[Number(key.slice("commit-".length))] = now;
+        count += 1;
+      }
+      if (count >= rows) break;
+    }
+    return { at };
   },
   rss: () => Promise.resolve({ mib: process.resourceUsage().maxRSS / 1024 }),
   async close() {

@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 import { BLOB_BENCHES, benchBlob } from "./blob.ts";
 import { benchLocal, LOCAL_BENCHES } from "./local.ts";
 import { benchPullsync, PULLSYNC_BENCHES } from "./pullsync.ts";
-import { benchSync, SYNC_BENCHES } from "./sync.ts";
+import { benchPeers } from "./peers.ts";
+import { benchSync, CHANGED as PEER_CHANGED, ROWS as PEER_ROWS, SYNC_BENCHES } from "./sync.ts";
 
 interface Suite {
   readonly benches: readonly string[];
@@ -30,7 +31,7 @@ function refuse(why: string): void {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: "string", multiple: true } },
+  options: { only: { type: "string", multiple: true }, peers: { type: "boolean" } },
 });
 const chosen = positionals.length === 1 ? SUITES.get(positionals[0] ?? "") : undefined;
 if (chosen === undefined) {
@@ -42,6 +43,8 @@ if (chosen === undefined) {
 } else {
   const only = values.only ?? chosen.benches;
   const unknown = only.find((name) => !chosen.benches.includes(name));
-  if (unknown === undefined) await chosen.run(only);
-  else refuse(`No such bench: ${unknown}. There are ${chosen.benches.join(", ")}`);
+  if (unknown === undefined) {
+    await chosen.run(only);
+    if (values.peers === true) await benchPeers(PEER_ROWS, PEER_CHANGED);
+  } else refuse(`No such bench: ${unknown}. There are ${chosen.benches.join(", ")}`);
 }

@@ -16,6 +16,8 @@ export interface Measurement {
   readonly ratio: number | null;
   /** The value of each run. */
   readonly runs: readonly number[];
+  /** What else belongs to it: percentiles, peers. */
+  readonly more?: Readonly<Record<string, number>>;
 }
 
 export function print(measurement: Measurement): void {
@@ -27,6 +29,12 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const [low, high] = [sorted[middle - 1] ?? 0, sorted[middle] ?? 0];
   return sorted.length % 2 === 1 ? high : (low + high) / 2;
+}
+
+/** The value that `share` (0 to 1) of all are not above. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 /** Three digits after the point: more would claim what no run repeats. */

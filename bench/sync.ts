@@ -5,10 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BenchDevice } from "./device.ts";
 import { engineBatchRate } from "./engine-reference.ts";
+import { benchFifty } from "./fifty.ts";
+import { benchLatency } from "./latency.ts";
 import { loopbackBytes, median, print, rounded } from "./measure.ts";
 
-const ROWS = 100_000;
-const CHANGED = 1_000;
+export const ROWS = 100_000;
+const ROWS_1M = 1_000_000;
+export const CHANGED = 1_000;
 const VALUE_BYTES = 100;
 const BATCH = 1_000;
 const RUNS = 5;
@@ -22,55 +25,76 @@ interface PairRun {
   readonly rss: { readonly a: number; readonly b: number };
 }
 
-export const SYNC_BENCHES = ["sync.initial", "sync.incremental"] as const;
+export const SYNC_BENCHES = [
+  "sync.initial",
+  "sync.incremental",
+  "sync.initial.1m",
+  "sync.incremental.1m",
+  "sync.latency",
+  "sync.fifty",
+] as const;
 export type SyncBench = (typeof SYNC_BENCHES)[number];
 
-/** Measures and prints. Timing runs and the run that counts bytes are separate. */
+/** Measures and prints. Bytes are counted in the same runs: reading the counter costs nothing beside them. */
 export async function benchSync(only: readonly SyncBench[]): Promise<void> {
+  await benchPairs(only, ROWS, "sync.initial", "sync.incremental");
+  await benchPairs(only, ROWS_1M, "sync.initial.1m", "sync.incremental.1m");
+  if (only.includes("sync.latency")) await benchLatency(RUNS);
+  if (only.includes("sync.fifty")) await benchFifty();
+}
+
+async function benchPairs(
+  only: readonly SyncBench[],
+  rows: number,
+  initial: SyncBench,
+  incremental: SyncBench,
+): Promise<void> {
+  if (!only.includes(initial) && !only.includes(incremental)) return;
   const references: number[] = [];
   const batches: number[] = [];
   const runs: PairRun[] = [];
   for (let run = 0; run < RUNS; run++) {
-    references.push(await engineBatchRate(ROWS, VALUE_BYTES, BATCH));
+    references.push(await engineBatchRate(rows, VALUE_BYTES, BATCH));
     batches.push((1000 * CHANGED) / (await engineBatchRate(CHANGED, VALUE_BYTES, CHANGED)));
-    runs.push(await runPair());
+    runs.push(await runPair(rows));
+    const last = runs.at(-1);
     process.stderr.write(
-      `run ${run + 1} of ${RUNS}: ${Math.round(runs.at(-1)?.initialMs ?? 0)} ms, ${Math.round(runs.at(-1)?.incrementalMs ?? 0)} ms\n`,
+      `${initial}: run ${run + 1} of ${RUNS}: ${Math.round(last?.initialMs ?? 0)} ms, ${Math.round(last?.incrementalMs ?? 0)} ms\n`,
     );
   }
-  const counted = await runPair();
+  const counted = runs.at(-1);
   const rssMiB = {
     a: Math.round(Math.max(...runs.map(({ rss }) => rss.a))),
     b: Math.round(Math.max(...runs.map(({ rss }) => rss.b))),
   };
-  if (only.includes("sync.initial")) {
-    const rates = runs.map(({ initialMs }) => Math.round(ROWS / (initialMs / 1000)));
+  if (only.includes(initial)) {
+    const rates = runs.map(({ initialMs }) => Math.round(rows / (initialMs / 1000)));
     const reference = Math.round(median(references));
     const value = median(rates);
     const seconds = rounded(median(runs.map(({ initialMs }) => initialMs)) / 1000);
     print({
-      bench: "sync.initial",
+      bench: initial,
       value,
       unit: "rows/s",
       seconds,
-      wireBytes: counted.initialBytes,
+      wireBytes: counted?.initialBytes ?? null,
       rssMiB,
       reference,
       ratio: rounded(value / reference),
       runs: rates,
     });
   }
-  if (only.includes("sync.incremental")) {
+  if (only.includes(incremental)) {
     // What the engine takes for as many rows in one synced batch.
     const reference = rounded(median(batches));
     const times = runs.map(({ incrementalMs }) => rounded(incrementalMs));
     const value = median(times);
     print({
-      bench: "sync.incremental",
+      bench: incremental,
       value,
       unit: "ms",
       seconds: rounded(value / 1000),
-      wireBytes: counted.incrementalBytes,
+      wireBytes: counted?.incrementalBytes ?? null,
       rssMiB,
       reference,
       ratio: rounded(value / reference),
@@ -79,7 +103,7 @@ export async function benchSync(only: readonly SyncBench[]): Promise<void> {
   }
 }
 
-async function runPair(): Promise<PairRun> {
+async function runPair(rows: number): Promise<PairRun> {
   const folder = await mkdtemp(join(tmpdir(), "rookery-bench-"));
   try {
     await using a = new BenchDevice();
@@ -91,8 +115,8 @@ async function runPair(): Promise<PairRun> {
     const { ticket } = await a.ask<{ ticket: string }>({ do: "share" });
     await b.ask({ do: "join", ticket });
     await b.ask({ do: "pause" });
-    await a.ask({ do: "write", rows: ROWS, bytes: VALUE_BYTES, batch: BATCH });
-    const initial = await pull(b, ROWS);
+    await a.ask({ do: "write", rows, bytes: VALUE_BYTES, batch: BATCH });
+    const initial = await pull(b, rows);
     await b.ask({ do: "pause" });
     await a.ask({ do: "write", rows: CHANGED, bytes: VALUE_BYTES, batch: CHANGED, round: 1 });
     const incremental = await pull(b, CHANGED);
