@@ -35,19 +35,26 @@ export interface Placed {
   readonly generation?: number | undefined;
 }
 
+/** Names are few and their texts long to make. */
+const users = new Map<string, UserId>();
+const devices = new Map<string, DeviceId>();
+const logs = new Map<string, LogKey>();
+
 /** The user with this name, of at most 32 letters. */
 export function namedUser(name: string): UserId {
-  return userIdOf(keyOf(name));
+  return remembered(users, name, () => userIdOf(keyOf(name)));
 }
 
 /** The device with this name, of at most 32 letters. */
 export function namedDevice(name: string): DeviceId {
-  return deviceIdOf(keyOf(name));
+  return remembered(devices, name, () => deviceIdOf(keyOf(name)));
 }
 
 /** The log of the device with this name. */
 export function namedLog(device: string, incarnation = 1n): LogKey {
-  return logKeyOf({ device: namedDevice(device), incarnation });
+  return remembered(logs, `${device} ${incarnation}`, () =>
+    logKeyOf({ device: namedDevice(device), incarnation }),
+  );
 }
 
 /** A freeze of logs of the first incarnation of named devices. */
@@ -174,4 +181,10 @@ function keyOf(name: string): Uint8Array {
   const key = new Uint8Array(32);
   key.set(utf8(name));
   return key;
+}
+
+function remembered<T>(known: Map<string, T>, name: string, make: () => T): T {
+  let value = known.get(name);
+  if (value === undefined) known.set(name, (value = make()));
+  return value;
 }

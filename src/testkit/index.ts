@@ -5,6 +5,15 @@
  */
 
 export {
+  ADDRESSES,
+  type ControlHistory,
+  drawControlHistory,
+  drawControlOrder,
+  INVITE_KEYS,
+  POLICY_PREFIXES,
+} from "./control-histories.ts";
+export { ControlModel } from "./control-model.ts";
+export {
   ControlWorld,
   namedDevice,
   namedFreeze,
