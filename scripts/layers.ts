@@ -37,6 +37,7 @@ const BELOW_SYNC = [
   "access",
   "records",
   "history",
+  "holders",
   "deltas",
   "time",
   "conflicts",
@@ -80,6 +81,12 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "history",
     imports: ["base", "wire", "store", "access", "records", "chunks"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "holders",
+    imports: ["base", "wire", "store", "access", "records", "history", "chunks"],
     packages: [],
     platform: "neutral",
   },

@@ -10,7 +10,7 @@ import {
   type ScopeId,
   scopeKeyOf,
 } from "../base/index.ts";
-import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
+import type { ReadOptions, ScanOptions, Snapshot, Store, WriteOp } from "../store/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import type { Identity } from "./author.ts";
 import {
@@ -24,6 +24,7 @@ import {
   sequenceOf,
   type CommitPart,
   decodeHeld,
+  type HeldOp,
   type ChangeRecord,
   decodeChange,
   decodeRow,
@@ -37,7 +38,7 @@ import {
 import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
-import { partsAbove, type ServedPart, type WantedScope } from "./serve.ts";
+import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
 import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import {
   closedError,
@@ -215,6 +216,27 @@ export class History implements AsyncDisposable {
   /** Parts of scopes of one database that a peer lacks, as `partsAbove`. */
   partsAbove(wanted: readonly WantedScope[]): AsyncGenerator<ServedPart, void, undefined> {
     return partsAbove(this.#deps, wanted);
+  }
+
+  /**
+   * Runs `task` with no other write of the database beside it, and writes what it gives, all at once: for what changes how history
+   * lies in the store and nothing that is seen of it.
+   */
+  maintain(database: string, task: (write: (op: WriteOp) => void) => Promise<void>): Promise<void> {
+    return this.#writer(database).alone((turn) => task((op) => turn.add(op)));
+  }
+
+  /** The parts of a log in a scope from the generation `from` down, each with what is held of it. */
+  partsBefore(
+    scope: ScopeState,
+    log: LogNumber,
+    from: number,
+  ): AsyncGenerator<
+    { readonly generation: number; readonly ops: readonly HeldOp[] },
+    void,
+    undefined
+  > {
+    return partsBefore(this.#deps.store, scope, log, from);
   }
 
   /** The name of a log by its number here. */

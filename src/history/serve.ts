@@ -76,7 +76,7 @@ export async function* partsAbove(
     const isWhole = await siblings.note(next, current);
     yield {
       scope,
-      part: await assemble(deps, scope, log, generation, record),
+      part: await assembleNow(deps, scope, log, generation, record),
       log,
       generation,
       isWhole,
@@ -111,6 +111,27 @@ function placeFor(waiting: readonly LogSource[], source: LogSource): number {
     else high = middle;
   }
   return low;
+}
+
+/** The parts of one log in a scope from the generation `from` down, with the ops held of each. */
+export async function* partsBefore(
+  store: Store,
+  scope: ScopeState,
+  log: LogNumber,
+  from: number,
+): AsyncGenerator<
+  { readonly generation: number; readonly ops: readonly HeldOp[] },
+  void,
+  undefined
+> {
+  const range = {
+    gte: commitKey(scope.number, log, 1),
+    lt: commitKey(scope.number, log, from + 1),
+  };
+  for await (const { key, value } of store.scan(range, { reverse: true })) {
+    const { held } = readRecord("commit", value, decodeStoredCommit);
+    yield { generation: generationOf(key), ops: held.map(decodeHeld) };
+  }
 }
 
 type StoredRecord = ReturnType<typeof decodeStoredCommit>;
@@ -212,6 +233,29 @@ function placeOf({ scope, log }: LogSource, generation: number): string {
 function generationOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
+}
+
+/** As `assemble`. What was dropped since the record was read is not in the one that is there now. */
+async function assembleNow(
+  deps: TurnDeps,
+  scope: ScopeState,
+  log: LogNumber,
+  generation: number,
+  record: StoredRecord,
+): Promise<CommitPart> {
+  let current = record;
+  for (;;) {
+    try {
+      return await assemble(deps, scope, log, generation, current);
+    } catch (error) {
+      const bytes = await deps.store.get(commitKey(scope.number, log, generation));
+      if (bytes === undefined) throw error;
+      const now = readRecord("commit", bytes, decodeStoredCommit);
+      // Each time round it holds less.
+      if (now.held.length >= current.held.length) throw error;
+      current = now;
+    }
+  }
 }
 
 /** The part as it was signed. */

@@ -278,6 +278,11 @@ export class Turn {
     return this.sequence * PLACES_A_WRITE + Math.min(this.#parts.length, PLACES_A_WRITE - 1);
   }
 
+  /** Adds what lies below rows and commits as they are seen: nobody is told of it. */
+  add(op: WriteOp): void {
+    this.#writes.push(op);
+  }
+
   /** Writes our log and clock even when nothing else has changed. */
   touch(): void {
     this.#touched = true;

@@ -82,16 +82,20 @@ export function opsRoot(
 
 /**
  * The fewest subtrees that represent the ops for which `isElided` holds: what is sent in place of them.
- * `digests` are those of all ops, in order.
+ * `digests` are those of all ops, in order; those within `holes`, which are left out already, are not looked at.
  */
 export function elideOps(
   crypto: Crypto,
   digests: readonly Uint8Array[],
   isElided: (index: number) => boolean,
+  holes: readonly ElidedOps[] = [],
 ): ElidedOps[] {
   const elided: ElidedOps[] = [];
+  const left = new Map(holes.map((hole) => [`${hole.first} ${hole.count}`, hole.digest]));
   // Answers the digest of a subtree that is elided whole, and `undefined` after noting the elided parts of another.
   const walk = (first: number, size: number): Uint8Array | undefined => {
+    const hole = left.size === 0 ? undefined : left.get(`${first} ${size}`);
+    if (hole !== undefined) return hole;
     if (size === 1) return isElided(first) ? digests[first] : undefined;
     const width = childWidth(size);
     const whole: ElidedOps[] = [];

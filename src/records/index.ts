@@ -47,6 +47,7 @@ export {
   type Version,
   ABSENT_ROW,
   mergeVersion,
+  seenIn,
 } from "./version.ts";
 export {
   commitKey,
@@ -64,6 +65,9 @@ export {
   controlKey,
   oldKey,
   oldRange,
+  type OldName,
+  oldNameOf,
+  oldOfScope,
   type ScopeNumber,
   changeKey,
   internKey,

@@ -117,6 +117,25 @@ export function oldRange(scope: ScopeNumber, space: number, key: Uint8Array): Ke
   return keysUnder(out.finish());
 }
 
+/** All superseded versions of a scope, from the key `from` on. */
+export function oldOfScope(scope: ScopeNumber, from?: Uint8Array): KeyRange {
+  const all = keysUnder(prefixOf("old", scope));
+  return from === undefined ? all : { gte: from, lt: all.lt };
+}
+
+/** A superseded version by its key. */
+export interface OldName {
+  readonly space: number;
+  /** The row's. */
+  readonly key: Uint8Array;
+}
+
+/** The row in the key of a superseded version. */
+export function oldNameOf(key: Uint8Array): OldName {
+  const size = (key[6] as number) * 256 + (key[7] as number);
+  return { space: key[5] as number, key: key.subarray(8, 8 + size) };
+}
+
 export function commitKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {
   const out = startKey(17, "commit");
   out.u32(scope);

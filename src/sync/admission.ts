@@ -39,6 +39,7 @@ import {
 } from "../wire/index.ts";
 import type { CallClient } from "./calls.ts";
 import { SyncError, claimFromWire, claimToWire } from "../deltas/index.ts";
+import { holderRow } from "../holders/index.ts";
 import type { Groups, JoinedGroup } from "./groups.ts";
 import { type DeviceType, type Member, memberRow, readMember } from "./members.ts";
 
@@ -218,7 +219,11 @@ export class Admission {
         ...(cited !== undefined && { invite: cited }),
       });
     }
-    return { scope, controls, rows: member === undefined ? [] : [memberRow(member)] };
+    const rows = member === undefined ? [] : [memberRow(member)];
+    const isAdmin = isOwner || access?.may(identity.device, Tags.ADMIN) === true;
+    // Also of one that has joined before: it may come with a new store. It says itself what it has. [HO1]
+    if (scope.kind === "collection" && isAdmin) rows.push(holderRow(certified.device, new Map()));
+    return { scope, controls, rows };
   }
 
   /** The caller's member record, unless it stands already. */

@@ -36,6 +36,7 @@ import {
 import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
 import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
 import type { Member } from "./members.ts";
+import { Holding } from "./holding.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
@@ -83,6 +84,7 @@ export class SyncService implements AsyncDisposable {
   readonly #ending = new AbortController();
   readonly #serving: Serving;
   readonly #ownAddresses: OwnAddresses;
+  readonly #holding: Holding;
   #haveBlob: HaveBlobHandler | undefined;
 
   private constructor(deps: SyncDeps, groups: Groups) {
@@ -93,12 +95,9 @@ export class SyncService implements AsyncDisposable {
     this.#actions = new GroupActions({ ...deps, groups, ending: this.#ending.signal });
     this.#blocked = new BlockedPeers(deps.clock);
     this.#serving = new Serving({ ...deps, blocked: this.#blocked });
-    this.#ownAddresses = new OwnAddresses({
-      ...deps,
-      groups,
-      sharing: this.sharing,
-      ending: this.#ending.signal,
-    });
+    const shared = { ...deps, groups, sharing: this.sharing, ending: this.#ending.signal };
+    this.#ownAddresses = new OwnAddresses(shared);
+    this.#holding = new Holding(shared);
   }
 
   /** Begins to serve, and to connect to the members of the groups that are here. */
@@ -112,6 +111,7 @@ export class SyncService implements AsyncDisposable {
     const { transport, history } = this.#deps;
     this.#stops.push(
       history.onWritten((written) => this.#groups.noteWritten(written)),
+      history.onWritten(() => this.#holding.wake()),
       this.#groups.onChange(() => this.#onGroups()),
       transport.onConnection((connection) => this.#onConnection(connection)),
       this.serve(DELTAS_PROTOCOL, (stream, connection) => this.#serveDeltas(stream, connection)),
@@ -119,6 +119,7 @@ export class SyncService implements AsyncDisposable {
     );
     for (const connection of transport.connections()) this.#onConnection(connection);
     this.#onGroups();
+    this.#holding.start();
   }
 
   /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
@@ -278,6 +279,7 @@ export class SyncService implements AsyncDisposable {
       ...Array.from(this.#links.values(), (link) => link.close()),
       this.#serving.close(),
       this.#ownAddresses.settled(),
+      this.#holding.settled(),
     ]);
     await this.#groups.settled();
   }

@@ -1,0 +1,342 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  BlobRef,
+  encodeValue,
+  type GenVector,
+  type LogKey,
+  type ScopeId,
+  utf8,
+  type Value,
+} from "../base/index.ts";
+import { ROW_SPACE, type ScopeState } from "../history/index.ts";
+import { nodeCrypto } from "../node/index.ts";
+import { exchange, grant, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
+import { dropStable, holderRow, Publications, readHolders, stableVector } from "./index.ts";
+
+const DATABASE = "notes";
+const crypto = nodeCrypto();
+
+/** Devices of as many users, all holders of the first one's collection. */
+class Flock implements AsyncDisposable {
+  readonly devices: TestDevice[] = [];
+  readonly scope: ScopeId;
+
+  private constructor(devices: TestDevice[], scope: ScopeId) {
+    this.devices = devices;
+    this.scope = scope;
+  }
+
+  static async of(count: number): Promise<Flock> {
+    const devices: TestDevice[] = [];
+    for (let seed = 1; seed <= count; seed++) devices.push(await makeDevice(seed));
+    const [ada, ...others] = devices as [TestDevice, ...TestDevice[]];
+    await ada.history.createDatabase(DATABASE);
+    const scope: ScopeId = {
+      database: DATABASE,
+      kind: "collection",
+      owner: ada.user,
+      name: "list",
+    };
+    const flock = new Flock(devices, scope);
+    await flock.put(ada, { first: 0 });
+    for (const other of others) await flock.admit(other);
+    await flock.settle();
+    return flock;
+  }
+
+  get ada(): TestDevice {
+    return this.devices[0] as TestDevice;
+  }
+
+  get bea(): TestDevice {
+    return this.devices[1] as TestDevice;
+  }
+
+  /** As an admin does: the grant, and a record that says that the device has nothing yet. */
+  async admit(device: TestDevice): Promise<void> {
+    await grant(this.ada, this.scope, device.user, "writer");
+    const rows = [holderRow(device.device, new Map())];
+    await this.ada.history.write({ parts: [{ scope: this.scope, rows }] });
+    const { certified } = device.identity;
+    const controls = [{ type: "device", certificate: certified.bytes, certified } as const];
+    await this.ada.history.write({ parts: [{ scope: this.scope, rows: [], controls }] });
+  }
+
+  async put(by: TestDevice, rows: Readonly<Record<string, Value | undefined>>): Promise<void> {
+    const writes = Object.entries(rows).map(([text, value]) => ({
+      name: { space: ROW_SPACE.rows, key: utf8(text), text },
+      value: value === undefined ? undefined : encodeValue(value),
+    }));
+    await by.history.write({ parts: [{ scope: this.scope, rows: writes }] });
+  }
+
+  state(of: TestDevice): ScopeState {
+    return of.history.scope(this.scope) ?? expect.unreachable();
+  }
+
+  settle(devices: readonly TestDevice[] = this.devices): Promise<void> {
+    return settleDevices(devices, [this.scope]);
+  }
+
+  publish(by: TestDevice): Promise<boolean> {
+    return new Publications(by.history).publish(this.state(by));
+  }
+
+  async publishAll(): Promise<void> {
+    for (const device of this.devices) await this.publish(device);
+    await this.settle();
+  }
+
+  async stable(at: TestDevice): Promise<GenVector | undefined> {
+    const state = this.state(at);
+    return stableVector(state.vector(), await readHolders(at.history, state));
+  }
+
+  /** A whole pass. Answers how many versions of rows it dropped; holder records not counted. */
+  async drop(at: TestDevice): Promise<number> {
+    const before = await this.olds(at);
+    const stable = await this.stable(at);
+    let from: Uint8Array | undefined;
+    do ({ next: from } = await dropStable({ ...at, crypto }, this.state(at), stable, from));
+    while (from !== undefined);
+    return before - (await this.olds(at));
+  }
+
+  /** Keys of superseded versions in a device's store. */
+  async olds(at: TestDevice): Promise<number> {
+    let count = 0;
+    const range = { gte: Uint8Array.of(0x21), lt: Uint8Array.of(0x22) };
+    for await (const { key } of at.store.scan(range)) if (key[5] === ROW_SPACE.rows) count += 1;
+    return count;
+  }
+
+  sum(at: TestDevice): string {
+    return String(this.state(at).sum.toBytes());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const device of this.devices) await device.close();
+  }
+}
+
+describe("holder records", () => {
+  test("[HO1] [HO2] say what each has, by its own word, and an admitted device has nothing", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    expect(await readHolders(ada.history, flock.state(ada))).toEqual(
+      new Map([[bea.device, new Map()]]),
+    );
+    await flock.publish(ada);
+    await flock.publish(bea);
+    await flock.settle();
+    const holders = await readHolders(ada.history, flock.state(ada));
+    expect([...holders.keys()].toSorted()).toEqual([ada.device, bea.device].toSorted());
+    expect(await readHolders(bea.history, flock.state(bea))).toEqual(holders);
+  });
+
+  test("[HO3] say nothing about themselves: nobody answers a record with a record", async () => {
+    await using flock = await Flock.of(3);
+    await flock.publishAll();
+    for (const device of flock.devices) expect(await flock.publish(device)).toBe(false);
+    await flock.put(flock.bea, { first: 1 });
+    await flock.settle();
+    await flock.publishAll();
+    const before = flock.devices.map((device) => flock.state(device).vector());
+    // Whoever starts again finds nothing to say either.
+    for (const device of flock.devices) expect(await flock.publish(device)).toBe(false);
+    expect(flock.devices.map((device) => flock.state(device).vector())).toEqual(before);
+  });
+
+  test("[HO2] of a device whose user may not read any more, or that has left, count for nothing", async () => {
+    await using flock = await Flock.of(3);
+    const { ada, bea } = flock;
+    const cyd = flock.devices[2] as TestDevice;
+    await flock.publish(ada);
+    await flock.publish(bea);
+    await flock.settle();
+    // Cyd has said nothing, and so nothing is stable.
+    expect(await flock.stable(ada)).toEqual(new Map());
+    await ada.history.write({
+      parts: [{ scope: flock.scope, rows: [holderRow(cyd.device, undefined)] }],
+    });
+    expect((await flock.stable(ada))?.size).toBeGreaterThan(0);
+  });
+
+  test("[HO2] that make no sense keep everything", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    await flock.publish(ada);
+    const row = holderRow(bea.device, new Map());
+    await bea.history.write({
+      parts: [{ scope: flock.scope, rows: [{ ...row, value: encodeValue("nonsense") }] }],
+    });
+    await flock.settle();
+    expect(await flock.stable(ada)).toEqual(new Map());
+  });
+
+  test("[HO4] are dropped at once when there are newer ones", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    for (let i = 0; i < 5; i++) {
+      await flock.put(ada, { [`row ${i}`]: i });
+      await flock.settle();
+      await flock.publish(bea);
+    }
+    await flock.settle();
+    expect(await dropStable({ ...ada, crypto }, flock.state(ada), undefined)).toEqual({
+      dropped: 5,
+      next: undefined,
+    });
+    const late = await makeDevice(9);
+    await exchange(ada, late, [flock.scope]);
+    expect(flock.sum(late)).toBe(flock.sum(ada));
+    await late.close();
+  });
+});
+
+describe("dropping", () => {
+  test("[HO5] [HO6] waits until every holder has said that it has what supersedes", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    await flock.publishAll();
+    await flock.put(ada, { first: 1 });
+    await flock.settle();
+    await flock.publish(ada);
+    expect([await flock.drop(ada), await flock.olds(ada)]).toEqual([0, 1]);
+    // Bea has it, and said so, but Ada has not heard it.
+    await flock.publish(bea);
+    expect([await flock.drop(ada), await flock.olds(ada)]).toEqual([0, 1]);
+    await flock.settle();
+    expect([await flock.drop(ada), await flock.olds(ada)]).toEqual([1, 0]);
+    expect([await flock.drop(bea), await flock.olds(bea)]).toEqual([1, 0]);
+    expect(await ada.history.row(flock.scope, ROW_SPACE.rows, utf8("first"))).toMatchObject({
+      heads: [{ value: encodeValue(1) }],
+    });
+  });
+
+  test("[HO5] waits for what a holder has and is not here", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    await flock.publishAll();
+    const log = [...flock.state(bea).vector().keys()].find((one) =>
+      one.startsWith(bea.device),
+    ) as LogKey;
+    const far = new Map([...flock.state(bea).vector(), [log, 1000]]);
+    await bea.history.write({
+      parts: [{ scope: flock.scope, rows: [holderRow(bea.device, far)] }],
+    });
+    await flock.settle();
+    expect(await flock.stable(ada)).toBeUndefined();
+  });
+
+  test("[HO6] keeps tombstones, and versions that lost to a concurrent one", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    await flock.put(ada, { gone: 1, both: 1 });
+    await flock.settle();
+    await flock.put(ada, { gone: undefined, both: "ada" });
+    await flock.put(bea, { both: "bea" });
+    await flock.settle();
+    await flock.publishAll();
+    expect(await flock.drop(ada)).toBe(2);
+    const row = (key: string): unknown => ada.history.row(flock.scope, ROW_SPACE.rows, utf8(key));
+    expect(await row("gone")).toMatchObject({ heads: [{ value: undefined }] });
+    expect((await row("both")) as { heads: unknown[] }).toMatchObject({ heads: [{}, {}] });
+  });
+
+  test("[HO7] a commit that ops were dropped of is served as it was signed; a late device holds the same", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`row ${i}`, 0]));
+    await flock.put(ada, many);
+    await flock.put(ada, { ...many, extra: 1 });
+    await flock.put(ada, { first: 2 });
+    await flock.settle();
+    await flock.publishAll();
+    expect(await flock.drop(ada)).toBe(41);
+    // One commit lost all its ops: it stands for them by one digest, and the chain goes on.
+    for (const from of [ada, bea]) {
+      const late = await makeDevice(9);
+      const receipt = await exchange(from, late, [flock.scope]);
+      expect(receipt?.waiting).toEqual([]);
+      expect(flock.sum(late)).toBe(flock.sum(ada));
+      expect(flock.state(late).vector()).toEqual(flock.state(ada).vector());
+      await late.close();
+    }
+    expect(await flock.drop(bea)).toBe(41);
+    expect(flock.sum(bea)).toBe(flock.sum(ada));
+  });
+
+  test("[HO7] a device that is served while versions are dropped gets whole parts", async () => {
+    await using flock = await Flock.of(2);
+    const { ada } = flock;
+    for (let i = 0; i < 5; i++) await flock.put(ada, { a: i, b: i, c: i });
+    await flock.settle();
+    await flock.publishAll();
+    const parts = ada.history.partsAbove([{ scope: flock.state(ada), vector: new Map() }]);
+    const first = await parts.next();
+    expect(first.done).toBe(false);
+    expect(await flock.drop(ada)).toBe(12);
+    for await (const { part } of parts) expect(() => ada.history.prepare(part)).not.toThrow();
+  });
+
+  test("[HO6] takes references to blobs with it", async () => {
+    await using flock = await Flock.of(2);
+    const { ada } = flock;
+    const ref = new BlobRef({ root: new Uint8Array(32).fill(7), size: 10, depth: 0, chunker: 1 });
+    await flock.put(ada, { picture: ref });
+    await flock.put(ada, { picture: null });
+    await flock.settle();
+    await flock.publishAll();
+    const edges = async (): Promise<number> => {
+      let count = 0;
+      const range = { gte: Uint8Array.of(0x32), lt: Uint8Array.of(0x33) };
+      for await (const _ of ada.store.scan(range)) count += 1;
+      return count;
+    };
+    expect(await edges()).toBe(1);
+    expect(await flock.drop(ada)).toBe(1);
+    expect(await edges()).toBe(0);
+  });
+
+  test("[HO8] whatever is written, exchanged, published and dropped when: all come to the same as without dropping", async () => {
+    const step = fc.record({
+      who: fc.nat(2),
+      what: fc.constantFrom("put", "put", "put", "exchange", "exchange", "publish", "drop"),
+      other: fc.nat(2),
+      key: fc.constantFrom("a", "b", "c"),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+        await using flock = await Flock.of(3);
+        let value = 0;
+        for (const { who, what, other, key } of steps) {
+          const device = flock.devices[who] as TestDevice;
+          if (what === "put") await flock.put(device, { [key]: (value += 1) });
+          else if (what === "publish") await flock.publish(device);
+          else if (what === "drop") await flock.drop(device);
+          else if (who !== other)
+            await exchange(flock.devices[other] as TestDevice, device, [flock.scope]);
+        }
+        await flock.settle();
+        const heads = await Promise.all(
+          flock.devices.map(async (device) => {
+            const rows: unknown[] = [];
+            for await (const { key, row } of device.history.scan(flock.scope, ROW_SPACE.rows))
+              rows.push([String(key), row.heads.map((head) => String(head.value))]);
+            return JSON.stringify(rows);
+          }),
+        );
+        expect(new Set(heads).size).toBe(1);
+        expect(new Set(flock.devices.map((device) => flock.sum(device))).size).toBe(1);
+        // A late one gets the same from each.
+        const late = await makeDevice(9);
+        await exchange(flock.ada, late, [flock.scope]);
+        expect(flock.sum(late)).toBe(flock.sum(flock.ada));
+        await late.close();
+      }),
+      { numRuns: 25 },
+    );
+  });
+});

@@ -1,0 +1,11 @@
+/**
+ * Who holds a collection, what all of them have, and what may therefore be dropped: superseded versions that nobody can
+ * need any more. Rules: docs/spec/holders.md.
+ *
+ * @module
+ */
+
+export { dropStable, type Dropping } from "./drop.ts";
+export { type Holders, holderRow, readHolders, stableVector } from "./holders.ts";
+export { HOLDER_INTERVAL_MS, HOLDER_REST_MS } from "./limits.ts";
+export { Publications } from "./publications.ts";

@@ -1,0 +1,10 @@
+/** Milliseconds without a write after which a device says what it holds: a burst is told of once. */
+export const HOLDER_REST_MS = 5000;
+/** Milliseconds between two holder records of one device in one collection: each is a commit for all. */
+export const HOLDER_INTERVAL_MS = 180_000;
+/** Commits of one log that are looked through for one that is more than holder records, from its end. What lies deeper is published later. */
+export const ROUND_COMMITS_MAX = 64;
+/** Superseded versions looked at in one store write of dropping: such writes stand between those of people. */
+export const DROP_SCAN_MAX = 1000;
+/** Bytes of their values and of the commits that are written anew without them, about, in such a write. */
+export const DROP_BYTES_MAX = 4 * 1024 * 1024;

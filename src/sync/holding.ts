@@ -1,0 +1,181 @@
+import {
+  type Clock,
+  codeOf,
+  type Crypto,
+  type DeviceId,
+  type GenVector,
+  type Logger,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+} from "../base/index.ts";
+import { Tags } from "../access/index.ts";
+import type { History, ScopeState } from "../history/index.ts";
+import {
+  dropStable,
+  HOLDER_INTERVAL_MS,
+  HOLDER_REST_MS,
+  type Holders,
+  Publications,
+  readHolders,
+  stableVector,
+} from "../holders/index.ts";
+import { Wakeup } from "../net/index.ts";
+import type { Store } from "../store/index.ts";
+import type { Groups } from "./groups.ts";
+import type { Sharing } from "./sharing.ts";
+
+export interface HoldingDeps {
+  readonly store: Store;
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly groups: Groups;
+  readonly sharing: Sharing;
+  /** Aborted when sync closes. */
+  readonly ending: AbortSignal;
+}
+
+/**
+ * Says what this device holds of the collections that it shares, and drops what all who hold them have left behind: when
+ * nothing is being written. [HO3] [HO6]
+ */
+export class Holding {
+  readonly #deps: HoldingDeps;
+  readonly #publications: Publications;
+  readonly #changed = new Wakeup();
+  readonly #published = new Map<ScopeKey, number>();
+  /** What was stable when a pass over a collection last ended. */
+  readonly #passed = new Map<ScopeKey, string>();
+  #writes = 0;
+  #run: Promise<void> | undefined;
+
+  constructor(deps: HoldingDeps) {
+    this.#deps = deps;
+    this.#publications = new Publications(deps.history);
+  }
+
+  start(): void {
+    this.#run ??= this.#runAll();
+  }
+
+  /** Something was written, or groups have changed. */
+  wake(): void {
+    this.#writes += 1;
+    this.#changed.wake();
+  }
+
+  /** Resolves when nothing is under way any more, after `ending`. */
+  async settled(): Promise<void> {
+    this.#changed.wake();
+    await this.#run;
+  }
+
+  async #runAll(): Promise<void> {
+    const { ending } = this.#deps;
+    while (!ending.aborted) {
+      const change = this.#changed.wait();
+      await this.#rest();
+      const next = ending.aborted ? undefined : await this.#lookAt();
+      if (ending.aborted) return;
+      // Again when there is news, or when what was published too lately may be published again.
+      await (next === undefined ? change : Promise.race([change, this.#sleep(next)]));
+    }
+  }
+
+  /** Until nothing has been written for a while. */
+  async #rest(): Promise<void> {
+    for (let before = -1; before !== this.#writes && !this.#deps.ending.aborted;) {
+      before = this.#writes;
+      await this.#sleep(HOLDER_REST_MS);
+    }
+  }
+
+  /** Answers in how many milliseconds something can be published that could not yet. */
+  async #lookAt(): Promise<number | undefined> {
+    let next: number | undefined;
+    for (const scope of this.#collections()) {
+      if (this.#deps.ending.aborted) break;
+      try {
+        const wait = await this.#tend(scope);
+        if (wait !== undefined) next = Math.min(wait, next ?? wait);
+      } catch (error) {
+        this.#deps.logger("warn", "sync.holding.failed", { code: codeOf(error) });
+      }
+    }
+    return next;
+  }
+
+  /** Collections that this device shares and has all of, as far as it was promised. */
+  #collections(): ScopeState[] {
+    const { sharing, history, groups } = this.#deps;
+    const scopes = new Map<ScopeKey, ScopeState>();
+    for (const group of sharing.allGroups()) {
+      if (!this.#isMember(group)) continue;
+      for (const id of sharing.collections(group)) {
+        const scope = history.scope(id);
+        if (scope !== undefined && groups.readOnlyReason(id) === undefined)
+          scopes.set(scopeKeyOf(id), scope);
+      }
+    }
+    return [...scopes.values()];
+  }
+
+  #isMember(group: ScopeId): boolean {
+    return this.#deps.sharing.isReader(this.#deps.history.identity.device, group);
+  }
+
+  async #tend(scope: ScopeState): Promise<number | undefined> {
+    const { clock, history } = this.#deps;
+    const since = clock.monotonic() - (this.#published.get(scope.key) ?? -HOLDER_INTERVAL_MS);
+    let wait: number | undefined;
+    if (since < HOLDER_INTERVAL_MS) wait = HOLDER_INTERVAL_MS - since;
+    else if (await this.#publications.publish(scope))
+      this.#published.set(scope.key, clock.monotonic());
+    const holders = await readHolders(history, scope);
+    const stable = this.#haveAllRecords(scope.id, holders)
+      ? stableVector(scope.vector(), holders)
+      : undefined;
+    await this.#drop(scope, stable, holders);
+    return wait;
+  }
+
+  /** Whether all members of the groups that share a collection are among its holders: one that is not needs everything. [HO5] */
+  #haveAllRecords(collection: ScopeId, holders: Holders): boolean {
+    const { sharing, history } = this.#deps;
+    const access = history.scope(collection)?.access;
+    const mayNot = (device: DeviceId): boolean =>
+      access?.userOf(device) !== undefined && !access.may(device, Tags.READ);
+    return sharing
+      .groupsOf(collection)
+      .flatMap((group) => sharing.members(group).filter(({ hasLeft }) => !hasLeft))
+      .every(({ device }) => holders.has(device) || mayNot(device));
+  }
+
+  /** A pass over a collection's superseded versions, where more is stable than in the last one. */
+  async #drop(scope: ScopeState, stable: GenVector | undefined, holders: Holders): Promise<void> {
+    const text = `${textOf(stable)} ${Array.from(holders.values(), textOf).join(" ")}`;
+    if (this.#passed.get(scope.key) === text) return;
+    let from: Uint8Array | undefined;
+    let dropped = 0;
+    do {
+      const step = await dropStable(this.#deps, scope, stable, from);
+      dropped += step.dropped;
+      from = step.next;
+    } while (from !== undefined && !this.#deps.ending.aborted);
+    if (from === undefined) this.#passed.set(scope.key, text);
+    if (dropped > 0) this.#deps.logger("debug", "sync.holding.dropped", { versions: dropped });
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return this.#deps.clock.sleep(ms, this.#deps.ending).catch(() => {});
+  }
+}
+
+function textOf(vector: GenVector | undefined): string {
+  if (vector === undefined) return "-";
+  return Array.from(vector, ([log, generation]) => `${log}=${generation}`)
+    .toSorted()
+    .join();
+}
