@@ -30,5 +30,5 @@ export {
   type PolicyText,
   type ResolverRole,
 } from "./policy.ts";
-export { readCounter, readMap, readSet, shownOf, shownValue } from "./reading.ts";
+export { readKind, shownOf, shownValue } from "./reading.ts";
 export { differ, type Visible, visibleOf } from "./visible.ts";

@@ -1,5 +1,5 @@
 import { Mergeable, type Value } from "../base/index.ts";
-import { type Content, type Entry, OWN, OWN_DOT, readMergeable } from "./content.ts";
+import { type Content, type Entry, type Kind, OWN, OWN_DOT, readMergeable } from "./content.ts";
 import { type Head } from "./head.ts";
 import { contentIn, valueIn } from "./merge.ts";
 
@@ -59,6 +59,11 @@ export function shownOf(head: Head): Value | undefined {
   if (!(value instanceof Mergeable)) return value;
   const content = contentIn(head);
   return content === undefined ? value : shownAs(content);
+}
+
+/** What kind of mergeable value a head holds, or `undefined`. */
+export function readKind(head: Head): Kind | undefined {
+  return contentIn(head)?.kind;
 }
 
 /** As `shownOf`, for a value that is not written yet. */

@@ -1,12 +1,4 @@
-import {
-  type DeviceId,
-  encodeValue,
-  logIdOf,
-  type ScopeId,
-  timestampMillis,
-  type UserId,
-  type Value,
-} from "../base/index.ts";
+import { encodeValue, type ScopeId, type UserId, type Value } from "../base/index.ts";
 import type { PolicyText } from "../conflicts/index.ts";
 import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
 import { type KeyBounds, rangeOf } from "./key-range.ts";
@@ -21,7 +13,14 @@ import {
   setRow,
 } from "./mergeable-rows.ts";
 import { policiesOf, type PolicyInfo, setPolicy } from "./policies.ts";
-import { valueOf, visibleIn } from "./row-view.ts";
+import { visibleIn } from "./row-view.ts";
+import {
+  type ConflictingValue,
+  conflictsOf,
+  type HistoryOptions,
+  historyOf,
+  type KeptVersion,
+} from "./row-versions.ts";
 import { watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
 import { type DbWorld, refuseClosed } from "./world.ts";
@@ -56,18 +55,6 @@ export interface VisibleValue<T> {
   readonly conflict: boolean;
 }
 
-/** One value of a row in conflict. */
-export interface ConflictingValue<T> {
-  /** `undefined`: this one deletes the row. */
-  readonly value: T | undefined;
-  /** Whether last-write-wins shows it, which is what `get` answers while the row is in conflict. */
-  readonly winner: boolean;
-  /** Who wrote it. */
-  readonly device: DeviceId;
-  /** Milliseconds since 1970 by the writer's hybrid clock. */
-  readonly timestampMs: number;
-}
-
 /** One row, by its key. */
 export interface RowHandle<T> {
   readonly key: string;
@@ -77,6 +64,7 @@ export interface RowHandle<T> {
   put(value: T, options?: WriteOptions): Promise<void>;
   delete(options?: WriteOptions): Promise<void>;
   conflicts(): Promise<ConflictingValue<T>[]>;
+  history(options?: HistoryOptions): Promise<KeptVersion<T>[]>;
 }
 
 /**
@@ -177,17 +165,15 @@ export class Collection<T = Value> {
 
   /**
    * All values of a row that nobody has seen past, the visible one first; empty when there is no conflict, as where the row's
-   * policy has merged them. [DB7]
+   * policy has merged them. [DB7] [CO16]
    */
   async conflicts(key: string): Promise<ConflictingValue<T>[]> {
-    const row = await this.#row(key);
-    if (!visibleIn(this.#world, this.id, key, row).conflict) return [];
-    return row.heads.map((head, i) => ({
-      value: valueOf(this.#world, head) as T | undefined,
-      winner: i === 0,
-      device: logIdOf(this.#world.history.logOf(head.log)).device,
-      timestampMs: timestampMillis(head.timestamp),
-    }));
+    return conflictsOf<T>(this.#world, this.id, rowName(key));
+  }
+
+  /** The versions of a row that are still kept here, heads and superseded ones, the newest first. @throws {RangeError}. [CO18] */
+  async history(key: string, options: HistoryOptions = {}): Promise<KeptVersion<T>[]> {
+    return historyOf<T>(this.#world, this.id, rowName(key), options);
   }
 
   /** The row as a counter. @throws {DbError} `DB_KEY_INVALID`; {TypeError}. [CO15] */
@@ -241,6 +227,7 @@ export class Collection<T = Value> {
       put: (value, options) => this.put(key, value, options),
       delete: (options) => this.delete(key, options),
       conflicts: () => this.conflicts(key),
+      history: (options) => this.history(key, options),
     };
   }
 

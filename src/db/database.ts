@@ -5,6 +5,8 @@ import type { History } from "../history/index.ts";
 import { type Batch, type BatchOptions, runBatch } from "./batch.ts";
 import { Collection } from "./collection.ts";
 import { RowEdits } from "./mergeable-rows.ts";
+import { startResolver } from "./resolver.ts";
+import type { ResolveFunction, ResolveOptions, Resolver } from "./resolver-types.ts";
 import { closedError, type DbWorld, refuseClosed } from "./world.ts";
 import { checkName, checkOwner } from "./names.ts";
 
@@ -59,6 +61,7 @@ export class Database implements AsyncDisposable {
       merges: new Merges({ clock, logger }),
       edits: new RowEdits(),
       mergeListeners: new Set(),
+      resolvers: new Map(),
       mismatched: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
     };
@@ -121,11 +124,30 @@ export class Database implements AsyncDisposable {
   }
 
   /**
+   * Offers the conflicts of a collection's rows under `appResolves` and, where our user has the role, `defer`: those there are,
+   * and those that arise, until it is closed. In place of a resolver of the same collection and prefix. Reads, writes and sync
+   * never wait for it. [CO19] [CO23]
+   *
+   * @throws {DbError} `DB_CLOSED`, `DB_KEY_INVALID`; {TypeError}.
+   */
+  resolve<T>(
+    collection: Collection<T>,
+    resolve: ResolveFunction<T>,
+    options: ResolveOptions = {},
+  ): Resolver {
+    refuseClosed(this.#world);
+    if (collection.id.database !== this.name)
+      throw new TypeError("A resolver is of a collection of its database");
+    return startResolver<T>(this.#world, collection.id, resolve, options);
+  }
+
+  /**
    * Ends watches and refuses everything else through this handle, then waits for writes under way. Calling it twice is
    * harmless. The data stays, and so do other handles. [DB14]
    */
   async close(): Promise<void> {
     if (!this.#ending.signal.aborted) this.#ending.abort(closedError(this.#world));
+    await Promise.all(Array.from(this.#world.resolvers.values(), (one) => one.close()));
     await Promise.allSettled(this.#world.commits);
   }
 

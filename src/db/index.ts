@@ -9,7 +9,6 @@
 export { type Batch, type BatchOptions } from "./batch.ts";
 export {
   Collection,
-  type ConflictingValue,
   type KeyValue,
   type RowHandle,
   type ScanOptions,
@@ -26,6 +25,18 @@ export {
 export type { CounterRow, MapRow, SetRow } from "./mergeable-rows.ts";
 export type { PolicyInfo } from "./policies.ts";
 export { DbError, type DbErrorCode } from "./errors.ts";
+export type { ConflictingValue, HistoryOptions, KeptVersion, VersionInfo } from "./row-versions.ts";
+export type {
+  Conflict,
+  ConflictCommit,
+  ConflictHead,
+  ConflictRow,
+  Resolution,
+  Resolutions,
+  ResolveFunction,
+  ResolveOptions,
+  Resolver,
+} from "./resolver-types.ts";
 export type { WatchOptions } from "./watch.ts";
 export type { Change, WatchPage } from "./watch-page.ts";
 export type { KeyBounds } from "./key-range.ts";

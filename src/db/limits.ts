@@ -14,6 +14,24 @@ export const EDITS_TOGETHER_MAX = 256;
 export const EDITS_WAITING_MAX = 10_000;
 /** Times that changes of a row are worked out anew because others wrote it meanwhile: each time somebody got further. */
 export const EDIT_TRIES_MAX = 64;
+/** Versions that `history` answers where nothing is said. */
+export const ROW_HISTORY_DEFAULT = 100;
+/** Versions that `history` answers at most, each up to 1 MiB. */
+export const ROW_HISTORY_MAX = 1_000;
+/** Rows that are offered to a resolver as one conflict: more are offered in pieces. */
+export const RESOLVER_ROWS_MAX = 1_000;
+/** Bytes of values that are offered as one conflict, but for one row that alone has more: as much as a batch may write. */
+export const RESOLVER_BYTES_MAX = 16 * 1024 * 1024;
+/** Conflicts that a resolver may have without an answer. No other is offered until one is answered. */
+export const RESOLVER_OFFERS_MAX = 16;
+/** Rows that a resolver is to look at again, or has left as they are, and are remembered by their keys: past it, all are looked through. */
+export const RESOLVER_KEYS_MAX = 10_000;
+/** Keys of rows with several heads that a resolver reads ahead of what it offers. */
+export const RESOLVER_READ_ROWS = 64;
+/** Milliseconds until what a resolver has failed at is offered again the first time. */
+export const RESOLVER_RETRY_MS_MIN = 1_000;
+/** Milliseconds until it is offered again at most: twice as long each time up to here. */
+export const RESOLVER_RETRY_MS_MAX = 60_000;
 /** Prefixes of a collection that have a conflict policy of their own: all are looked through at each change of one. */
 export const POLICIES_MAX = 256;
 /** Rows that one batch reads: what is compared again at its commit. As many as it may write. */

@@ -35,7 +35,8 @@ export function headsOf(world: DbWorld, { heads }: Row): Head[] {
   return heads.map((version) => headOf(world, version));
 }
 
-function headOf({ history }: DbWorld, version: Version): Head {
+/** A version by names that all devices share. */
+export function headOf({ history }: DbWorld, version: Version): Head {
   const { generation, timestamp, value } = version;
   const context = new Map<LogKey, number>();
   for (const entry of version.context) context.set(history.logOf(entry.log), entry.generation);

@@ -198,8 +198,7 @@ class Watch<T> {
           if (this.#isOver()) return undefined;
           if (one.row.heads.length < 2) continue;
           found.push(one);
-          if (found.length === WATCH_READ_ROWS)
-            return { ...start, start: concatBytes(one.key, AFTER) };
+          if (found.length === WATCH_READ_ROWS) return { ...start, start: afterKey(one.key) };
         }
         return undefined;
       });
@@ -223,8 +222,11 @@ interface KeyAndRow {
 }
 
 const NOTHING = new Uint8Array();
-/** Appended to a key, makes the next possible one. */
-const AFTER = Uint8Array.of(0);
+
+/** The least key after this one. */
+export function afterKey(key: Uint8Array): Uint8Array {
+  return concatBytes(key, Uint8Array.of(0));
+}
 
 /** The store as it was when the view was made, unless the store has to be reopened under it: then as it is. */
 class View {
@@ -270,8 +272,8 @@ function isReopening(error: unknown): boolean {
   return codeOf(error) === "STORE_READ_FAILED";
 }
 
-/** Lets a watch wait until its scope is written to, its database ends or its caller has had enough. */
-class News {
+/** Lets somebody wait until a scope is written to, its database ends or its caller has had enough. */
+export class News {
   readonly #stops: (() => void)[];
   #wake: () => void = () => {};
   /** Whether the scope has been written to since `next` was called last. */

@@ -2,6 +2,7 @@ import type { Clock, Logger, ScopeId } from "../base/index.ts";
 import type { Merges } from "../conflicts/index.ts";
 import type { History } from "../history/index.ts";
 import { DbError } from "./errors.ts";
+import type { Resolver } from "./resolver-types.ts";
 import type { RowEdits } from "./mergeable-rows.ts";
 
 /** What the parts of one open database share. */
@@ -16,6 +17,8 @@ export interface DbWorld {
   readonly logger: Logger;
   readonly merges: Merges;
   readonly edits: RowEdits;
+  /** Resolvers at work, by collection and prefix. */
+  readonly resolvers: Map<string, Resolver>;
   /** Called when a merge function is registered: what rows show may have changed. */
   readonly mergeListeners: Set<(name: string) => void>;
   /** Names of collections of which it has been reported that a row does not hold what its policy merges. */

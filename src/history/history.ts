@@ -33,6 +33,7 @@ import {
   ABSENT_ROW,
   type LogNumber,
   type Row,
+  type Version,
   HistoryError,
 } from "../records/index.ts";
 import { createDatabase, loadDatabases } from "./open.ts";
@@ -40,6 +41,7 @@ import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
 import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
 import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
+import { hintOfPart, keptVersions } from "./versions.ts";
 import {
   closedError,
   type WriteOutcome,
@@ -301,6 +303,27 @@ export class History implements AsyncDisposable {
     return readRecord("commit", bytes, decodeStoredCommit)
       .held.map(decodeHeld)
       .filter((held) => held !== "control");
+  }
+
+  /**
+   * The versions of a row that are still kept here, heads and superseded ones, the newest first by (timestamp, log,
+   * generation): `limit` at most.
+   */
+  async versionsOf(
+    scope: ScopeId,
+    space: number,
+    key: Uint8Array,
+    limit: number,
+  ): Promise<Version[]> {
+    const known = this.scope(scope);
+    if (known === undefined) return [];
+    const row = await this.row(scope, space, key);
+    return keptVersions(this.#deps, known.number, space, key, row, limit);
+  }
+
+  /** What the application said of the commit that a part is of; `undefined`: nothing, or the part is not here. */
+  hintOf(part: PartName): Promise<string | undefined> {
+    return hintOfPart(this.#deps, part);
   }
 
   /** A fixed view for several reads. */

@@ -18,6 +18,7 @@ import {
   type Row,
 } from "../records/index.ts";
 import { halvesOf } from "./fresh-parts.ts";
+import { beginIncarnation } from "./incarnation.ts";
 import {
   DELIVERY_READ_BYTES_MAX,
   TURN_OPS_MAX,
@@ -366,12 +367,16 @@ function joined(group: readonly WaitingDraft[]): WriteRequest {
 }
 
 async function isStillAsRead(
-  { identity }: AuthorDeps,
+  deps: AuthorDeps,
   turn: Turn,
   { reads = [], log }: WriteRequest,
 ): Promise<boolean> {
-  const ours = ownLogKey(identity.device, turn.own);
-  if (log !== undefined && log !== ours) return false;
+  if (log !== undefined) {
+    // What authoring would do first. The turn is written even if it then holds nothing else.
+    const { doubt } = turn.database;
+    if (doubt !== undefined) beginIncarnation(deps, turn, doubt);
+    if (log !== ownLogKey(deps.identity.device, turn.own)) return false;
+  }
   const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
   for (const ofScope of byScope.values()) {
     const scope = turn.scope((ofScope[0] as RowRead).scope);

@@ -40,6 +40,7 @@ export {
   encodeVersion,
 } from "./records.ts";
 export {
+  compareHeads,
   type Context,
   contextOf,
   type LogNumber,
