@@ -1,20 +1,18 @@
-import {
-  BATCH_BYTES_MAX,
-  BATCH_OPS_MAX,
-  decodeValue,
-  encodeValue,
-  type LogKey,
-  type ScopeId,
-  scopeKeyOf,
-  type Value,
-} from "../base/index.ts";
+import { compareBytes, decodeValue, encodeValue, type LogKey, type Value } from "../base/index.ts";
 import { shownValue } from "../conflicts/index.ts";
-import type { Row, RowName, RowRead, RowWrite, WriteOutcome } from "../history/index.ts";
-import type { Snapshot } from "../store/index.ts";
-import { Collection } from "./collection.ts";
+import {
+  ROW_SPACE,
+  type Row,
+  type RowName,
+  type RowRange,
+  type RowWrite,
+  type View,
+  type WriteOutcome,
+} from "../history/index.ts";
+import { BatchContent } from "./batch-content.ts";
+import { Collection, type KeyValue, type ScanOptions } from "./collection.ts";
 import { DbError } from "./errors.ts";
-import { BATCH_READS_MAX, BATCH_TRIES_MAX } from "./limits.ts";
-import { rowName } from "./names.ts";
+import { checkLimit, type KeyBounds, rangeOf } from "./key-range.ts";
 import {
   type Cell,
   type CounterRow,
@@ -25,58 +23,67 @@ import {
   type SetRow,
   setRow,
 } from "./mergeable-rows.ts";
+import { keyText, rowName } from "./names.ts";
 import { visibleIn } from "./row-view.ts";
 import { type DbWorld, refuseClosed } from "./world.ts";
-import { checkHint, commit } from "./write.ts";
-
-export interface BatchOptions {
-  /** The application's word for the batch, offered to whoever resolves a conflict: 256 bytes at most. */
-  readonly hint?: string | undefined;
-  /** Gives the batch up before it is run again or committed. A commit under way is not called back. */
-  readonly signal?: AbortSignal | undefined;
-}
+import { commit } from "./write.ts";
 
 /**
- * Reads and writes of one collection that become one commit: all or nothing, here and on every peer. What it reads is
- * what it has written itself, else the state of one moment; if that has changed when it commits, its function is run
- * again. Made by `Database.batch`. [DB10]
+ * Reads and writes of collections of one database that become one commit: all or nothing, here and on every peer that may
+ * read them. What it reads is what it has written itself, else the state of one moment; if that has changed when it
+ * commits, its function is run again. Made by `Database.batch`. [DB10]
  */
 export class Batch {
   readonly #world: DbWorld;
-  readonly #writes = new Map<string, RowWrite>();
-  readonly #reads = new Map<string, RowRead>();
-  #scope: ScopeId | undefined;
+  readonly #isReadOnly: boolean;
+  readonly #content = new BatchContent();
   /** The moment of the first read: what is read shows no half of another batch. */
-  #snapshot: Snapshot | undefined;
+  #view: View | undefined;
   /** Our log when a counter was changed: its new total is of that one. */
   #log: LogKey | undefined;
-  #bytes = 0;
   #hasEnded = false;
 
-  constructor(world: DbWorld) {
+  constructor(world: DbWorld, isReadOnly: boolean) {
     this.#world = world;
+    this.#isReadOnly = isReadOnly;
   }
 
   /**
-   * @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_TOO_LARGE`, `DB_BATCH_ENDED`, `DB_KEY_INVALID`; {ValueError}; {TypeError}. The batch is
-   *   then as before.
+   * @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_TOO_LARGE`, `DB_BATCH_ENDED`, `DB_READ_ONLY_BATCH`, `DB_KEY_INVALID`, `DB_CLOSED`;
+   *   {ValueError}; {TypeError}. The batch is then as before.
    */
   put<T>(collection: Collection<T>, key: string, value: T): void {
-    this.#check(collection);
+    this.#checkWrite(collection);
     this.#write(collection, { name: rowName(key), value: encodeValue(value) });
   }
 
   /** @throws as `put`. */
   delete<T>(collection: Collection<T>, key: string): void {
-    this.#check(collection);
+    this.#checkWrite(collection);
     this.#write(collection, { name: rowName(key), value: undefined });
+  }
+
+  /**
+   * Deletes the rows that a scan of these bounds would give now, and answers how many. One that appears there before the
+   * commit is a conflict. [DB21]
+   *
+   * @throws as `put`, and as `scan`.
+   */
+  async deleteRange<T>(collection: Collection<T>, bounds: KeyBounds): Promise<number> {
+    this.#checkWrite(collection);
+    const rows: RowWrite[] = [];
+    for await (const { key } of this.scan(collection, pickBounds(bounds)))
+      rows.push({ name: rowName(key), value: undefined });
+    this.#check(collection);
+    this.#content.write(collection.id, rows);
+    return rows.length;
   }
 
   /** @throws {DbError} as `put`, `DB_BATCH_TOO_LARGE` for too many rows read; {StoreError}. */
   async get<T>(collection: Collection<T>, key: string): Promise<T | undefined> {
     this.#check(collection);
     const name = rowName(key);
-    const written = this.#writes.get(key);
+    const written = this.#content.written(collection.id, key);
     if (written !== undefined) return shownValue(valueIn(written)) as T | undefined;
     const row = await this.#read(collection, name);
     return visibleIn(this.#world, collection.id, key, row).value as T | undefined;
@@ -85,6 +92,67 @@ export class Batch {
   /** @throws as `get`. */
   async has<T>(collection: Collection<T>, key: string): Promise<boolean> {
     return (await this.get(collection, key)) !== undefined;
+  }
+
+  /**
+   * Rows in key order: those of the batch's moment, with what it had written when `scan` was called. A row that changes,
+   * appears or goes within the bounds before the commit is a conflict; a `limit` that ends the scan ends what is
+   * compared, too. [DB19]
+   *
+   * @throws {DbError} `DB_BATCH_SCOPES`, `DB_BATCH_ENDED`, `DB_BATCH_TOO_LARGE` for too many ranges, `DB_KEY_INVALID`, `DB_CLOSED`;
+   *   {TypeError}, {RangeError}: at the call; {StoreError}.
+   */
+  scan<T>(
+    collection: Collection<T>,
+    options: ScanOptions = {},
+  ): AsyncGenerator<KeyValue<T>, void, undefined> {
+    this.#check(collection);
+    checkLimit(options.limit);
+    const { reverse = false } = options;
+    const range = rangeOf(options);
+    const { id } = collection;
+    const own = this.#content.writtenWithin(id, range, reverse);
+    const narrow = this.#content.noteRange(id, this.#open(), range, reverse);
+    return this.#scan(collection, range, own, narrow, options);
+  }
+
+  async *#scan<T>(
+    { id }: Pick<Collection<T>, "id">,
+    range: RowRange,
+    own: readonly RowWrite[],
+    narrow: (last: Uint8Array) => void,
+    { reverse = false, limit = Number.POSITIVE_INFINITY, signal }: ScanOptions,
+  ): AsyncGenerator<KeyValue<T>, void, undefined> {
+    signal?.throwIfAborted();
+    let left = limit;
+    if (left === 0) return;
+    const { snapshot } = this.#open();
+    const rows = this.#world.history.scan(id, ROW_SPACE.rows, range, { reverse, snapshot });
+    for await (const found of this.#reading(merged(rows, own, reverse))) {
+      signal?.throwIfAborted();
+      const key = keyText(found.key);
+      const { value, conflict } =
+        "write" in found
+          ? { value: shownValue(valueIn(found.write)), conflict: false }
+          : visibleIn(this.#world, id, key, found.row);
+      if (value === undefined) continue;
+      left -= 1;
+      if (left === 0) narrow(found.key);
+      yield { key, value: value as T, ...(conflict && { conflict }) };
+      if (left === 0) return;
+    }
+  }
+
+  /** The same, ended with the batch. */
+  async *#reading<E>(entries: AsyncIterable<E>): AsyncGenerator<E, void, undefined> {
+    try {
+      for await (const entry of entries) {
+        this.#refuseEnded();
+        yield entry;
+      }
+    } catch (cause) {
+      throw this.#readError(cause);
+    }
   }
 
   /** The row as a counter that changes with the batch. @throws as `put`. [CO15] */
@@ -105,14 +173,15 @@ export class Batch {
   #cell<T>(collection: Collection<T>, key: string): Cell {
     this.#check(collection);
     const name = rowName(key);
+    const { id } = collection;
     return {
       get: async () => (await this.get(collection, key)) as Value | undefined,
       edit: async (kind, edit) => {
-        this.#check(collection);
-        const known = this.#writes.get(key);
+        this.#checkWrite(collection);
+        const known = this.#content.written(id, key);
         const row = known === undefined ? await this.#read(collection, name) : ABSENT_ROW;
         // Between here and the write nothing is awaited, so that no other change of this batch comes between.
-        const written = this.#writes.get(key);
+        const written = this.#content.written(id, key);
         const before = written === undefined ? { row } : { pending: valueIn(written) };
         const log = (this.#log ??= this.#world.history.ownLog(this.#world.name));
         const value = editedInBatch(this.#world, kind, (content) => edit(content, log), before);
@@ -121,28 +190,32 @@ export class Batch {
     };
   }
 
-  /** Ends the batch; nothing more can be done with it but to commit it. */
-  async end(): Promise<void> {
+  /** Nothing more can be done with the batch but to commit it. */
+  end(): void {
     this.#hasEnded = true;
-    await this.#snapshot?.close();
+  }
+
+  /** Ends the batch and gives up what it reads by. */
+  async close(): Promise<void> {
+    this.end();
+    await this.#view?.close();
   }
 
   /** Commits what was written, unless what was read has changed. */
   async commit(hint: string | undefined): Promise<WriteOutcome> {
-    if (this.#scope === undefined || this.#writes.size === 0) return "written";
-    return commit(this.#world, {
-      parts: [{ scope: this.#scope, rows: [...this.#writes.values()] }],
-      reads: [...this.#reads.values()],
-      log: this.#log,
-      hint,
-    });
+    const request = this.#content.request(this.#log, hint);
+    return request === undefined ? "written" : commit(this.#world, request);
+  }
+
+  #refuseEnded(cause?: unknown): void {
+    if (this.#hasEnded)
+      throw new DbError("DB_BATCH_ENDED", "Cannot use batch: its function has ended", { cause });
   }
 
   #check(collection: Pick<Collection, "id">): void {
     if (!(collection instanceof Collection))
-      throw new TypeError("A batch writes to a collection of its database");
-    if (this.#hasEnded)
-      throw new DbError("DB_BATCH_ENDED", "Cannot use batch: its function has returned");
+      throw new TypeError("A batch reads and writes collections of its database");
+    this.#refuseEnded();
     refuseClosed(this.#world);
     const { id } = collection;
     if (id.database !== this.#world.name) {
@@ -151,49 +224,44 @@ export class Batch {
         `Cannot use batch: collection "${id.name}" is of another database`,
       );
     }
-    if (this.#scope !== undefined && scopeKeyOf(this.#scope) !== scopeKeyOf(id)) {
-      throw new DbError(
-        "DB_BATCH_SCOPES",
-        "Cannot use batch: it spans collections, which is not supported yet",
-      );
-    }
+  }
+
+  #checkWrite(collection: Pick<Collection, "id">): void {
+    this.#check(collection);
+    if (this.#isReadOnly)
+      throw new DbError("DB_READ_ONLY_BATCH", "Cannot write in batch: it is for reading only");
   }
 
   #write({ id }: Pick<Collection, "id">, row: RowWrite): void {
-    const before = this.#writes.get(row.name.text);
-    const bytes = this.#bytes + sizeOf(row) - (before === undefined ? 0 : sizeOf(before));
-    if (before === undefined && this.#writes.size >= BATCH_OPS_MAX)
-      throw new DbError("DB_BATCH_TOO_LARGE", `Cannot add to batch: over ${BATCH_OPS_MAX} ops`);
-    if (bytes > BATCH_BYTES_MAX)
-      throw new DbError("DB_BATCH_TOO_LARGE", `Cannot add to batch: over ${BATCH_BYTES_MAX} bytes`);
-    this.#scope = id;
-    this.#bytes = bytes;
-    this.#writes.set(row.name.text, row);
+    this.#content.write(id, [row]);
+  }
+
+  #open(): View {
+    return (this.#view ??= this.#world.history.view(this.#world.name));
   }
 
   async #read({ id }: Pick<Collection, "id">, name: RowName): Promise<Row> {
-    if (!this.#reads.has(name.text) && this.#reads.size >= BATCH_READS_MAX) {
-      throw new DbError(
-        "DB_BATCH_TOO_LARGE",
-        `Cannot read in batch: it reads over ${BATCH_READS_MAX} rows`,
-      );
-    }
+    this.#content.refuseRead(id, name);
     const { history } = this.#world;
-    this.#scope = id;
-    const snapshot = (this.#snapshot ??= history.snapshot());
+    const { snapshot } = this.#open();
     let row: Row;
     try {
       row = await history.row(id, name.space, name.key, { snapshot });
     } catch (cause) {
-      // The snapshot went with the batch: whoever waits for this has not been waited for.
-      if (this.#hasEnded)
-        throw new DbError("DB_BATCH_ENDED", "Cannot use batch: its function has returned", {
-          cause,
-        });
-      throw cause;
+      throw this.#readError(cause);
     }
-    this.#reads.set(name.text, { scope: id, name, row: headsOnly(row) });
+    this.#content.noteRead(id, name, row);
     return row;
+  }
+
+  /** The snapshot goes with the batch: whoever waits for a read then has not been waited for. */
+  #readError(cause: unknown): unknown {
+    try {
+      this.#refuseEnded(cause);
+      return cause;
+    } catch (ended) {
+      return ended;
+    }
   }
 }
 
@@ -203,55 +271,30 @@ function valueIn({ value }: RowWrite): Value | undefined {
   return value === undefined ? undefined : decodeValue(value);
 }
 
-const NO_SALT = new Uint8Array();
-const NO_DIGEST = new Uint8Array();
-
-/** Which versions a row had: without their values, so that a batch may read more than it may hold. */
-function headsOnly({ heads }: Row): Row {
-  return {
-    heads: heads.map(({ log, generation, timestamp }) => ({
-      log,
-      generation,
-      timestamp,
-      salt: NO_SALT,
-      digest: NO_DIGEST,
-      context: [],
-      value: undefined,
-    })),
-    seen: [],
-  };
+function pickBounds({ prefix, start, end }: KeyBounds): KeyBounds {
+  return { prefix, start, end };
 }
 
-/** Bytes of an op beside its key and value: salt, tags and lengths. What a context takes is checked at the commit. */
-const OP_OVERHEAD = 32;
+type Found = { readonly key: Uint8Array } & ({ readonly row: Row } | { readonly write: RowWrite });
 
-function sizeOf({ name, value }: RowWrite): number {
-  return name.key.length + (value?.length ?? 0) + OP_OVERHEAD;
-}
-
-/** Runs `fn` and commits what it wrote, again while what it read has changed meanwhile. */
-export async function runBatch<R>(
-  world: DbWorld,
-  fn: (batch: Batch) => Promise<R> | R,
-  { hint, signal }: BatchOptions,
-): Promise<R> {
-  if (typeof fn !== "function") throw new TypeError("A batch is made by a function");
-  checkHint(hint);
-  for (let tries = 1; tries <= BATCH_TRIES_MAX; tries++) {
-    signal?.throwIfAborted();
-    refuseClosed(world);
-    const batch = new Batch(world);
-    let result: R;
-    try {
-      result = await fn(batch);
-    } finally {
-      await batch.end();
+/** Rows as they lie there, with what was written in their places and between them. */
+async function* merged(
+  rows: AsyncIterable<{ readonly key: Uint8Array; readonly row: Row }>,
+  own: readonly RowWrite[],
+  reverse: boolean,
+): AsyncGenerator<Found, void, undefined> {
+  let next = 0;
+  const sign = reverse ? -1 : 1;
+  for await (const found of rows) {
+    let order = -1;
+    for (let write = own[next]; write !== undefined; write = own[next]) {
+      order = sign * compareBytes(write.name.key, found.key);
+      if (order > 0) break;
+      next += 1;
+      yield { key: write.name.key, write };
+      if (order === 0) break;
     }
-    signal?.throwIfAborted();
-    if ((await batch.commit(hint)) === "written") return result;
+    if (order !== 0) yield found;
   }
-  throw new DbError(
-    "DB_CONCURRENT_BATCH",
-    `Cannot commit batch: rows that it reads have changed meanwhile, ${BATCH_TRIES_MAX} times`,
-  );
+  for (const write of own.slice(next)) yield { key: write.name.key, write };
 }

@@ -1,7 +1,7 @@
 import { encodeValue, type ScopeId, type UserId, type Value } from "../base/index.ts";
 import type { PolicyText } from "../conflicts/index.ts";
 import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
-import { type KeyBounds, rangeOf } from "./key-range.ts";
+import { checkLimit, type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
 import {
   type CounterRow,
@@ -125,9 +125,7 @@ export class Collection<T = Value> {
    * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`; {TypeError}, {RangeError} for bounds that make no sense: at the call.
    */
   scan(options: ScanOptions = {}): AsyncGenerator<KeyValue<T>, void, undefined> {
-    const { limit } = options;
-    if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
-      throw new RangeError("A scan's limit is a whole number");
+    checkLimit(options.limit);
     refuseClosed(this.#world);
     return this.#scan(rangeOf(options), options);
   }

@@ -4,6 +4,7 @@ import { CodedError } from "../base/index.ts";
 export type DbErrorCode =
   | "DB_BATCH_ENDED"
   | "DB_BATCH_SCOPES"
+  | "DB_BATCH_TIMEOUT"
   | "DB_BATCH_TOO_LARGE"
   | "DB_CLOSED"
   | "DB_CONCURRENT_BATCH"
@@ -12,6 +13,7 @@ export type DbErrorCode =
   | "DB_NAME_INVALID"
   | "DB_NO_ACCESS"
   | "DB_POLICIES_FULL"
-  | "DB_READ_ONLY";
+  | "DB_READ_ONLY"
+  | "DB_READ_ONLY_BATCH";
 
 export class DbError extends CodedError<DbErrorCode> {}

@@ -6,7 +6,8 @@
  * @module
  */
 
-export { type Batch, type BatchOptions } from "./batch.ts";
+export type { Batch } from "./batch.ts";
+export type { BatchOptions } from "./run-batch.ts";
 export {
   Collection,
   type KeyValue,

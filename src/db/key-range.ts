@@ -22,6 +22,12 @@ export function rangeOf({ prefix, start, end }: KeyBounds): RowRange {
   };
 }
 
+/** @throws {RangeError} unless it is a whole number or absent. */
+export function checkLimit(limit: number | undefined): void {
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 0))
+    throw new RangeError("A scan's limit is a whole number");
+}
+
 function rangeUnder(prefix: Uint8Array): RowRange {
   const last = prefix.at(-1);
   if (last === undefined) return {};

@@ -34,5 +34,13 @@ export const RESOLVER_RETRY_MS_MIN = 1_000;
 export const RESOLVER_RETRY_MS_MAX = 60_000;
 /** Prefixes of a collection that have a conflict policy of their own: all are looked through at each change of one. */
 export const POLICIES_MAX = 256;
-/** Rows that one batch reads: what is compared again at its commit. As many as it may write. */
+/** Collections that one batch writes to: as many as a commit has parts. */
+export const BATCH_COLLECTIONS_MAX = 256;
+/** Scans of one batch: each is held against all rows that have changed since. */
+export const BATCH_RANGES_MAX = 256;
+/** Milliseconds that the function of a batch may take unless it is given another time: what it reads by is kept for it meanwhile. */
+export const BATCH_TIMEOUT_MS = 60_000;
+/** Milliseconds that it may be given. */
+export const BATCH_TIMEOUT_MS_MAX = 600_000;
+/** Rows that one batch reads singly: what is compared again at its commit. As many as it may write. */
 export const BATCH_READS_MAX = 10_000;

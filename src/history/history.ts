@@ -39,6 +39,7 @@ import {
 import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
+import type { View } from "./recent-changes.ts";
 import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
 import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
@@ -324,6 +325,19 @@ export class History implements AsyncDisposable {
   /** What the application said of the commit that a part is of; `undefined`: nothing, or the part is not here. */
   hintOf(part: PartName): Promise<string | undefined> {
     return hintOfPart(this.#deps, part);
+  }
+
+  /**
+   * A fixed view of a database for several reads, from which on is known which rows change: a write that names ranges read
+   * in it commits only while they have not. Closed after that write.
+   *
+   * @throws {HistoryError} `HISTORY_NO_DATABASE`; {StoreError} `STORE_READ_FAILED` while the store is being reopened.
+   */
+  view(name: string): View {
+    const database = this.#databases.get(name);
+    if (database === undefined)
+      throw new HistoryError("HISTORY_NO_DATABASE", `Cannot read: no database "${name}" here`);
+    return database.recent.open(this.#deps.store.snapshot());
   }
 
   /** A fixed view for several reads. */

@@ -27,4 +27,6 @@ export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
 export type { ServedPart, WantedScope } from "./serve.ts";
 export type { ScopeState } from "./state.ts";
 export type { RowName, SeenRef } from "./turn.ts";
-export type { RowRead, WriteOutcome, WriteRequest, Written } from "./writer.ts";
+export type { View } from "./recent-changes.ts";
+export type { RangeRead, RowRead } from "./reads.ts";
+export type { WriteOutcome, WriteRequest, Written } from "./writer.ts";

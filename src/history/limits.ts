@@ -26,6 +26,8 @@ export const TURN_REFS_MAX = 50_000;
 export const OWN_LOG_WORD_MS_MAX = 2000;
 /** Logs of ours in a store from which on a clock that ran ahead begins no further one: half of what peers take of one device. */
 export const CLOCK_LOGS_MAX = 32;
+/** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
+export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
 /** Parts that serving one peer reads ahead, over all logs that it lacks something of; each log at least one. */
 export const SERVE_AHEAD_PARTS = 1024;
 /** Bytes of the records of one log that it reads ahead, but for one that alone is larger. */

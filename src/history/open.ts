@@ -71,6 +71,7 @@ export async function reloadDatabase(deps: LoadDeps, database: DatabaseState): P
     database.clock = database.clock.restarted(own.timestamp);
   }
   database.own = own;
+  database.recent.forget();
   database.sequence = await lastSequence(deps, database.number);
   for (const id of interner.scopes()) {
     if (id.database !== database.name) continue;

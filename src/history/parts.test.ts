@@ -3,13 +3,19 @@
 import { describe, expect, test } from "vitest";
 import { BATCH_OPS_MAX, codeOf, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
+import { FakeClock } from "../testkit/fake-clock.ts";
+import { seededRandom } from "../testkit/seeded-random.ts";
+import { FaultyMedium, fullDiskError } from "../testkit/store/store-faults.ts";
 import { CommitHeaderSchema, decode, PartHeaderSchema } from "../wire/index.ts";
 import { halvesOf } from "./fresh-parts.ts";
 import {
   type Delivery,
+  type RangeRead,
   ROW_SPACE,
   type RowWrite,
   type ServedPart,
+  type WriteOutcome,
   type WriteRequest,
 } from "./index.ts";
 
@@ -211,6 +217,55 @@ describe("a commit of several scopes", () => {
     await ada.history.write(across("row", b));
     expect(await ada.history.write({ ...across("too late", a), reads })).toBe("conflict");
     expect(await keysOf(ada, a)).toEqual(["other", "row", "still"]);
+  });
+});
+
+describe("ranges that a batch has read", () => {
+  const spanOf = (start?: string, end?: string): Pick<RangeRead, "space" | "start" | "end"> => ({
+    space: ROW_SPACE.rows,
+    start: start === undefined ? undefined : utf8(start),
+    end: end === undefined ? undefined : utf8(end),
+  });
+
+  test("[HI5] are compared with what has changed since, here, in the same turn and from a peer", async () => {
+    const { ada, a, b } = await opened();
+    await using phone = await makeDevice(2, { user: 1 });
+    const attempt = async (change: () => Promise<unknown>): Promise<WriteOutcome> => {
+      const view = ada.history.view(DATABASE);
+      await change();
+      const ranges = [{ scope: a, view, ...spanOf("b", "d") }];
+      const outcome = await ada.history.write({ ...across("outcome", b), ranges });
+      await view.close();
+      return outcome;
+    };
+    expect(await attempt(async () => {})).toBe("written");
+    expect(await attempt(() => ada.history.write(across("a", a)))).toBe("written");
+    expect(await attempt(() => ada.history.write(across("b", b)))).toBe("written");
+    expect(await attempt(() => ada.history.write(across("d", a)))).toBe("written");
+    expect(await attempt(() => ada.history.write(across("b", a)))).toBe("conflict");
+    expect(await attempt(async () => void ada.history.write(across("c", a)))).toBe("conflict");
+    await phone.history.createDatabase(DATABASE);
+    await phone.history.write(across("cc", a));
+    expect(await attempt(() => exchange(phone, ada, [a]))).toBe("conflict");
+    expect(await attempt(() => exchange(phone, ada, [a]))).toBe("written");
+  });
+
+  test("[HI5] by a view that is older than a failed write count as changed", async () => {
+    const clock = new FakeClock();
+    const plain = createMemoryMedium();
+    const medium = new FaultyMedium(() => plain.openEngine());
+    const store = await openMemoryStore({ medium, clock, random: seededRandom(1) });
+    await using ada = await makeDevice(1, { store, clock });
+    await ada.history.createDatabase(DATABASE);
+    const [a, b] = [scopeOf(ada, "a"), scopeOf(ada, "b")];
+    await ada.history.write(across("a", a));
+    const view = ada.history.view(DATABASE);
+    medium.failWrite({ error: fullDiskError() });
+    await expect(ada.history.write(across("b", a))).rejects.toMatchObject({ code: "STORE_FULL" });
+    while (store.state !== "open") await clock.advance(1000);
+    const ranges = [{ scope: b, view, ...spanOf() }];
+    expect(await ada.history.write({ ...across("c", b), ranges })).toBe("conflict");
+    await view.close();
   });
 });
 

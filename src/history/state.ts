@@ -10,6 +10,7 @@ import {
   Sum256,
 } from "../base/index.ts";
 import { type AccessState, ControlLog } from "../access/index.ts";
+import { RecentChanges } from "./recent-changes.ts";
 import type { IncarnationReason } from "./incarnation.ts";
 import type { Interner, DatabaseNumber, ScopeNumber, OwnLog, LogNumber } from "../records/index.ts";
 
@@ -65,6 +66,7 @@ export class DatabaseState {
   readonly number: DatabaseNumber;
   clock: HybridClock;
   readonly scopes = new Map<ScopeKey, ScopeState>();
+  readonly recent = new RecentChanges();
   own: OwnLog;
   /**
    * Why nothing may be authored under our log as it is: the next commit of ours begins another. `undefined`: there is no

@@ -7,6 +7,7 @@ import {
   type HybridClock,
   type LogKey,
   type ScopeId,
+  type ScopeKey,
   scopeKeyOf,
   type Sum256,
 } from "../base/index.ts";
@@ -100,6 +101,14 @@ export class StagedScope {
     this.#control ??= this.state.control.fork();
     this.changed = true;
     return this.#control.add(entry);
+  }
+
+  /** The rows that the turn has changed so far. */
+  changedRows(): { readonly scope: ScopeKey; readonly space: number; readonly key: Uint8Array }[] {
+    const rows = [];
+    for (const { name, changed } of this.rows.values())
+      if (changed) rows.push({ scope: this.state.key, space: name.space, key: name.key });
+    return rows;
   }
 
   settle(): void {
@@ -332,6 +341,7 @@ export class Turn {
     database.clock = this.clock;
     if (this.#parts.length > 0) database.sequence += 1;
     for (const scope of this.#scopes.values()) {
+      database.recent.note(scope.changedRows());
       if (!scope.changed) continue;
       scope.settle();
       database.scopes.set(scope.state.key, scope.state);

@@ -1,12 +1,5 @@
 import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import {
-  assert,
-  type Clock,
-  codeOf,
-  type LogKey,
-  type ScopeId,
-  scopeKeyOf,
-} from "../base/index.ts";
+import { assert, type Clock, codeOf, type LogKey, scopeKeyOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import {
   HistoryError,
@@ -15,7 +8,6 @@ import {
   decodeChange,
   type PartName,
   readRecord,
-  type Row,
 } from "../records/index.ts";
 import { halvesOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./incarnation.ts";
@@ -27,27 +19,19 @@ import {
 } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
+import { isStillAsRead, type Reads } from "./reads.ts";
 import { type DatabaseState, ownLogKey } from "./state.ts";
-import { type RowName, type SeenRef, Turn } from "./turn.ts";
-
-/** A row as a batch has read it: its heads then. */
-export interface RowRead {
-  readonly scope: ScopeId;
-  readonly name: RowName;
-  readonly row: Row;
-}
+import { type SeenRef, Turn } from "./turn.ts";
 
 /** A draft and how it may be committed. */
-export interface WriteRequest extends Draft {
+export interface WriteRequest extends Draft, Reads {
   /** May share a commit with others that say so: single writes of rows, without controls, reads or hint. Default false. */
   readonly together?: boolean | undefined;
-  /** Commit only while these rows have the heads that were read. */
-  readonly reads?: readonly RowRead[] | undefined;
   /** Commit only while this is our log: what is written was worked out with its name. */
   readonly log?: LogKey | undefined;
 }
 
-/** `conflict`: a row that was read has changed, or our log, and nothing was written. */
+/** `conflict`: a row or range that was read has changed, or our log, and nothing was written. */
 export type WriteOutcome = "written" | "conflict";
 
 /** What one store write brought, told once it is durable. */
@@ -285,7 +269,8 @@ export class Writer {
   ): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
     try {
       const request = joined(group);
-      if (!(await isStillAsRead(this.#deps, turn, request))) return [[group, "conflict"]];
+      const isCurrent = this.#isOurLog(turn, request) && (await isStillAsRead(turn, request));
+      if (!isCurrent) return [[group, "conflict"]];
       await authorDraft(this.#deps, turn, request);
       return [[group, "written"]];
     } catch (error) {
@@ -302,6 +287,14 @@ export class Writer {
       for (const one of group) answers.push(...(await this.#author(turn, [one], later)));
       return answers;
     }
+  }
+
+  #isOurLog(turn: Turn, { log }: WriteRequest): boolean {
+    if (log === undefined) return true;
+    // What authoring would do first. The turn is written even if it then holds nothing else.
+    const { doubt } = turn.database;
+    if (doubt !== undefined) beginIncarnation(this.#deps, turn, doubt);
+    return log === ownLogKey(this.#deps.identity.device, turn.own);
   }
 
   async #commit(turn: Turn, fromSync: boolean): Promise<void> {
@@ -346,8 +339,8 @@ function opsOf({ parts }: WriteRequest): number {
 }
 
 /** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
-function isSingleWrite({ together, parts, reads, hint }: WriteRequest): boolean {
-  const isPlain = reads === undefined && hint === undefined;
+function isSingleWrite({ together, parts, reads, ranges, log, hint }: WriteRequest): boolean {
+  const isPlain = [reads, ranges, log, hint].every((one) => one === undefined);
   return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
 }
 
@@ -364,36 +357,4 @@ function joined(group: readonly WaitingDraft[]): WriteRequest {
   const [part] = first.parts;
   assert(part !== undefined, "a single write has a part");
   return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
-}
-
-async function isStillAsRead(
-  deps: AuthorDeps,
-  turn: Turn,
-  { reads = [], log }: WriteRequest,
-): Promise<boolean> {
-  if (log !== undefined) {
-    // What authoring would do first. The turn is written even if it then holds nothing else.
-    const { doubt } = turn.database;
-    if (doubt !== undefined) beginIncarnation(deps, turn, doubt);
-    if (log !== ownLogKey(deps.identity.device, turn.own)) return false;
-  }
-  const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
-  for (const ofScope of byScope.values()) {
-    const scope = turn.scope((ofScope[0] as RowRead).scope);
-    await turn.loadRows(
-      scope,
-      ofScope.map(({ name }) => name),
-    );
-    if (!ofScope.every(({ name, row }) => sameHeads(turn.row(scope, name), row))) return false;
-  }
-  return true;
-}
-
-function sameHeads(a: Row, b: Row): boolean {
-  return (
-    a.heads.length === b.heads.length &&
-    a.heads.every(
-      (head, i) => head.log === b.heads[i]?.log && head.generation === b.heads[i].generation,
-    )
-  );
 }

@@ -1,0 +1,534 @@
+/** Batches over several collections, what they scan, and what ends them. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { utf8 } from "../base/index.ts";
+import { exchange, grant, makeDevice, rowsOf, type TestDevice } from "../testkit/device.ts";
+import { FakeClock } from "../testkit/fake-clock.ts";
+import type { Batch, Collection, Database, KeyValue, ScanOptions } from "./index.ts";
+
+type Rows = Collection<unknown>;
+
+interface World {
+  readonly ada: TestDevice;
+  readonly clock: FakeClock;
+  readonly db: Database;
+  readonly rows: Rows;
+  readonly others: Rows;
+}
+
+async function opened(): Promise<World> {
+  const clock = new FakeClock();
+  const ada = await makeDevice(1, { clock });
+  const db = await ada.db("app");
+  const [rows, others] = [db.collection<unknown>("rows"), db.collection<unknown>("others")];
+  return { ada, clock, db, rows, others };
+}
+
+const sequence = ({ history }: TestDevice): number => history.sequence("app");
+const coded = (code: string): unknown => expect.objectContaining({ code });
+
+async function all<T>(scan: AsyncIterable<KeyValue<T>>): Promise<[string, T][]> {
+  const found: [string, T][] = [];
+  for await (const { key, value } of scan) found.push([key, value]);
+  return found;
+}
+
+async function filled(rows: Rows, ...keys: string[]): Promise<void> {
+  for (const key of keys) await rows.put(key, key);
+}
+
+const keysIn = async (batch: Batch, rows: Rows, options?: ScanOptions): Promise<string[]> =>
+  (await all(batch.scan(rows, options))).map(([key]) => key);
+
+describe("several collections", () => {
+  test("[DB20] a batch over several collections is one write, here and at a peer", async () => {
+    const { ada, db, rows, others } = await opened();
+    await using phone = await makeDevice(2, { user: 1 });
+    await db.batch((batch) => {
+      batch.put(rows, "a", 1);
+      batch.put(others, "a", 2);
+    });
+    const before = sequence(ada);
+    await db.batch(async (batch) => {
+      batch.put(rows, "a", await batch.get(others, "a"));
+      batch.delete(others, "a");
+      expect([await batch.get(rows, "a"), await batch.has(others, "a")]).toEqual([2, false]);
+    });
+    expect(sequence(ada)).toBe(before + 1);
+    expect([await rowsOf(rows), await rowsOf(others)]).toEqual([[["a", 2]], []]);
+    await exchange(ada, phone, [rows.id, others.id]);
+    const theirs = await phone.db("app");
+    const both = [theirs.collection(rows.id), theirs.collection(others.id)];
+    expect(await Promise.all(both.map((one) => rowsOf(one)))).toEqual([[["a", 2]], []]);
+    expect(phone.history.sequence("app")).toBe(1);
+  });
+
+  test("[DB20] what it may not do in one collection it does in none", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    await rows.put("a", 1);
+    await grant(ada, rows.id, bea.user, "reader");
+    await exchange(ada, bea, [rows.id]);
+    const db = await bea.db("app");
+    const [theirs, own] = [db.collection(rows.id), db.collection("own")];
+    const refused = db.batch((batch) => {
+      batch.put(own, "a", 1);
+      batch.put(theirs, "a", 2);
+    });
+    await expect(refused).rejects.toThrow(coded("DB_NO_ACCESS"));
+    expect([await own.has("a"), await theirs.get("a")]).toEqual([false, 1]);
+  });
+
+  test("[DB10] [DB20] a change in any collection that it reads makes it run again", async () => {
+    const { db, rows, others } = await opened();
+    let runs = 0;
+    await db.batch(async (batch) => {
+      runs += 1;
+      const seen = (await batch.get(others, "n")) ?? 0;
+      if (runs === 1) await others.put("n", 5);
+      batch.put(rows, "n", seen);
+    });
+    expect([runs, await rows.get("n")]).toEqual([2, 5]);
+  });
+
+  test("[DB11] [DB20] it writes to 256 collections, and no more", async () => {
+    const { ada, db } = await opened();
+    const write = (count: number): Promise<void> =>
+      db.batch((batch) => {
+        for (let i = 0; i < count; i++) batch.put(db.collection(`c ${i}`), "a", i);
+      });
+    await expect(write(257)).rejects.toThrow(coded("DB_BATCH_TOO_LARGE"));
+    expect(sequence(ada)).toBe(0);
+    await write(256);
+    expect(await db.collection("c 255").get("a")).toBe(255);
+  });
+});
+
+describe("scans", () => {
+  test("[DB19] a scan sees what the batch wrote before it, not what it writes later", async () => {
+    const { db, rows } = await opened();
+    await filled(rows, "a", "c", "e");
+    await db.batch(async (batch) => {
+      batch.put(rows, "b", "new");
+      batch.delete(rows, "c");
+      batch.put(rows, "e", "other");
+      const scan = batch.scan(rows);
+      batch.put(rows, "d", "late");
+      batch.delete(rows, "a");
+      const expected = [
+        ["a", "a"],
+        ["b", "new"],
+        ["e", "other"],
+      ];
+      expect(await all(scan)).toEqual(expected);
+      expect(await keysIn(batch, rows, { reverse: true })).toEqual(["e", "d", "b"]);
+      expect(await keysIn(batch, rows, { start: "b", end: "e" })).toEqual(["b", "d"]);
+      expect(await keysIn(batch, rows, { prefix: "d" })).toEqual(["d"]);
+      expect(await keysIn(batch, rows, { limit: 2 })).toEqual(["b", "d"]);
+      expect(await keysIn(batch, rows, { limit: 0 })).toEqual([]);
+    });
+    expect((await rowsOf(rows)).map(([key]) => key)).toEqual(["b", "d", "e"]);
+  });
+
+  test("[DB16] [DB19] scans and reads of a batch are of one moment", async () => {
+    const { db, rows, others } = await opened();
+    await filled(rows, "a", "b");
+    await filled(others, "x");
+    const seen = await db.batch(async (batch) => {
+      const before = await keysIn(batch, rows);
+      await filled(rows, "c");
+      await filled(others, "y");
+      return [before, await keysIn(batch, rows), await keysIn(batch, others)];
+    });
+    expect(seen).toEqual([["a", "b"], ["a", "b"], ["x"]]);
+  });
+
+  const PHANTOMS: readonly [string, ScanOptions, (rows: Rows) => Promise<void>, boolean][] = [
+    ["a row appears", { start: "b", end: "d" }, (rows) => rows.put("bb", 1), true],
+    ["a row changes", { start: "b", end: "d" }, (rows) => rows.put("c", 1), true],
+    ["a row goes", { prefix: "c" }, (rows) => rows.delete("c"), true],
+    ["a row appears in what was empty", { prefix: "x" }, (rows) => rows.put("xx", 1), true],
+    ["the first key is included", { start: "b", end: "d" }, (rows) => rows.put("b", 1), true],
+    ["the last is not", { start: "b", end: "d" }, (rows) => rows.put("d", 1), false],
+    ["a row changes before it", { start: "b", end: "d" }, (rows) => rows.put("a", 1), false],
+    ["a row changes behind what a limit left", { limit: 2 }, (rows) => rows.put("c", 1), false],
+    ["a row appears before that", { limit: 2 }, (rows) => rows.put("aa", 1), true],
+    [
+      "a row changes before what a limit left of the last rows",
+      { limit: 2, reverse: true },
+      (rows) => rows.put("b", 1),
+      false,
+    ],
+    [
+      "a row appears behind the last",
+      { limit: 2, reverse: true },
+      (rows) => rows.put("e", 1),
+      true,
+    ],
+    ["another limit was never reached", { limit: 9 }, (rows) => rows.put("e", 1), true],
+  ];
+  test.each(PHANTOMS)("[DB20] %s: %o", async (_, options, change, isConflict) => {
+    const { db, rows, others } = await opened();
+    await filled(rows, "a", "b", "c", "d");
+    let runs = 0;
+    await db.batch(async (batch) => {
+      runs += 1;
+      batch.put(others, "seen", await keysIn(batch, rows, options));
+      if (runs === 1) await change(rows);
+    });
+    expect(runs).toBe(isConflict ? 2 : 1);
+    const seen = await rowsOf(rows, options);
+    if (isConflict) expect(await others.get("seen")).toEqual(seen.map(([key]) => key));
+  });
+
+  test("[DB20] a scan that was left early counts to its end", async () => {
+    const { db, rows, others } = await opened();
+    await filled(rows, "a", "b", "c");
+    let runs = 0;
+    await db.batch(async (batch) => {
+      runs += 1;
+      for await (const { key } of batch.scan(rows)) {
+        batch.put(others, "first", key);
+        break;
+      }
+      if (runs === 1) await rows.put("z", 1);
+    });
+    expect(runs).toBe(2);
+  });
+
+  test("[DB20] what a peer sends into a range is a conflict, and what others of the same turn write", async () => {
+    const { ada, db, rows, others } = await opened();
+    await using phone = await makeDevice(2, { user: 1 });
+    await (await phone.db("app")).collection(rows.id).put("from phone", 1);
+    let runs = 0;
+    const count = (key: string): Promise<void> =>
+      db.batch(async (batch) => {
+        runs += 1;
+        const { length } = await all(batch.scan(rows));
+        if (runs === 1) await exchange(phone, ada, [rows.id]);
+        batch.put(rows, key, length);
+        batch.put(others, key, length);
+      });
+    await count("one");
+    expect([runs, await rows.get("one")]).toEqual([2, 1]);
+    await Promise.all([count("two"), count("three")]);
+    expect(await rowsOf(others)).toEqual([
+      ["one", 1],
+      ["three", 3],
+      ["two", 2],
+    ]);
+  });
+
+  test("[DB20] where more changes than is remembered, a range counts as changed", async () => {
+    const { db, rows, others } = await opened();
+    const many = db.collection("many");
+    let runs = 0;
+    await db.batch(async (batch) => {
+      runs += 1;
+      batch.put(rows, "seen", await keysIn(batch, others));
+      if (runs > 1) return;
+      // 10 000 names of 1 000 bytes: over what is kept.
+      for (let from = 0; from < 10_000; from += 5000) {
+        await db.batch((other) => {
+          for (let i = from; i < from + 5000; i++)
+            other.put(many, `${i}`.padStart(1000, "x"), null);
+        });
+      }
+    });
+    expect(runs).toBe(2);
+  });
+
+  test("[DB19] a batch opens 256 scans, and no more", async () => {
+    const { db, rows } = await opened();
+    await expect(
+      db.batch(async (batch) => {
+        for (let i = 0; i < 256; i++) await all(batch.scan(rows));
+        expect(() => batch.scan(rows)).toThrow(coded("DB_BATCH_TOO_LARGE"));
+        expect(() => batch.scan(rows, { limit: -1 })).toThrow(RangeError);
+        expect(() => batch.scan(rows, { prefix: "a", start: "b" })).toThrow(TypeError);
+        throw new Error("done");
+      }),
+    ).rejects.toThrow("done");
+  });
+
+  test("[DB19] a scan ends with its batch, and by its signal", async () => {
+    const { db, rows } = await opened();
+    await filled(rows, "a", "b", "c");
+    let late: AsyncGenerator<KeyValue<unknown>> | undefined;
+    await db.batch(async (batch) => {
+      late = batch.scan(rows);
+      expect((await late.next()).value).toEqual({ key: "a", value: "a" });
+      const abort = new AbortController();
+      const scan = batch.scan(rows, { signal: abort.signal });
+      await scan.next();
+      abort.abort(new Error("enough"));
+      await expect(scan.next()).rejects.toThrow("enough");
+    });
+    await expect(late?.next()).rejects.toThrow(coded("DB_BATCH_ENDED"));
+  });
+});
+
+describe("deleting a range in a batch", () => {
+  test("[DB21] deletes what is there and what the batch put there, once", async () => {
+    const { ada, db, rows } = await opened();
+    await filled(rows, "a", "b", "c", "d");
+    const before = sequence(ada);
+    const counts = await db.batch(async (batch) => {
+      batch.put(rows, "bb", 1);
+      batch.delete(rows, "c");
+      const range = { start: "b", end: "d" };
+      return [await batch.deleteRange(rows, range), await batch.deleteRange(rows, range)];
+    });
+    expect(counts).toEqual([2, 0]);
+    expect((await rowsOf(rows)).map(([key]) => key)).toEqual(["a", "d"]);
+    expect(sequence(ada)).toBe(before + 1);
+  });
+
+  test("[DB20] [DB21] a row that appears in it meanwhile is not left over", async () => {
+    const { db, rows } = await opened();
+    await filled(rows, "a", "b");
+    let runs = 0;
+    await db.batch(async (batch) => {
+      runs += 1;
+      await batch.deleteRange(rows, {});
+      if (runs === 1) await rows.put("c", 1);
+    });
+    expect([runs, await rowsOf(rows)]).toEqual([2, []]);
+  });
+
+  test("[DB11] [DB21] one that does not fit leaves the batch as it was", async () => {
+    const { db, rows } = await opened();
+    await db.batch((batch) => {
+      for (let i = 0; i < 5001; i++) batch.put(rows, `${i}`, i);
+    });
+    await db.batch(async (batch) => {
+      for (let i = 0; i < 5000; i++) batch.put(rows, `new ${i}`, i);
+      await expect(batch.deleteRange(rows, { end: "n" })).rejects.toThrow(
+        coded("DB_BATCH_TOO_LARGE"),
+      );
+    });
+    expect((await rowsOf(rows)).length).toBe(10_001);
+  });
+});
+
+describe("read-only batches", () => {
+  test("[DB22] read one moment, refuse every write, and commit nothing", async () => {
+    const { ada, db, rows, others } = await opened();
+    await filled(rows, "a");
+    const before = sequence(ada);
+    let runs = 0;
+    const seen = await db.batch(
+      async (batch) => {
+        runs += 1;
+        const first = await batch.get(rows, "a");
+        await rows.put("a", "changed");
+        await others.put("b", 1);
+        for (const write of [
+          async () => batch.put(rows, "a", 1),
+          async () => batch.delete(rows, "a"),
+          () => batch.deleteRange(rows, {}),
+          () => batch.counter(rows, "n").add(1),
+        ])
+          await expect(write()).rejects.toThrow(coded("DB_READ_ONLY_BATCH"));
+        return [first, await batch.get(rows, "a"), await keysIn(batch, others)];
+      },
+      { readOnly: true },
+    );
+    expect([seen, runs]).toEqual([["a", "a", []], 1]);
+    expect(sequence(ada)).toBe(before + 2);
+    expect(await db.batch((batch) => batch.get(rows, "a"), { readOnly: true })).toBe("changed");
+  });
+});
+
+describe("the end of a batch", () => {
+  const never = (): Promise<void> => new Promise(() => {});
+
+  test("[DB23] a batch whose function takes too long is given up", async () => {
+    const { ada, clock, db, rows } = await opened();
+    let kept: Batch | undefined;
+    const late = db.batch(
+      async (batch) => {
+        kept = batch;
+        batch.put(rows, "a", 1);
+        await batch.get(rows, "b");
+        await never();
+      },
+      { timeoutMs: 500 },
+    );
+    const failure = expect(late).rejects.toThrow(coded("DB_BATCH_TIMEOUT"));
+    await clock.advance(499);
+    await clock.advance(1);
+    await failure;
+    expect(() => kept?.put(rows, "a", 2)).toThrow(coded("DB_BATCH_ENDED"));
+    await expect(kept?.get(rows, "b")).rejects.toThrow(coded("DB_BATCH_ENDED"));
+    expect(sequence(ada)).toBe(0);
+  });
+
+  test("[DB23] the time is that of all runs together, and one that is none is refused", async () => {
+    const { clock, db, rows } = await opened();
+    let runs = 0;
+    const late = db.batch(
+      async (batch) => {
+        runs += 1;
+        await batch.get(rows, "a");
+        await rows.put("a", runs);
+        await clock.sleep(300);
+        batch.put(rows, "b", 1);
+      },
+      { timeoutMs: 500 },
+    );
+    const failure = expect(late).rejects.toThrow(coded("DB_BATCH_TIMEOUT"));
+    while (runs < 1) await rows.has("a");
+    for (let i = 0; i < 60; i++) {
+      await rows.has("a");
+      await clock.advance(10);
+    }
+    await failure;
+    expect(runs).toBe(2);
+    for (const timeoutMs of [0, -1, Number.NaN, 600_001])
+      await expect(db.batch(() => {}, { timeoutMs })).rejects.toThrow(RangeError);
+  });
+
+  test("[DB23] a signal and a database that closes end it at once", async () => {
+    const { db, rows } = await opened();
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    const aborted = db.batch(
+      async (batch) => {
+        batch.put(rows, "a", 1);
+        await never();
+      },
+      { signal: abort.signal },
+    );
+    abort.abort(reason);
+    await expect(aborted).rejects.toBe(reason);
+    const open = db.batch(never);
+    await db.close();
+    await expect(open).rejects.toThrow(coded("DB_CLOSED"));
+  });
+});
+
+/** One step of a batch of the property below. */
+type Step =
+  | { readonly do: "get"; readonly list: number; readonly key: string }
+  | { readonly do: "delete"; readonly list: number; readonly key: string }
+  | { readonly do: "put"; readonly list: number; readonly key: string; readonly value: number }
+  | { readonly do: "scan"; readonly list: number; readonly bounds: ScanOptions }
+  | { readonly do: "deleteRange"; readonly list: number; readonly bounds: ScanOptions };
+
+const KEYS = ["a", "b", "c", "d"];
+const list = fc.integer({ min: 0, max: 1 });
+const key = fc.constantFrom(...KEYS);
+const bounds = fc.record(
+  { start: key, end: key, limit: fc.integer({ min: 0, max: 3 }), reverse: fc.boolean() },
+  { requiredKeys: [] },
+);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constant("get" as const), list, key }),
+  fc.record({ do: fc.constant("delete" as const), list, key }),
+  fc.record({ do: fc.constant("put" as const), list, key, value: fc.nat(99) }),
+  fc.record({ do: fc.constant("scan" as const), list, bounds }),
+  fc.record({ do: fc.constant("deleteRange" as const), list, bounds }),
+);
+
+/** The same steps on plain maps: what each answers. */
+function replay(maps: readonly Map<string, number>[], steps: readonly Step[]): unknown[] {
+  return steps.map((one) => {
+    const map = maps[one.list] as Map<string, number>;
+    switch (one.do) {
+      case "get":
+        return map.get(one.key);
+      case "put":
+        return void map.set(one.key, one.value);
+      case "delete":
+        return void map.delete(one.key);
+      case "scan": {
+        const { reverse = false, limit = 99 } = one.bounds;
+        const found = keysWithin(map, one.bounds).map((at) => [at, map.get(at)]);
+        return (reverse ? found.toReversed() : found).slice(0, limit);
+      }
+      case "deleteRange": {
+        const within = keysWithin(map, one.bounds);
+        for (const at of within) map.delete(at);
+        return within.length;
+      }
+    }
+  });
+}
+
+function keysWithin(
+  map: ReadonlyMap<string, number>,
+  { start = "", end = "~" }: ScanOptions,
+): string[] {
+  return KEYS.filter((at) => map.has(at) && at >= start && at < end);
+}
+
+async function run(
+  batch: Batch,
+  lists: readonly Collection<number>[],
+  one: Step,
+): Promise<unknown> {
+  const of = lists[one.list] as Collection<number>;
+  switch (one.do) {
+    case "get":
+      return batch.get(of, one.key);
+    case "put":
+      return batch.put(of, one.key, one.value);
+    case "delete":
+      return batch.delete(of, one.key);
+    case "scan":
+      return all(batch.scan(of, one.bounds));
+    case "deleteRange": {
+      const { start, end } = one.bounds;
+      return batch.deleteRange(of, { start, end });
+    }
+  }
+}
+
+test("[DB20] batches side by side come to what they come to one after the other", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(step, { minLength: 1, maxLength: 6 }), { minLength: 2, maxLength: 5 }),
+      async (batches) => {
+        const { ada, db } = await opened();
+        const lists = [db.collection<number>("one"), db.collection<number>("two")];
+        const marks = db.collection("marks");
+        const answers = await Promise.all(
+          batches.map(async (steps, i) => {
+            let given: unknown[] | undefined;
+            const running = db.batch(async (batch) => {
+              given = [];
+              for (const one of steps) given.push(await run(batch, lists, one));
+              batch.put(marks, `${i}`, null);
+            });
+            const outcome = await running.then(
+              () => "written",
+              (error: unknown) => error,
+            );
+            if (outcome === "written") return given;
+            expect(outcome).toEqual(coded("DB_CONCURRENT_BATCH"));
+            return undefined;
+          }),
+        );
+        // One after the other: in the order of their commits.
+        const places = await Promise.all(
+          batches.map(async (_, i) => {
+            const { heads } = await ada.history.row(marks.id, 0, utf8(`${i}`));
+            return { i, generation: heads[0]?.generation ?? 0 };
+          }),
+        );
+        const maps = [new Map<string, number>(), new Map<string, number>()];
+        for (const { i, generation } of places.toSorted((a, b) => a.generation - b.generation)) {
+          if (generation === 0) expect(answers[i]).toBeUndefined();
+          else expect(answers[i]).toEqual(replay(maps, batches[i] ?? []));
+        }
+        for (const [i, rows] of lists.entries())
+          expect(await rowsOf(rows)).toEqual(
+            keysWithin(maps[i] ?? new Map(), {}).map((at) => [at, maps[i]?.get(at)]),
+          );
+      },
+    ),
+    { numRuns: 150 },
+  );
+});

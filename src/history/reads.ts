@@ -1,0 +1,67 @@
+/** What a batch has read, and whether that still holds when it commits. */
+
+import { type ScopeId, scopeKeyOf } from "../base/index.ts";
+import type { Row } from "../records/index.ts";
+import { isWithin, type KeySpan, type View } from "./recent-changes.ts";
+import type { RowName, Turn } from "./turn.ts";
+
+/** A row as a batch has read it: its heads then. */
+export interface RowRead {
+  readonly scope: ScopeId;
+  readonly name: RowName;
+  readonly row: Row;
+}
+
+/** Rows that a batch has read as a range, and since when they may not have changed. */
+export interface RangeRead extends KeySpan {
+  readonly scope: ScopeId;
+  readonly view: View;
+}
+
+/** All that a batch has read. */
+export interface Reads {
+  /** Commit only while these rows have the heads that were read. */
+  readonly reads?: readonly RowRead[] | undefined;
+  /** Commit only while no row within these ranges has changed, appeared or gone. */
+  readonly ranges?: readonly RangeRead[] | undefined;
+}
+
+/** Whether nothing that a batch has read has changed, with what this turn is about to change. [HI5] */
+export async function isStillAsRead(
+  turn: Turn,
+  { reads = [], ranges = [] }: Reads,
+): Promise<boolean> {
+  if (!areRangesAsRead(turn, ranges)) return false;
+  const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
+  for (const ofScope of byScope.values()) {
+    const scope = turn.scope((ofScope[0] as RowRead).scope);
+    await turn.loadRows(
+      scope,
+      ofScope.map(({ name }) => name),
+    );
+    if (!ofScope.every(({ name, row }) => sameHeads(turn.row(scope, name), row))) return false;
+  }
+  return true;
+}
+
+/** By what has changed since the batch began to read, and by what this turn is about to change. [HI5] */
+function areRangesAsRead(turn: Turn, ranges: readonly RangeRead[]): boolean {
+  const { recent } = turn.database;
+  for (const [key, ofScope] of Map.groupBy(ranges, ({ scope }) => scopeKeyOf(scope))) {
+    const [{ scope }] = ofScope as [RangeRead];
+    const changing = turn.scope(scope).changedRows();
+    if (changing.some((row) => ofScope.some((range) => isWithin(row, range)))) return false;
+    for (const [view, ofView] of Map.groupBy(ofScope, (range) => range.view))
+      if (recent.hasChanged(view, key, ofView)) return false;
+  }
+  return true;
+}
+
+function sameHeads(a: Row, b: Row): boolean {
+  return (
+    a.heads.length === b.heads.length &&
+    a.heads.every(
+      (head, i) => head.log === b.heads[i]?.log && head.generation === b.heads[i].generation,
+    )
+  );
+}
