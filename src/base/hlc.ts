@@ -33,11 +33,11 @@ export type Observation = "advanced" | "behind" | "tooFarAhead";
  * [BA7] [BA8] [BA9]
  */
 export class HybridClock {
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, "now">;
   #last: bigint;
 
   /** `initial`: the last timestamp given out or observed before, or 0. */
-  constructor(deps: { readonly clock: Clock }, initial: bigint) {
+  constructor(deps: { readonly clock: Pick<Clock, "now"> }, initial: bigint) {
     assert(initial >= 0n && initial <= TIMESTAMP_MAX, "a timestamp has 64 bits");
     this.#clock = deps.clock;
     this.#last = initial;
@@ -67,7 +67,7 @@ export class HybridClock {
     return next;
   }
 
-  /** Follows a peer's timestamp, unless it is more than `CLOCK_AHEAD_MS_MAX` ahead of our wall clock. */
+  /** Follows a peer's timestamp, unless it is more than `CLOCK_AHEAD_MS_MAX` ahead of our clock. */
   observe(remote: bigint): Observation {
     if (remote <= this.#last) return "behind";
     assert(remote <= TIMESTAMP_MAX, "a timestamp has 64 bits");
@@ -76,7 +76,7 @@ export class HybridClock {
     return "advanced";
   }
 
-  /** The wall clock; 1970 when it says what no timestamp holds, so that such a clock neither leads nor vouches. */
+  /** The clock, which may be an estimate of true time; 1970 when it says what no timestamp holds, so that such a clock neither leads nor vouches. */
   #now(): number {
     const now = this.#clock.now();
     return isTime(now) ? now : 0;

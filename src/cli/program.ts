@@ -54,6 +54,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .option("--listen <multiaddr...>", "where to listen, like /ip4/0.0.0.0/tcp/4001")
     .option("--no-fetch", "as a storage peer, keep what neighbours bring and fetch nothing")
     .option("--chunk-bytes <count>", "bytes that the chunks of blobs may take on the disk")
+    .option("--ntp <server...>", "NTP servers to ask for the time, like pool.ntp.org")
     .action((flags) => run((context) => serve(context, { ...flags, path: program.opts().path })));
   program
     .command("status")

@@ -10,12 +10,14 @@ export interface ServeFlags {
   readonly fetch?: boolean | undefined;
   /** Decimal digits: see `PeerOptions.chunkBytesMax`. */
   readonly chunkBytes?: string | undefined;
+  /** See `PeerOptions.ntpServers`. */
+  readonly ntp?: readonly string[] | undefined;
 }
 
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
 export async function serve(
   context: CommandContext,
-  { path, name, listen, fetch = true, chunkBytes }: ServeFlags,
+  { path, name, listen, fetch = true, chunkBytes, ntp }: ServeFlags,
 ): Promise<number> {
   if (chunkBytes !== undefined && !/^[1-9]\d{0,14}$/.test(chunkBytes))
     throw new UsageError("--chunk-bytes is a whole number of bytes");
@@ -28,6 +30,7 @@ export async function serve(
     logger,
     fetchesBlobs: fetch,
     ...(chunkBytes !== undefined && { chunkBytesMax: Number(chunkBytes) }),
+    ...(ntp !== undefined && { ntpServers: ntp }),
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),
   });

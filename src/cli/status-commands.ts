@@ -10,6 +10,12 @@ interface StatusLine {
   readonly store: string;
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
+  readonly time: {
+    readonly now: number;
+    readonly offsetMs: number;
+    readonly source: string;
+    readonly lastError?: { readonly code: string };
+  };
 }
 
 /** A peer as the local API shows it. */
@@ -39,6 +45,7 @@ export async function status(context: CommandContext): Promise<number> {
   context.print(`user\t${overview.user}`);
   context.print(`store\t${overview.store}`);
   context.print(`running\t${isRunning ? "yes" : "no"}`);
+  context.print(timeLine(overview.time));
   for (const address of overview.addresses) context.print(`address\t${address}`);
   for (const database of overview.databases) context.print(`database\t${database}`);
   return EXIT.ok;
@@ -50,6 +57,12 @@ export async function peers(context: CommandContext): Promise<number> {
   if (context.json) context.print(JSON.stringify(all));
   else for (const peer of all) context.print(peerLine(peer));
   return EXIT.ok;
+}
+
+/** The estimate of true time in one line: how far this machine's clock is off, and who says so. */
+function timeLine({ offsetMs, source, lastError }: StatusLine["time"]): string {
+  const error = lastError === undefined ? "" : `\t${lastError.code}`;
+  return `time\t${offsetMs >= 0 ? "+" : ""}${(offsetMs / 1000).toFixed(1)} s\t${source}${error}`;
 }
 
 /** A peer in one line: who, whether connected, how far each database is. */

@@ -60,7 +60,7 @@ export interface HistoryDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly identity: Identity;
-  /** An estimate of true time, to tell a clock that ran ahead. Default: the wall clock. */
+  /** The estimate of true time, by which timestamps are given, those of others judged, and a clock told that ran ahead. Default: the wall clock. */
   readonly trueTime?: TrueTime | undefined;
 }
 

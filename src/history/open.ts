@@ -18,12 +18,14 @@ import {
   type OwnLog,
   readRecord,
 } from "../records/index.ts";
+import type { TrueTime } from "./own-log.ts";
 import { DatabaseState, ScopeState } from "./state.ts";
 
 export interface LoadDeps {
   readonly store: Store;
   readonly interner: Interner;
   readonly clock: Clock;
+  readonly trueTime?: TrueTime | undefined;
 }
 
 /** The databases that the store holds. */
@@ -48,15 +50,17 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
 }
 
 export function createDatabase(
-  { interner, clock }: LoadDeps,
+  { interner, clock, trueTime }: LoadDeps,
   name: string,
   own: OwnLog,
 ): DatabaseState {
+  // What is not known neither leads nor vouches, like a clock that says what is no time.
+  const time = trueTime === undefined ? clock : { now: () => trueTime() ?? Number.NaN };
   return new DatabaseState(
     name,
     interner.database(name),
     own,
-    new HybridClock({ clock }, own.timestamp),
+    new HybridClock({ clock: time }, own.timestamp),
   );
 }
 

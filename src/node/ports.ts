@@ -8,6 +8,7 @@ import {
   sign,
   verify,
 } from "node:crypto";
+import { uptime } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import {
@@ -40,6 +41,11 @@ export function nodeClock(): Clock {
       }
     },
   };
+}
+
+/** Milliseconds since the machine was started, the time that it slept included. */
+export function nodeUptime(): number {
+  return uptime() * 1000;
 }
 
 /** The operating system's random bytes. */

@@ -44,6 +44,7 @@ export type {
   PeerStatus,
   PendingProgress,
 } from "../sync/index.ts";
+export type { TimeSource, TimeStatus } from "../time/index.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";
 export type { NetworkPeerStatus, NetworkStatus } from "./network-status.ts";

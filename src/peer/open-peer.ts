@@ -1,7 +1,9 @@
 import {
   nodeClock,
   nodeCrypto,
+  nodeDatagrams,
   nodeRandom,
+  nodeUptime,
   openDiskStore,
   openFolder,
   openLibp2pTransport,
@@ -13,6 +15,7 @@ import { memoryChunkFiles, openChunkStore } from "../chunks/index.ts";
 import { History } from "../history/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { hasGroups } from "../sync/index.ts";
+import { parseNtpServers, TrueTime } from "../time/index.ts";
 import { memorySecrets, openIdentity } from "./identity.ts";
 import { Network } from "./network.ts";
 import { Peer } from "./peer.ts";
@@ -37,6 +40,11 @@ export interface PeerOptions {
    * is here stays. Default: as many as the medium takes.
    */
   readonly chunkBytesMax?: number | undefined;
+  /**
+   * NTP servers to ask for the time at the start and hourly, like `pool.ntp.org` or `192.0.2.1:123`; at most 8. Default: none. Peers tell each other
+   * what they have learned, so one device that asks is enough.
+   */
+  readonly ntpServers?: readonly string[] | undefined;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
@@ -44,12 +52,13 @@ export interface PeerOptions {
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
- * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
+ * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {TimeError} `TIME_SERVER_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
  *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
-  const { logger = (): void => {} } = options;
+  const { logger = (): void => {}, ntpServers = [] } = options;
+  const ntp = { servers: parseNtpServers(ntpServers), datagrams: nodeDatagrams() };
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
 
@@ -68,13 +77,20 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     await openChunkStore({ ...platform, store, files, capacityBytes: chunkBytesMax }),
   );
   const blobs = opened.use(new Blobs({ ...platform, store, chunks }));
-  const history = opened.use(await History.open({ ...platform, store, identity }));
+  const { user } = identity.certified;
+  const time = opened.use(
+    await TrueTime.open({ ...platform, store, user, uptime: nodeUptime, ntp }),
+  );
+  const history = opened.use(
+    await History.open({ ...platform, store, identity, trueTime: () => time.now() }),
+  );
   const network = new Network({
     ...platform,
     store,
     chunks,
     blobs,
     history,
+    time,
     listen,
     fetchesBlobs,
     openTransport: (addresses) =>
@@ -88,7 +104,8 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   opened.defer(() => network.close());
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
-  const peer = new Peer({ store, chunks, blobs, history, network, clock: platform.clock, logger });
+  const parts = { store, chunks, blobs, time, history, network };
+  const peer = new Peer({ ...parts, clock: platform.clock, logger });
   opened.move();
   return peer;
 }

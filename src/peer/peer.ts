@@ -6,6 +6,7 @@ import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
 import type { PeerStatus } from "../sync/index.ts";
+import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
 import type { Network } from "./network.ts";
 import type { NetworkStatus } from "./network-status.ts";
@@ -17,6 +18,7 @@ export interface PeerParts {
   readonly store: Store;
   readonly chunks: ChunkStore;
   readonly blobs: Blobs;
+  readonly time: TrueTime;
   readonly history: History;
   readonly network: Network;
   readonly clock: Clock;
@@ -32,6 +34,7 @@ export interface PeerOverview {
   readonly store: StoreState;
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
+  readonly time: TimeStatus;
 }
 
 /** The chunks of a peer at a glance. */
@@ -93,6 +96,11 @@ export class Peer implements AsyncDisposable {
     return this.#parts.network.current?.peers() ?? [];
   }
 
+  /** The estimate of true time, by which rows are stamped, and what it rests on. */
+  time(): TimeStatus {
+    return this.#parts.time.status();
+  }
+
   async status(): Promise<PeerOverview> {
     const { store, history, network } = this.#parts;
     const { device, certified } = history.identity;
@@ -103,6 +111,7 @@ export class Peer implements AsyncDisposable {
       store: store.state,
       addresses: await network.addresses(),
       databases: this.databases(),
+      time: this.time(),
     };
   }
 
@@ -138,10 +147,11 @@ export class Peer implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    const { store, chunks, blobs, history, network } = this.#parts;
+    const { store, chunks, blobs, time, history, network } = this.#parts;
     for (const database of this.#databases.values()) await database.close();
     await network.close();
     await history.close();
+    await time.close();
     await blobs.close();
     await chunks.close();
     await store.close();

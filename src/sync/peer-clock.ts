@@ -1,51 +1,76 @@
-import type { Clock } from "../base/index.ts";
-import type { Time } from "../wire/index.ts";
-import type { CallClient } from "./calls.ts";
+import type { Clock, Logger, Random, UserId } from "../base/index.ts";
+import type { History } from "../history/index.ts";
 import { SyncError } from "../deltas/index.ts";
+import { type PeerSample, type PeerVerdict, TrueTime } from "../time/index.ts";
+import type { CallClient } from "./calls.ts";
 
-/** What a peer's clock says beside ours, measured once by four stamps (RFC 5905 §8). */
-export interface PeerTime {
-  /** Milliseconds by which the peer's clock is ahead of ours. */
-  readonly offsetMs: number;
-  /** Milliseconds that request and answer were on their way. */
-  readonly roundTripMs: number;
-  /** When the peer's clock was last set by NTP, milliseconds since 1970 by its clock; `undefined`: never. */
-  readonly lastNtp: number | undefined;
-  /** Peers between it and the NTP server. */
+/** What a peer's estimate of true time says beside ours. */
+export interface PeerTime extends Omit<PeerSample, "sent"> {
+  /** What our estimate did with it. */
+  readonly verdict: PeerVerdict;
+}
+
+/**
+ * GetTime at a peer, a device of `user`'s where that is known; our estimate takes its word where it may. `undefined` when a clock
+ * was moved meanwhile: then it says nothing.
+ *
+ * @throws {SyncError} its refusal, `SYNC_TIMEOUT`, `SYNC_PROTOCOL`.
+ */
+export async function measureClock(
+  time: TrueTime,
+  calls: CallClient,
+  user: UserId | undefined,
+): Promise<PeerTime | undefined> {
+  const exchange = time.beginExchange();
+  const response = await calls.call({
+    case: "getTime",
+    value: { origin: BigInt(exchange.origin) },
+  });
+  if (response.case !== "time" || Number(response.value.origin) !== exchange.origin) {
+    throw new SyncError("SYNC_PROTOCOL", "Cannot measure clock: the peer answered something else");
+  }
+  const { receive, send, lastNtp, hops, reboots } = response.value;
+  const sample = exchange.end({
+    receive: Number(receive),
+    send: Number(send),
+    lastNtp: lastNtp === undefined ? undefined : Number(lastNtp),
+    hops,
+    reboots,
+  });
+  if (sample === undefined) return undefined;
+  const { sent: _, ...measured } = sample;
+  // Who is nobody's device that we know of has no word.
+  return { ...measured, verdict: user === undefined ? "noNtp" : time.noteSample(sample, user) };
+}
+
+/** Our answer to GetTime: stamps by our estimate, and what it rests on. */
+export function timeAnswer(time: TrueTime, origin: bigint): TimeAnswer {
+  const now = BigInt(Math.max(1, Math.floor(time.now())));
+  const { lastNtp, hops, reboots } = time.claim;
+  const heard = lastNtp === undefined || lastNtp < 0 ? {} : { lastNtp: BigInt(lastNtp) };
+  return { origin, receive: now, send: now, hops, reboots, ...heard };
+}
+
+interface TimeAnswer {
+  readonly origin: bigint;
+  readonly receive: bigint;
+  readonly send: bigint;
+  readonly lastNtp?: bigint;
   readonly hops: number;
-  /** Its restarts since. */
   readonly reboots: number;
 }
 
-/** GetTime at a peer. @throws {SyncError} its refusal, `SYNC_TIMEOUT`, `SYNC_PROTOCOL`. */
-export async function measureClock(clock: Clock, calls: CallClient): Promise<PeerTime> {
-  const sent = clock.monotonic();
-  const origin = Math.max(1, Math.floor(clock.now()));
-  const response = await calls.call({ case: "getTime", value: { origin: BigInt(origin) } });
-  const elapsed = clock.monotonic() - sent;
-  if (response.case !== "time" || Number(response.value.origin) !== origin) {
-    throw new SyncError("SYNC_PROTOCOL", "Cannot measure clock: the peer answered something else");
-  }
-  return peerTime(origin, elapsed, response.value);
+/** The estimate of true time. Default: what the clock says, put right by peers. */
+export interface TimeDeps {
+  readonly time: TrueTime;
 }
 
-/** Our second stamp is the first and the elapsed time, so that a clock set meanwhile does no harm. */
-function peerTime(origin: number, elapsed: number, time: Time): PeerTime {
-  const [receive, send] = [Number(time.receive), Number(time.send)];
-  return {
-    offsetMs: (receive - origin + (send - (origin + elapsed))) / 2,
-    roundTripMs: Math.max(0, elapsed - (send - receive)),
-    lastNtp: time.lastNtp === undefined ? undefined : Number(time.lastNtp),
-    hops: time.hops,
-    reboots: time.reboots,
-  };
-}
-
-/** Our answer to GetTime. This device's clock has never been set by NTP. */
-export function timeAnswer(
-  clock: Clock,
-  origin: bigint,
-): { origin: bigint; receive: bigint; send: bigint } {
-  const now = BigInt(Math.max(1, Math.floor(clock.now())));
-  return { origin, receive: now, send: now };
+/** What a clock says, put right by peers, where nobody has handed in more. */
+export function clockOf(deps: {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly history: History;
+}): TrueTime {
+  return TrueTime.of({ ...deps, user: deps.history.identity.certified.user });
 }

@@ -8,6 +8,7 @@ import {
   type DeviceId,
   type Logger,
   type Random,
+  type UserId,
   codeOf,
   scopeKeyOf,
   spread,
@@ -26,6 +27,7 @@ import {
 } from "../deltas/index.ts";
 import { CallClient } from "./calls.ts";
 import { CLOCK_INTERVAL_MS, CONNECT_TIMEOUT_MS, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
+import type { TrueTime } from "../time/index.ts";
 import { measureClock, type PeerTime } from "./peer-clock.ts";
 
 export interface LinkDeps {
@@ -37,6 +39,7 @@ export interface LinkDeps {
   readonly budget: PageBudget;
   readonly knowledge: PeerKnowledges;
   readonly transport: Transport;
+  readonly time: TrueTime;
   /** Tells that the peer broke the protocol. */
   readonly onFault: (peer: DeviceId, error: unknown) => void;
 }
@@ -48,6 +51,8 @@ export interface LinkNeeds {
   /** Databases to pull. */
   readonly databases: () => readonly string[];
   readonly scopesOf: (database: string) => ScopesOf;
+  /** Whose device the peer is, where that is known. */
+  readonly user: () => UserId | undefined;
   /** Whether the peer is not to be talked to now. */
   readonly isBlocked: () => boolean;
 }
@@ -299,8 +304,11 @@ export class PeerLink {
 
   async #measureClock(connection: Connection, ended: AbortSignal): Promise<void> {
     while (!ended.aborted) {
+      const user = this.#needs.user();
       try {
-        this.#time = await measureClock(this.#deps.clock, await this.calls(connection));
+        const calls = await this.calls(connection);
+        const time = await measureClock(this.#deps.time, calls, user);
+        this.#time = time ?? this.#time;
       } catch (error) {
         if (isPeerFault(error)) return this.#deps.onFault(this.device, error);
         if (!ended.aborted)
@@ -309,7 +317,9 @@ export class PeerLink {
             code: codeOf(error),
           });
       }
-      await this.#sleep(CLOCK_INTERVAL_MS, ended);
+      // Its word counts from when we know whose device it is.
+      const isKnownNow = (): boolean => user === undefined && this.#needs.user() !== undefined;
+      await this.#rest(CLOCK_INTERVAL_MS, ended, isKnownNow);
     }
     const calls = await this.#calls?.catch(() => undefined);
     calls?.close();

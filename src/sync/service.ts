@@ -38,12 +38,12 @@ import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
 import type { Member } from "./members.ts";
 import { Holding } from "./holding.ts";
 import { OwnAddresses } from "./own-addresses.ts";
-import { timeAnswer } from "./peer-clock.ts";
+import { clockOf, timeAnswer, type TimeDeps } from "./peer-clock.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 import { Sharing } from "./sharing.ts";
 
-export interface SyncDeps {
+export interface SyncDeps extends Partial<TimeDeps> {
   readonly store: Store;
   readonly history: History;
   readonly crypto: Crypto;
@@ -69,7 +69,7 @@ export type HaveBlobHandler = (
 ) => Promise<MessageInitShape<typeof BlobHeldSchema>>;
 
 export class SyncService implements AsyncDisposable {
-  readonly #deps: SyncDeps;
+  readonly #deps: SyncDeps & TimeDeps;
   readonly #groups: Groups;
   /** Who shares what with us: a view for the layers above, asked anew each time. */
   readonly sharing: Sharing;
@@ -88,7 +88,7 @@ export class SyncService implements AsyncDisposable {
   #haveBlob: HaveBlobHandler | undefined;
 
   private constructor(deps: SyncDeps, groups: Groups) {
-    this.#deps = deps;
+    this.#deps = { ...deps, time: deps.time ?? clockOf(deps) };
     this.#groups = groups;
     this.sharing = new Sharing(deps.history, groups);
     this.#admission = new Admission({ ...deps, groups });
@@ -344,6 +344,7 @@ export class SyncService implements AsyncDisposable {
       addresses: () => sharing.addressesOf(peer),
       databases: () => sharing.databases(peer).filter((name) => !this.#paused.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
+      user: () => sharing.userOf(peer),
       isBlocked: () => this.#blocked.has(peer),
     });
   }
@@ -372,7 +373,7 @@ export class SyncService implements AsyncDisposable {
   ): Promise<ResponseInit> {
     switch (request.case) {
       case "getTime":
-        return { case: "time", value: timeAnswer(this.#deps.clock, request.value.origin) };
+        return { case: "time", value: timeAnswer(this.#deps.time, request.value.origin) };
       case "join":
         return {
           case: "joined",

@@ -1,5 +1,5 @@
 import { Tags } from "../access/index.ts";
-import { type DeviceId, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import { type DeviceId, type ScopeId, scopeKeyOf, type UserId } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import type { Groups } from "./groups.ts";
@@ -31,6 +31,15 @@ export class Sharing {
     const access = this.#history.scope(group)?.access;
     const isMember = (member: Member): boolean => member.device === device && !member.hasLeft;
     return access?.may(device, Tags.READ) === true && this.members(group).some(isMember);
+  }
+
+  /** Whose device a peer is, by a certificate that a group which we share holds and that holds now. */
+  userOf(device: DeviceId): UserId | undefined {
+    for (const group of this.groups(device)) {
+      const user = this.#history.scope(group)?.access.userOf(device);
+      if (user !== undefined) return user;
+    }
+    return undefined;
   }
 
   /** Storage peers of a group now: its devices of type `server` whose user may read it. */

@@ -13,6 +13,7 @@ import type { Transport } from "../net/index.ts";
 import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
 import { SyncService } from "../sync/index.ts";
+import type { TrueTime } from "../time/index.ts";
 
 /** One device with everything but a disk: for tests of what devices do with each other. */
 export interface SyncPeer extends AsyncDisposable {
@@ -31,6 +32,8 @@ export interface SyncPeerOptions {
   readonly store?: Store | undefined;
   readonly identity?: Identity | undefined;
   readonly clock?: Clock | undefined;
+  /** Default: what the clock says, put right by peers. */
+  readonly time?: TrueTime | undefined;
   readonly logger?: Logger | undefined;
 }
 
@@ -65,8 +68,11 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
     clock: options.clock ?? nodeClock(),
     random: nodeRandom(),
     logger,
+    ...(options.time !== undefined && { time: options.time }),
   };
-  const history = await History.open({ ...deps, identity });
+  const { time } = options;
+  const trueTime = time === undefined ? undefined : (): number => time.now();
+  const history = await History.open({ ...deps, identity, trueTime });
   const transport = await options.transport(identity.device, identity.deviceSeed);
   const sync = await SyncService.open({ ...deps, history, transport });
   return {
