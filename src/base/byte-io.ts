@@ -1,3 +1,4 @@
+import { allocate } from "./bytes.ts";
 import { BytesError } from "./errors.ts";
 import { LONGEST_VARINT_SIZE, varintSize, writeVarint } from "./varint.ts";
 
@@ -9,7 +10,7 @@ export class ByteWriter {
 
   /** `size`: bytes expected, so that nothing has to grow. */
   constructor(size = 64) {
-    this.#bytes = new Uint8Array(size);
+    this.#bytes = allocate(size);
   }
 
   /** Bytes written so far. */
@@ -32,7 +33,7 @@ export class ByteWriter {
   /** 64 bits, unsigned, big-endian. */
   u64(value: bigint): void {
     this.#room(8);
-    this.#view ??= new DataView(this.#bytes.buffer);
+    this.#view ??= viewOf(this.#bytes);
     this.#view.setBigUint64(this.#at, value);
     this.#at += 8;
   }
@@ -57,13 +58,13 @@ export class ByteWriter {
 
   /** What was written. The writer is not used afterwards. */
   finish(): Uint8Array {
-    return this.written();
+    return this.#at === this.#bytes.length ? this.#bytes : this.written();
   }
 
   #room(size: number): void {
     const needed = this.#at + size;
     if (needed <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const grown = allocate(Math.max(needed, 2 * this.#bytes.length));
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
     this.#view = undefined;
@@ -106,8 +107,7 @@ export class ByteReader {
   /** 64 bits, unsigned, big-endian. */
   u64(): bigint {
     this.#need(8);
-    const { buffer, byteOffset, length } = this.#bytes;
-    this.#view ??= new DataView(buffer, byteOffset, length);
+    this.#view ??= viewOf(this.#bytes);
     const value = this.#view.getBigUint64(this.#at);
     this.#at += 8;
     return value;
@@ -145,6 +145,10 @@ export class ByteReader {
 
 /** Of the last byte of 2^53 - 1. */
 const SCALE_MAX = 2 ** (7 * (LONGEST_VARINT_SIZE - 1));
+
+function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, length);
+}
 
 function malformed(why: string): BytesError {
   return new BytesError("BYTES_MALFORMED", `Cannot read bytes: ${why}`);

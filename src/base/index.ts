@@ -18,7 +18,16 @@ export {
 } from "./blob-ref.ts";
 export { Budget } from "./budget.ts";
 export { ByteReader, ByteWriter } from "./byte-io.ts";
-export { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, utf8 } from "./bytes.ts";
+export {
+  allocate,
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  fromUtf8,
+  toHex,
+  utf8,
+} from "./bytes.ts";
 export { crc32 } from "./crc32.ts";
 export {
   BytesError,

@@ -27,3 +27,8 @@ export const CLOCK_AHEAD_MS_MAX = 300_000;
 export const MEDIA_TYPE_BYTES_MAX = 255;
 /** Levels of a blob's recipe: enough for 2^53 bytes. */
 export const BLOB_DEPTH_MAX = 7;
+/**
+ * Bytes of memory that small encoded ops are cut from, one after another. As much can be kept alive by one of them, so it
+ * is small.
+ */
+export const POOL_BYTES = 8 * 1024;

@@ -4,7 +4,7 @@
  */
 
 import { BlobRef } from "./blob-ref.ts";
-import { compareBytes, equalBytes, fromHex, utf8 } from "./bytes.ts";
+import { allocate, compareBytes, equalBytes, fromHex, utf8 } from "./bytes.ts";
 import { ValueError } from "./errors.ts";
 import { Mergeable } from "./mergeable.ts";
 import { ROW_VALUE_BYTES_MAX, VALUE_DEPTH_MAX, VALUE_NODES_MAX } from "./limits.ts";
@@ -20,7 +20,7 @@ import {
 } from "./value-format.ts";
 
 /**
- * The one encoding of a row value: CBOR, deterministic, in memory of its own. [VA1] [VA3]
+ * The one encoding of a row value: CBOR, deterministic, in memory that nobody else writes to. [VA1] [VA3]
  *
  * @throws {ValueError} `DB_VALUE_UNSUPPORTED` [VA2] or `DB_VALUE_TOO_LARGE` [VA5], having written nothing anywhere.
  */
@@ -63,7 +63,9 @@ class Encoder {
 
   finish(): Uint8Array {
     if (this.#at > ROW_VALUE_BYTES_MAX) throw tooLarge();
-    return this.#bytes.slice(0, this.#at);
+    const bytes = allocate(this.#at);
+    bytes.set(this.#bytes.subarray(0, this.#at));
+    return bytes;
   }
 
   /** `depth`: the level that an array or object would have here. */

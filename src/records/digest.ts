@@ -22,10 +22,16 @@ export interface ElidedOps {
 
 /** The digest of one op by its canonical bytes. */
 export function opDigest(crypto: Crypto, op: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + op.length);
+  // Of one's own, an input costs more than its hash. `sha256` answers at once and keeps nothing.
+  const input =
+    op.length < SCRATCH_BYTES ? scratch.subarray(0, 1 + op.length) : new Uint8Array(1 + op.length);
+  input[0] = 0;
   input.set(op, 1);
   return crypto.sha256(input);
 }
+
+const SCRATCH_BYTES = 4096;
+const scratch = new Uint8Array(SCRATCH_BYTES);
 
 function innerDigest(crypto: Crypto, children: readonly Uint8Array[]): Uint8Array {
   const input = new Uint8Array(1 + children.length * DIGEST_SIZE);

@@ -3,7 +3,7 @@
  * interned numbers. Golden vectors pin the bytes.
  */
 
-import { ByteReader, ByteWriter, Sum256 } from "../base/index.ts";
+import { ByteReader, ByteWriter, Sum256, varintSize } from "../base/index.ts";
 import { DIGEST_SIZE } from "./digest.ts";
 import type { ScopeNumber } from "./keys.ts";
 import { HistoryError } from "./errors.ts";
@@ -24,14 +24,15 @@ const SEEN_WRITTEN = 1;
 
 export function encodeRow(row: Row): Uint8Array {
   const only = row.heads.length === 1 ? row.heads[0] : undefined;
-  let size = 64;
-  for (const head of row.heads) size += 96 + 12 * head.context.length + (head.value?.length ?? 0);
-  const out = new ByteWriter(size);
   if (only !== undefined && sameEntries(only.context, row.seen)) {
+    const out = new ByteWriter(1 + versionSize(only));
     out.u8(SEEN_OF_HEAD);
     writeVersion(out, only);
     return out.finish();
   }
+  let size = 1 + contextSize(row.seen) + varintSize(row.heads.length);
+  for (const head of row.heads) size += versionSize(head);
+  const out = new ByteWriter(size);
   out.u8(SEEN_WRITTEN);
   writeContext(out, row.seen);
   out.varint(row.heads.length);
@@ -52,13 +53,33 @@ export function decodeRow(bytes: Uint8Array): Row {
 
 /** A superseded version: its log, generation and key are in its place. */
 export function encodeVersion(version: Version): Uint8Array {
-  const out = new ByteWriter(96 + 12 * version.context.length + (version.value?.length ?? 0));
+  const out = new ByteWriter(versionSize(version));
   writeVersion(out, version);
   return out.finish();
 }
 
 export function decodeVersion(bytes: Uint8Array): Version {
   return readVersion(new ByteReader(bytes));
+}
+
+/** Bytes that `writeVersion` writes, so that they are written once into memory of that size. */
+function versionSize({ log, generation, context, value }: Version): number {
+  const size = value?.length ?? 0;
+  const fixed = 8 + SALT_SIZE + DIGEST_SIZE;
+  return (
+    varintSize(log) +
+    varintSize(generation) +
+    fixed +
+    contextSize(context) +
+    varintSize(size) +
+    size
+  );
+}
+
+function contextSize(context: Context): number {
+  let size = varintSize(context.length);
+  for (const { log, generation } of context) size += varintSize(log) + varintSize(generation);
+  return size;
 }
 
 function writeVersion(out: ByteWriter, version: Version): void {

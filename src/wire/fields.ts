@@ -3,33 +3,11 @@
  * are at most 15, so that every tag is one byte.
  */
 
-import { assert, varintSize, writeVarint } from "../base/index.ts";
-import { POOL_BYTES } from "./limits.ts";
+import { allocate, assert, varintSize, writeVarint } from "../base/index.ts";
 
 /** Bytes of a field that holds `size` bytes, with tag and size. */
 export function sizedSize(size: number): number {
   return 1 + varintSize(size) + size;
-}
-
-/**
- * Below this, V8 keeps the memory of a `Uint8Array` in the object; above, each is an allocation of its own, half a
- * microsecond, unless it is cut from memory that several share.
- */
-const OWN_BYTES = 64;
-
-let pool = new ArrayBuffer(POOL_BYTES);
-let poolUsed = 0;
-
-/** Memory for a message of `size` bytes, filled with zeros. */
-function allocate(size: number): Uint8Array {
-  if (size <= OWN_BYTES || size > POOL_BYTES / 8) return new Uint8Array(size);
-  if (size > POOL_BYTES - poolUsed) {
-    pool = new ArrayBuffer(POOL_BYTES);
-    poolUsed = 0;
-  }
-  const bytes = new Uint8Array(pool, poolUsed, size);
-  poolUsed += size;
-  return bytes;
 }
 
 /** Below this, copying byte by byte is quicker than a call of `set`. Measured on V8. */

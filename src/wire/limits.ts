@@ -14,8 +14,3 @@ export const UNKNOWN_FIELDS_MAX = 1024;
 export const FIELD_NUMBER_MAX = 63;
 /** Fields of one message: what its set of fields seen is bounded by. */
 export const FIELDS_MAX = 30;
-/**
- * Bytes of memory that small encoded ops are cut from, one after another. As much can be kept alive by one of them, so it
- * is small.
- */
-export const POOL_BYTES = 8 * 1024;
