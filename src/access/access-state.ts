@@ -131,9 +131,8 @@ export class AccessState {
     return user === undefined || this.#isRevoked(device, user) ? undefined : user;
   }
 
-  /** Whether a device that was known has been revoked: it acts for nobody again. [AC31] */
-  isRevoked(device: DeviceId): boolean {
-    const user = this.#userBefore(device);
+  /** Whether a device has been revoked as `user`'s; default: whose it was. It acts for them never again. [AC31] */
+  isRevoked(device: DeviceId, user = this.#userBefore(device)): boolean {
     return user !== undefined && this.#isRevoked(device, user);
   }
 
@@ -145,18 +144,29 @@ export class AccessState {
     return effects.rights.holding(user, length).reduce((sum, { tags }) => sum | tags, 0);
   }
 
-  /** Whether the user of `device` holds all of `tags`, and the device may use them. */
-  may(device: DeviceId, tags: Tags): boolean {
-    const user = this.userOf(device);
-    if (user === undefined) return false;
-    const all = this.tagsOf(user);
+  /** What `device`, which a certificate of `user` names, may do for them; it need not have been introduced. [AC31] */
+  tagsOfDevice(device: DeviceId, user: UserId): Tags {
     const { effects, length } = this.#source;
-    if ((all & tags) !== tags) return false;
-    if (user === this.scope.owner || !effects.rights.isDeviceTouched(device)) return true;
+    const all = this.tagsOf(user);
+    if (!effects.rights.isDeviceTouched(device)) return all;
+    if (user === this.scope.owner) return this.#isRevoked(device, user) ? 0 : all;
     const left = effects.rights
       .holding(user, length)
       .filter((grant) => !effects.rights.isTakenFromDevice(device, user, grant));
-    return (left.reduce((sum, grant) => sum | grant.tags, 0) & tags) === tags;
+    return left.reduce((sum, { tags }) => sum | tags, 0);
+  }
+
+  /** Whether the user of `device` holds all of `tags`, and the device may use them. */
+  may(device: DeviceId, tags: Tags): boolean {
+    const user = this.userOf(device);
+    return user !== undefined && (this.tagsOfDevice(device, user) & tags) === tags;
+  }
+
+  /** Whether an invite was made after all that has been revoked of a user: what was given away before is not for them. [AC24] */
+  isMadeAfterRevocationsOf(user: UserId, publicKey: string): boolean {
+    const { effects, length } = this.#source;
+    const invite = effects.facts.invites.get(publicKey, length);
+    return invite !== undefined && effects.rights.isAfterAll(invite.index, user);
   }
 
   /** Whether a grant of `tags` by `device` would have effect: by the owner, or an admin when Admin is not among them. [AC15] */

@@ -165,6 +165,25 @@ describe("admission", () => {
     ).toBe(3);
   });
 
+  test("[AC24] an invite that was made before its user was revoked does not bring them back", () => {
+    const world = new ControlWorld("syncgroup");
+    world.introduce("laptop", "laptop", "ada");
+    world.add("laptop", { type: "invite", publicKey, tags: Tags.READ, uses: 0 });
+    const [, invite] = world.entries;
+    world.grant("laptop", "ben", Tags.READ, { invite: publicKey });
+    world.revoke("laptop", "ben");
+    const check = (user: string, key = publicKey): number =>
+      checkInvite(reduceControl(world.scope, world.entries), key, namedUser(user), 0).tags;
+    expect(() => check("ben")).toThrow(code("ACCESS_INVITE_REVOKED"));
+    expect(check("cy")).toBe(Tags.READ);
+    const since = filled(8);
+    world.add("laptop", { type: "invite", publicKey: since, tags: Tags.READ, uses: 0 });
+    expect(check("ben", since)).toBe(Tags.READ);
+    const concurrent = { type: "invite", publicKey: filled(9), tags: Tags.READ, uses: 0 } as const;
+    world.add("laptop", concurrent, { parents: invite === undefined ? [] : [invite] });
+    expect(() => check("ben", filled(9))).toThrow(code("ACCESS_INVITE_REVOKED"));
+  });
+
   test("[AC24] a grant that does not count uses nothing up", () => {
     const world = new ControlWorld("syncgroup");
     world.introduce("laptop", "laptop", "ada");

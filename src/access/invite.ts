@@ -96,9 +96,10 @@ export async function verifyInviteProof(
 
 /**
  * What the invite grants to `user`, by what is known here: two admins may each honour the last use. A user whom it has
- * admitted may come again without using it up. [AC24]
+ * admitted may come again without using it up, but not one who has been revoked since it was made. [AC24]
  *
- * @throws {AccessError} `ACCESS_INVITE_UNKNOWN`, `ACCESS_INVITE_EXPIRED` (by the given clock), `ACCESS_INVITE_USED_UP`.
+ * @throws {AccessError} `ACCESS_INVITE_UNKNOWN`, `ACCESS_INVITE_EXPIRED` (by the given clock), `ACCESS_INVITE_USED_UP`,
+ *   `ACCESS_INVITE_REVOKED`.
  */
 export function checkInvite(
   state: AccessState,
@@ -116,6 +117,12 @@ export function checkInvite(
     throw new AccessError(
       "ACCESS_INVITE_USED_UP",
       "Cannot accept invite: it has admitted as many users as it may",
+    );
+  }
+  if (!state.isMadeAfterRevocationsOf(user, toHex(publicKey))) {
+    throw new AccessError(
+      "ACCESS_INVITE_REVOKED",
+      "Cannot accept invite: it was made before the user was revoked",
     );
   }
   return { tags: invite.tags };

@@ -197,6 +197,8 @@ describe("revocation of a device", () => {
     expect(state.isRevoked(namedDevice("tablet"))).toBe(true);
     expect(state.devices.has(namedDevice("tablet"))).toBe(false);
     expect(state.may(namedDevice("tablet"), READ)).toBe(false);
+    expect(state.tagsOfDevice(namedDevice("tablet"), namedUser("cy"))).toBe(0);
+    expect(state.tagsOfDevice(namedDevice("new"), namedUser("cy"))).toBe(WRITER);
     expect(state.userOf(namedDevice("watch"))).toBe(namedUser("cy"));
     expect(state.may(namedDevice("watch"), WRITER)).toBe(true);
     expect(tagsAt(world, "tablet", 5, [before])).toBe(WRITER);

@@ -90,6 +90,12 @@ export class Rights {
     return this.#ofDevices.has(device);
   }
 
+  /** Whether an entry follows all revocations of the user. */
+  isAfterAll(entry: number, user: UserId): boolean {
+    const revocations = this.#ofUsers.get(user) ?? [];
+    return revocations.every(({ index }) => this.#ancestry.precedes(index, entry));
+  }
+
   /** The user's grants that no revocation has removed: all follow them. Of the first `length` entries. [AC30] */
   holding(user: UserId, length = Number.POSITIVE_INFINITY): EffectiveGrant[] {
     const revocations = this.#ofUsers.get(user) ?? [];

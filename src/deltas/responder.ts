@@ -3,11 +3,12 @@
  * commits as they become durable. What the initiator does not take is not read from disk.
  */
 
-import { Tags, verifyCertificate } from "../access/index.ts";
+import { type Certified, Tags, verifyCertificate } from "../access/index.ts";
 import {
   assert,
   type Clock,
   type Crypto,
+  type DeviceId,
   type GenVector,
   generationIn,
   type ScopeKey,
@@ -90,7 +91,7 @@ export async function serveDeltas(
       "Cannot serve deltas: the certificate is another device's",
     );
   }
-  const responder = new Responder(deps, frames, database, certified.user);
+  const responder = new Responder(deps, frames, database, certified);
   // Unknown, paused and forbidden have one answer, so that nobody learns which databases there are.
   if (!deps.isServed(database) || !responder.mayReadAny()) return responder.refuse();
   await frames.send(
@@ -109,6 +110,7 @@ class Responder {
   readonly #deps: ResponderDeps;
   readonly #frames: FramedStream;
   readonly #database: string;
+  readonly #device: DeviceId;
   readonly #user: UserId;
   readonly #asked = new Map<DeltaMode, Asked>();
   readonly #changed = new Wakeup();
@@ -116,10 +118,16 @@ class Responder {
   #round = 0;
   #fault: { readonly error: unknown } | undefined;
 
-  constructor(deps: ResponderDeps, frames: FramedStream, database: string, user: UserId) {
+  constructor(
+    deps: ResponderDeps,
+    frames: FramedStream,
+    database: string,
+    { device, user }: Certified,
+  ) {
     this.#deps = deps;
     this.#frames = frames;
     this.#database = database;
+    this.#device = device;
     this.#user = user;
   }
 
@@ -219,7 +227,7 @@ class Responder {
   }
 
   #mayRead(scope: ScopeState): boolean {
-    return (scope.access.tagsOf(this.#user) & Tags.READ) !== 0;
+    return (scope.access.tagsOfDevice(this.#device, this.#user) & Tags.READ) !== 0;
   }
 
   async #serve(mode: DeltaMode, asked: Asked, readable: readonly Readable[]): Promise<void> {

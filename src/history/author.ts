@@ -181,8 +181,10 @@ function refuseUnauthorised(
   scope: StagedScope,
   rows: readonly RowWrite[],
 ): void {
-  const tags = scope.access.tagsOf(certified.user);
-  if (rows.every(({ name }) => mayWriteRow(tags, device, name.space, name.text))) return;
+  const { access } = scope;
+  const tags = access.tagsOfDevice(device, certified.user);
+  const mayWriteAll = rows.every(({ name }) => mayWriteRow(tags, device, name.space, name.text));
+  if (mayWriteAll && !access.isRevoked(device, certified.user)) return;
   throw new HistoryError(
     "HISTORY_UNAUTHORISED",
     "Cannot commit: this device's user may not write here",

@@ -156,7 +156,12 @@ export class Admission {
   }
 
   /** What the caller's user is to hold: by an invite, or because they hold it already. */
-  #rights(access: AccessState, invite: Uint8Array | undefined, { user }: Certified): Admitted {
+  #rights(
+    access: AccessState,
+    invite: Uint8Array | undefined,
+    { device, user }: Certified,
+  ): Admitted {
+    if (access.isRevoked(device, user)) throw noAccess();
     const isReader = (access.tagsOf(user) & Tags.READ) !== 0;
     if (invite === undefined) {
       if (isReader) return { tags: undefined, invite: undefined };
