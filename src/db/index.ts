@@ -6,6 +6,7 @@
  * @module
  */
 
+export type { MergeFunction, PolicyText } from "../conflicts/index.ts";
 export type { Batch } from "./batch.ts";
 export type { BatchOptions } from "./run-batch.ts";
 export {

@@ -33,7 +33,18 @@ export type {
   Collection,
   CollectionInfo,
   CollectionName,
+  Conflict,
   ConflictingValue,
+  ConflictRow,
+  CounterRow,
+  KeptVersion,
+  MapRow,
+  MergeFunction,
+  PolicyText,
+  Resolution,
+  Resolutions,
+  Resolver,
+  SetRow,
   WatchPage,
 } from "../db/index.ts";
 export type {

@@ -6,6 +6,10 @@ import type {
   CollectionInfo,
   CollectionName,
   Database,
+  MergeFunction,
+  ResolveFunction,
+  ResolveOptions,
+  Resolver,
 } from "../db/index.ts";
 import { type GroupOptions, type JoinOptions, SyncError } from "../sync/index.ts";
 import type { Network } from "./network.ts";
@@ -44,6 +48,20 @@ export class PeerDatabase implements AsyncDisposable {
   /** See `Database.collections`. */
   collections(): CollectionInfo[] {
     return this.#database.collections();
+  }
+
+  /** See `Database.registerMerge`. */
+  registerMerge(name: string, merge: MergeFunction): void {
+    this.#database.registerMerge(name, merge);
+  }
+
+  /** See `Database.resolve`. */
+  resolve<T>(
+    collection: Collection<T>,
+    resolve: ResolveFunction<T>,
+    options?: ResolveOptions,
+  ): Resolver {
+    return this.#database.resolve(collection, resolve, options);
   }
 
   /** See `Database.batch`. */
