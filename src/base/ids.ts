@@ -134,7 +134,15 @@ export interface ScopeId {
 /** The text form of a `ScopeId`, for maps and logs. Injective: names are quoted as JSON. */
 export type ScopeKey = string & { readonly scopeKey: unique symbol };
 
+/** Text forms that have been made: one object names a scope again and again, in each read of a row. */
+const scopeKeys = new WeakMap<ScopeId, ScopeKey>();
+
 /** The text form of a scope's name. */
 export function scopeKeyOf(scope: ScopeId): ScopeKey {
-  return `${scope.kind}:${scope.owner}:${JSON.stringify([scope.database, scope.name])}` as ScopeKey;
+  const known = scopeKeys.get(scope);
+  if (known !== undefined) return known;
+  const { kind, owner, database, name } = scope;
+  const key = `${kind}:${owner}:${JSON.stringify([database, name])}` as ScopeKey;
+  scopeKeys.set(scope, key);
+  return key;
 }

@@ -100,7 +100,8 @@ export class Collection<T = Value> {
 
   /** The row's value, or `undefined`: absence is an answer. [DB4] */
   async get(key: string): Promise<T | undefined> {
-    return (await this.#visible(key)).value;
+    const row = await this.#row(key);
+    return visibleIn(this.#world, this.id, key, row).value as T | undefined;
   }
 
   async #visible(key: string): Promise<VisibleValue<T>> {
@@ -229,7 +230,8 @@ export class Collection<T = Value> {
     };
   }
 
-  async #row(key: string): Promise<Row> {
+  /** Throws at once what is wrong with the call: for async callers. */
+  #row(key: string): Promise<Row> {
     const name = rowName(key);
     refuseClosed(this.#world);
     return this.#world.history.row(this.id, name.space, name.key);
