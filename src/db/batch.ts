@@ -25,7 +25,7 @@ import {
 } from "./mergeable-rows.ts";
 import { keyText, rowName } from "./names.ts";
 import { visibleIn } from "./row-view.ts";
-import { type DbWorld, refuseClosed } from "./world.ts";
+import { type DbWorld, refuseClosed, refuseDestroyed } from "./world.ts";
 import { commit } from "./write.ts";
 
 /**
@@ -224,6 +224,7 @@ export class Batch {
         `Cannot use batch: collection "${id.name}" is of another database`,
       );
     }
+    refuseDestroyed(this.#world, id);
   }
 
   #checkWrite(collection: Pick<Collection, "id">): void {

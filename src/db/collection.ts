@@ -1,6 +1,16 @@
 import { encodeValue, type ScopeId, type UserId, type Value } from "../base/index.ts";
+import type { Role } from "../access/index.ts";
 import type { PolicyText } from "../conflicts/index.ts";
 import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
+import {
+  accessOf,
+  type CollectionAccess,
+  deleteRows,
+  destroyCollection,
+  exists,
+  type GrantOptions,
+  grantRole,
+} from "./collection-life.ts";
 import { checkLimit, type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
 import {
@@ -23,12 +33,17 @@ import {
 } from "./row-versions.ts";
 import { watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
-import { type DbWorld, refuseClosed } from "./world.ts";
+import { type DbWorld, refuseUnusable } from "./world.ts";
 import { checkHint, commit } from "./write.ts";
 
 export interface WriteOptions {
   /** The application's word for the write, offered to whoever resolves a conflict: 256 bytes at most. */
   readonly hint?: string | undefined;
+}
+
+export interface DeleteRangeOptions {
+  /** Ends it between two commits. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface ScanOptions extends KeyBounds {
@@ -127,7 +142,7 @@ export class Collection<T = Value> {
    */
   scan(options: ScanOptions = {}): AsyncGenerator<KeyValue<T>, void, undefined> {
     checkLimit(options.limit);
-    refuseClosed(this.#world);
+    refuseUnusable(this.#world, this.id);
     return this.#scan(rangeOf(options), options);
   }
 
@@ -141,7 +156,7 @@ export class Collection<T = Value> {
     const rows = this.#world.history.scan(this.id, ROW_SPACE.rows, range, { reverse });
     for await (const { key, row } of rows) {
       signal?.throwIfAborted();
-      refuseClosed(this.#world);
+      refuseUnusable(this.#world, this.id);
       const text = keyText(key);
       const { value, conflict } = visibleIn(this.#world, this.id, text, row);
       if (value === undefined) continue;
@@ -151,6 +166,46 @@ export class Collection<T = Value> {
     }
   }
 
+  /** Whether the collection is here: made, written to or received, and not destroyed. [DB24] */
+  exists(): boolean {
+    return exists(this.#world, this.id);
+  }
+
+  /**
+   * Destroys the collection for everybody who has it, for ever: its name cannot be used again by its owner. [DB26]
+   *
+   * @throws {DbError} `DB_NO_ACCESS` unless our user owns it, `DB_READ_ONLY`, `DB_CLOSED`; {StoreError}.
+   */
+  async destroy(): Promise<void> {
+    await destroyCollection(this.#world, this.id);
+  }
+
+  /**
+   * Deletes the rows that a scan of these bounds would give now, and answers how many. All or nothing, up to what one batch
+   * may hold; more is deleted in several commits, in key order. [DB25]
+   *
+   * @throws {DbError} as `put` and `scan`; the signal's reason; {StoreError}. What earlier commits deleted stays so.
+   */
+  async deleteRange(bounds: KeyBounds, { signal }: DeleteRangeOptions = {}): Promise<number> {
+    const { prefix, start, end } = bounds;
+    return deleteRows(this.#world, this.id, this.scan({ prefix, start, end, signal }));
+  }
+
+  /** Who may do what here. @throws {DbError} `DB_CLOSED`, `DB_COLLECTION_DESTROYED`. [DB27] */
+  access(): CollectionAccess {
+    return accessOf(this.#world, this.id);
+  }
+
+  /**
+   * Gives a user a role, beside what they may do already. Admins give `reader` and `writer`, the owner `admin`, too. [DB27]
+   *
+   * @throws {DbError} `DB_NO_ACCESS`, `DB_BAD_VERSION` when `version` is given and not that of `access` any more, `DB_READ_ONLY`,
+   *   `DB_CLOSED`, `DB_COLLECTION_DESTROYED`; {TypeError}; {StoreError}.
+   */
+  async grant(user: UserId, role: Role, options: GrantOptions = {}): Promise<void> {
+    await grantRole(this.#world, this.id, user, role, options);
+  }
+
   /**
    * The present state, then every change as it becomes durable here, whoever made it. Pull-driven: a slow consumer costs
    * disk reads, not memory. Ends when the database closes; throws the signal's reason when aborted. [DB8]
@@ -158,7 +213,7 @@ export class Collection<T = Value> {
    * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`; {TypeError}: at the call.
    */
   watch(options: WatchOptions = {}): AsyncGenerator<WatchPage<T>, void, undefined> {
-    refuseClosed(this.#world);
+    refuseUnusable(this.#world, this.id);
     return watchCollection<T>(this.#world, this.id, options);
   }
 
@@ -212,7 +267,7 @@ export class Collection<T = Value> {
 
   /** The conflict policies that have been set, by prefix. */
   policies(): PolicyInfo[] {
-    refuseClosed(this.#world);
+    refuseUnusable(this.#world, this.id);
     return policiesOf(this.#world, this.id);
   }
 
@@ -233,7 +288,7 @@ export class Collection<T = Value> {
   /** Throws at once what is wrong with the call: for async callers. */
   #row(key: string): Promise<Row> {
     const name = rowName(key);
-    refuseClosed(this.#world);
+    refuseUnusable(this.#world, this.id);
     return this.#world.history.row(this.id, name.space, name.key);
   }
 

@@ -4,6 +4,7 @@ import { type Role, roleOfTags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
 import type { Batch } from "./batch.ts";
 import { Collection } from "./collection.ts";
+import { createCollection } from "./collection-life.ts";
 import { type BatchOptions, runBatch } from "./run-batch.ts";
 import { RowEdits } from "./mergeable-rows.ts";
 import { startResolver } from "./resolver.ts";
@@ -82,13 +83,24 @@ export class Database implements AsyncDisposable {
     return new Collection<T>(this.#world, { database: this.name, kind: "collection", owner, name });
   }
 
-  /** The collections that are here, by owner and name. */
+  /**
+   * Makes a collection of our own user, without rows, where a first write is not to make it by the way. [DB24]
+   *
+   * @throws {DbError} `DB_COLLECTION_EXISTS`, `DB_COLLECTION_DESTROYED`, `DB_NAME_INVALID`, `DB_CLOSED`; {StoreError}; {TypeError}.
+   */
+  async createCollection<T = Value>(name: string): Promise<Collection<T>> {
+    const collection = this.collection<T>(name);
+    await createCollection(this.#world, collection.id);
+    return collection;
+  }
+
+  /** The collections that are here, by name and owner; not those that were destroyed. [DB15] */
   collections(): CollectionInfo[] {
     const { history } = this.#deps;
     const { user } = history.identity.certified;
     return history
       .scopes(this.name)
-      .filter(({ id }) => id.kind === "collection")
+      .filter(({ id, access }) => id.kind === "collection" && !access.destroyed)
       .map(({ id, access }) => ({
         owner: id.owner,
         name: id.name,

@@ -2,11 +2,14 @@ import { CodedError } from "../base/index.ts";
 
 /** Every way a database may refuse. docs/errors.md says what to do about each. Values have their own: `ValueError`. */
 export type DbErrorCode =
+  | "DB_BAD_VERSION"
   | "DB_BATCH_ENDED"
   | "DB_BATCH_SCOPES"
   | "DB_BATCH_TIMEOUT"
   | "DB_BATCH_TOO_LARGE"
   | "DB_CLOSED"
+  | "DB_COLLECTION_DESTROYED"
+  | "DB_COLLECTION_EXISTS"
   | "DB_CONCURRENT_BATCH"
   | "DB_CONTEXT_FULL"
   | "DB_KEY_INVALID"

@@ -30,7 +30,7 @@ import type { Row, RowName } from "../history/index.ts";
 import { DbError } from "./errors.ts";
 import { EDIT_TRIES_MAX, EDITS_TOGETHER_MAX, EDITS_WAITING_MAX } from "./limits.ts";
 import { headsOf } from "./row-view.ts";
-import { type DbWorld, refuseClosed } from "./world.ts";
+import { type DbWorld, refuseUnusable } from "./world.ts";
 import { commit } from "./write.ts";
 
 /** What a change makes of a content, `log` being ours; `undefined`: it changes nothing. */
@@ -186,7 +186,7 @@ export class RowEdits {
   async edit(world: DbWorld, scope: ScopeId, name: RowName, kind: Kind, edit: Edit): Promise<void> {
     const id = `${scopeKeyOf(scope)} ${name.text}`;
     for (;;) {
-      refuseClosed(world);
+      refuseUnusable(world, scope);
       const queue = this.#queues.get(id);
       if (queue === undefined || queue.waiting.length < EDITS_WAITING_MAX) break;
       await queue.run;
@@ -243,7 +243,7 @@ async function writeEdits(
   edits: readonly WaitingEdit[],
 ): Promise<void> {
   for (let tries = 1; tries <= EDIT_TRIES_MAX; tries++) {
-    refuseClosed(world);
+    refuseUnusable(world, scope);
     const log = world.history.ownLog(world.name);
     const row = await world.history.row(scope, name.space, name.key);
     let pending: Mergeable | undefined;

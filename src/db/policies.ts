@@ -4,7 +4,7 @@ import { parsePolicy, type Policy, PolicyTable } from "../conflicts/index.ts";
 import { DbError } from "./errors.ts";
 import { POLICIES_MAX } from "./limits.ts";
 import { boundBytes } from "./names.ts";
-import { type DbWorld, refuseClosed } from "./world.ts";
+import { type DbWorld, refuseUnusable } from "./world.ts";
 import { commit } from "./write.ts";
 
 /** A conflict policy of a collection, as its admins have set it. */
@@ -57,7 +57,7 @@ export async function setPolicy(
 ): Promise<void> {
   boundBytes(prefix);
   parsePolicy(policy);
-  refuseClosed(world);
+  refuseUnusable(world, scope);
   const { history } = world;
   const access = history.scope(scope)?.access;
   if (ourRole(world, scope) !== "admin") {

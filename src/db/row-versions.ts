@@ -8,7 +8,7 @@ import {
 import type { RowName, Version } from "../history/index.ts";
 import { ROW_HISTORY_DEFAULT, ROW_HISTORY_MAX } from "./limits.ts";
 import { valueOf, visibleIn } from "./row-view.ts";
-import { type DbWorld, refuseClosed } from "./world.ts";
+import { type DbWorld, refuseUnusable } from "./world.ts";
 
 /** One version of a row: what somebody wrote. */
 export interface VersionInfo<T> {
@@ -81,7 +81,7 @@ export async function conflictsOf<T>(
   scope: ScopeId,
   name: RowName,
 ): Promise<ConflictingValue<T>[]> {
-  refuseClosed(world);
+  refuseUnusable(world, scope);
   const row = await world.history.row(scope, name.space, name.key);
   if (!visibleIn(world, scope, name.text, row).conflict) return [];
   const hints: Hints = new Map();
@@ -100,7 +100,7 @@ export async function historyOf<T>(
 ): Promise<KeptVersion<T>[]> {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > ROW_HISTORY_MAX)
     throw new RangeError(`A row's history has a limit of 1 to ${ROW_HISTORY_MAX} versions`);
-  refuseClosed(world);
+  refuseUnusable(world, scope);
   const row = await world.history.row(scope, name.space, name.key);
   const versions = await world.history.versionsOf(scope, name.space, name.key, limit);
   const hints: Hints = new Map();

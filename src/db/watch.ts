@@ -22,7 +22,7 @@ import { keyText } from "./names.ts";
 import { visibleIn } from "./row-view.ts";
 import { PageOf, type WatchPage } from "./watch-page.ts";
 import { Views } from "./watch-views.ts";
-import type { DbWorld } from "./world.ts";
+import { type DbWorld, refuseDestroyed } from "./world.ts";
 
 export interface WatchOptions {
   /** Only keys that begin with it. */
@@ -86,9 +86,10 @@ class Watch<T> {
     }
   }
 
-  /** Whether the database has closed. @throws the signal's reason when it is aborted. */
+  /** Whether the database has closed. @throws the signal's reason when it is aborted; {DbError} `DB_COLLECTION_DESTROYED`. */
   #isOver(): boolean {
     this.#signal?.throwIfAborted();
+    refuseDestroyed(this.#world, this.#scope);
     return this.#world.ending.aborted;
   }
 

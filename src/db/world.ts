@@ -35,3 +35,23 @@ export function refuseClosed(world: DbWorld, cause?: unknown): void {
 export function closedError({ name }: DbWorld, cause?: unknown): DbError {
   return new DbError("DB_CLOSED", `Cannot use database "${name}": it has been closed`, { cause });
 }
+
+/** Whether the owner has destroyed the collection. [DB26] */
+export function isDestroyed({ history }: DbWorld, scope: ScopeId): boolean {
+  return history.scope(scope)?.access.destroyed === true;
+}
+
+/** @throws {DbError} `DB_COLLECTION_DESTROYED`. */
+export function refuseDestroyed(world: DbWorld, scope: ScopeId): void {
+  if (!isDestroyed(world, scope)) return;
+  throw new DbError(
+    "DB_COLLECTION_DESTROYED",
+    `Cannot use collection "${scope.name}": its owner has destroyed it`,
+  );
+}
+
+/** @throws {DbError} `DB_CLOSED`, `DB_COLLECTION_DESTROYED`. */
+export function refuseUnusable(world: DbWorld, scope: ScopeId): void {
+  refuseClosed(world);
+  refuseDestroyed(world, scope);
+}

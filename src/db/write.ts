@@ -1,7 +1,7 @@
 import { codeOf } from "../base/index.ts";
 import type { WriteOutcome, WriteRequest } from "../history/index.ts";
 import { DbError } from "./errors.ts";
-import { closedError, type DbWorld, refuseClosed } from "./world.ts";
+import { closedError, type DbWorld, refuseClosed, refuseDestroyed } from "./world.ts";
 
 /** @throws {TypeError} unless it is a text or absent. Its length is the history's to judge. */
 export function checkHint(hint: string | undefined): void {
@@ -12,6 +12,7 @@ export function checkHint(hint: string | undefined): void {
 export async function commit(world: DbWorld, request: WriteRequest): Promise<WriteOutcome> {
   refuseClosed(world);
   for (const { scope } of request.parts) {
+    refuseDestroyed(world, scope);
     const reason = world.readOnlyReason(scope);
     if (reason === undefined) continue;
     throw new DbError("DB_READ_ONLY", `Cannot write to collection "${scope.name}": ${reason}`);

@@ -74,8 +74,8 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
   refuseHint(draft.hint);
   refuseRefs(turn, contents);
   for (const { scope, rows } of contents) refuseUnauthorised(deps.identity, scope, rows);
-  const introductions = contents.flatMap(({ scope }) => {
-    const introduction = introductionOf(deps.identity, scope);
+  const introductions = contents.flatMap(({ scope, controls }) => {
+    const introduction = introductionOf(deps.identity, scope, controls);
     return introduction === undefined ? [] : [{ scope, rows: [], controls: [introduction] }];
   });
   // A commit of its own: a batch may be as large as it is allowed to be.
@@ -195,7 +195,10 @@ function refuseUnauthorised(
 function introductionOf(
   { device, certified }: Identity,
   scope: StagedScope,
+  controls: readonly VerifiedOp[],
 ): VerifiedOp | undefined {
   if (scope.access.userOf(device) === certified.user) return undefined;
+  const [first] = controls;
+  if (first?.type === "device" && first.certified.device === device) return undefined;
   return { type: "device", certificate: certified.bytes, certified };
 }

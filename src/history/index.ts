@@ -28,5 +28,5 @@ export type { ServedPart, WantedScope } from "./serve.ts";
 export type { ScopeState } from "./state.ts";
 export type { RowName, SeenRef } from "./turn.ts";
 export type { View } from "./recent-changes.ts";
-export type { RangeRead, RowRead } from "./reads.ts";
+export type { AccessRead, RangeRead, RowRead } from "./reads.ts";
 export type { WriteOutcome, WriteRequest, Written } from "./writer.ts";

@@ -1,6 +1,7 @@
 /** What a batch has read, and whether that still holds when it commits. */
 
 import { type ScopeId, scopeKeyOf } from "../base/index.ts";
+import type { ControlId } from "../access/index.ts";
 import type { Row } from "../records/index.ts";
 import { isWithin, type KeySpan, type View } from "./recent-changes.ts";
 import type { RowName, Turn } from "./turn.ts";
@@ -18,19 +19,29 @@ export interface RangeRead extends KeySpan {
   readonly view: View;
 }
 
+/** What a scope's control heads were; none: nothing was there. */
+export interface AccessRead {
+  readonly scope: ScopeId;
+  readonly heads: readonly ControlId[];
+}
+
 /** All that a batch has read. */
 export interface Reads {
   /** Commit only while these rows have the heads that were read. */
   readonly reads?: readonly RowRead[] | undefined;
   /** Commit only while no row within these ranges has changed, appeared or gone. */
   readonly ranges?: readonly RangeRead[] | undefined;
+  /** Commit only while these scopes have the control heads that were read. */
+  readonly access?: readonly AccessRead[] | undefined;
 }
 
 /** Whether nothing that a batch has read has changed, with what this turn is about to change. [HI5] */
 export async function isStillAsRead(
   turn: Turn,
-  { reads = [], ranges = [] }: Reads,
+  { reads = [], ranges = [], access = [] }: Reads,
 ): Promise<boolean> {
+  if (!access.every(({ scope, heads }) => sameIds(turn.scope(scope).access.heads, heads)))
+    return false;
   if (!areRangesAsRead(turn, ranges)) return false;
   const byScope = Map.groupBy(reads, ({ scope }) => scopeKeyOf(scope));
   for (const ofScope of byScope.values()) {
@@ -55,6 +66,10 @@ function areRangesAsRead(turn: Turn, ranges: readonly RangeRead[]): boolean {
       if (recent.hasChanged(view, key, ofView)) return false;
   }
   return true;
+}
+
+function sameIds(a: readonly ControlId[], b: readonly ControlId[]): boolean {
+  return a.length === b.length && a.every((id) => b.includes(id));
 }
 
 function sameHeads(a: Row, b: Row): boolean {

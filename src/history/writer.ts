@@ -339,8 +339,16 @@ function opsOf({ parts }: WriteRequest): number {
 }
 
 /** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
-function isSingleWrite({ together, parts, reads, ranges, log, hint }: WriteRequest): boolean {
-  const isPlain = [reads, ranges, log, hint].every((one) => one === undefined);
+function isSingleWrite({
+  together,
+  parts,
+  reads,
+  ranges,
+  access,
+  log,
+  hint,
+}: WriteRequest): boolean {
+  const isPlain = [reads, ranges, access, log, hint].every((one) => one === undefined);
   return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
 }
 
