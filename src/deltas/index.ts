@@ -6,6 +6,7 @@
  * @module
  */
 
+export { Reconciliations } from "./sums.ts";
 export { BlockedPeers } from "./blocked.ts";
 export { PageBudget } from "./budget.ts";
 export { RefusalError, refusalError, SyncError, type SyncErrorCode } from "./errors.ts";

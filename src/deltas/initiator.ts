@@ -9,9 +9,7 @@ import {
   assert,
   type Clock,
   type Crypto,
-  equalBytes,
   type GenVector,
-  generationIn,
   type Logger,
   type LogKey,
   type ScopeId,
@@ -45,6 +43,7 @@ import {
 } from "./limits.ts";
 import { claimFromWire, claimToWire, PartCollector } from "./page.ts";
 import { DELTAS_PROTOCOL } from "./protocols.ts";
+import { type Reconciliations, Sums } from "./sums.ts";
 
 export interface InitiatorDeps {
   readonly history: History;
@@ -53,6 +52,7 @@ export interface InitiatorDeps {
   readonly logger: Logger;
   readonly budget: PageBudget;
   readonly knowledge: PeerKnowledges;
+  readonly reconciliations: Reconciliations;
 }
 
 /** How far a pull is. */
@@ -87,6 +87,7 @@ export class Initiator {
   /** Logs that wait for a control log to grow, with its heads then. */
   readonly #waiting = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
   readonly #intake: Intake;
+  readonly #sums: Sums;
   /** What the peer has said that it knows, until it has said so of everything. */
   #words: GenVector[] = [];
   #heard = (): void => {};
@@ -103,6 +104,7 @@ export class Initiator {
     this.#connection = connection;
     this.#database = database;
     this.#scopesOf = scopesOf;
+    this.#sums = new Sums(deps, connection.peer);
     this.#intake = new Intake(deps, connection.peer, database, (receipt, heads) =>
       this.#took(receipt, heads),
     );
@@ -223,9 +225,7 @@ export class Initiator {
     this.#open.set(this.#round, mode);
     this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
     for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
-    const claims = scopes.map((scope) =>
-      claimToWire({ scope, vector: this.#deps.history.scope(scope)?.vector() ?? NOTHING }),
-    );
+    const claims = scopes.map((scope) => claimToWire({ scope, vector: this.#knowledgeOf(scope) }));
     const request = create(DeltaRequestSchema, {
       round: this.#round,
       mode,
@@ -234,6 +234,12 @@ export class Initiator {
     });
     this.#sending = this.#sending.then(() => frames.send(encode(DeltaRequestSchema, request)));
     return this.#sending;
+  }
+
+  /** What is known of a scope: nothing, where all of it is to be sent. */
+  #knowledgeOf(scope: ScopeId): GenVector {
+    if (this.#sums.reconciling.has(scopeKeyOf(scope))) return NOTHING;
+    return this.#deps.history.scope(scope)?.vector() ?? NOTHING;
   }
 
   #askLater(mode: DeltaMode): void {
@@ -293,7 +299,10 @@ export class Initiator {
     // Now, not when it is written here: that is when it would be sent back.
     const known = this.#deps.knowledge.at(this.#connection);
     for (const claim of claims) if (this.#everAsked.has(scopeKeyOf(claim.scope))) known.note(claim);
-    await this.#intake.endPage(claims, this.#everAsked, this.#open.size === 0);
+    await this.#intake.endPage(claims, this.#everAsked, {
+      isLive: this.#open.size === 0,
+      restores: new Set(this.#sums.reconciling.keys()),
+    });
   }
 
   async #catchUp({ round, scopes }: CaughtUp): Promise<void> {
@@ -306,15 +315,14 @@ export class Initiator {
     this.#open.delete(round);
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
-    for (const { scope, vector, headSum, controlSum } of scopes) {
-      const told = claimFromWire({
-        $typeName: "rookery.ScopeVector",
-        ...(scope && { scope }),
-        ...(vector && { vector }),
-      });
+    let isToReconcile = false;
+    for (const sum of scopes) {
+      const told = await this.#sums.take(sum);
       this.#words.push(told.vector);
-      this.#compare(told, headSum, controlSum);
+      isToReconcile ||= told.isToReconcile;
     }
+    // What was replaced is asked for again anyway.
+    if (isToReconcile) await this.#ask(mode);
     if (mode === DeltaMode.DATA) this.#hear();
     // The first answer about groups may have brought collections.
     if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);
@@ -325,23 +333,6 @@ export class Initiator {
     for (const vector of this.#words) this.#deps.history.hearWord(this.#database, vector);
     this.#words = [];
     this.#heard();
-  }
-
-  /** Equal knowledge and equal access with different rows: somebody claims what it lacks. Reported, nothing removed. */
-  #compare(
-    { scope: id, vector }: { scope: ScopeId; vector: GenVector },
-    headSum: Uint8Array,
-    controlSum: Uint8Array,
-  ): void {
-    const scope = this.#deps.history.scope(id);
-    if (scope === undefined || !sameVector(scope.vector(), vector)) return;
-    if (!equalBytes(scope.access.controlSum(this.#deps.crypto), controlSum)) return;
-    if (equalBytes(scope.sum.toBytes(), headSum)) return;
-    this.#deps.logger("error", "sync.sums.differ", {
-      peer: this.#connection.peer,
-      database: id.database,
-      kind: id.kind,
-    });
   }
 
   #took({ rows, waiting }: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>): void {
@@ -373,9 +364,3 @@ export class Initiator {
 }
 
 const NOTHING: ReadonlyMap<LogKey, number> = new Map();
-
-function sameVector(a: GenVector, b: GenVector): boolean {
-  if (a.size !== b.size) return false;
-  for (const [log, generation] of a) if (generationIn(b, log) !== generation) return false;
-  return true;
-}

@@ -34,6 +34,14 @@ export type Took = (receipt: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>
 /** Bytes that a page which goes on over several frames may come to: the last may be as large as a frame. */
 export const LARGE_PAGE_BYTES = PAGE_BYTES_MAX + FRAME_BYTES_MAX;
 
+/** How a page is to be written. */
+export interface PageOptions {
+  /** Now, since nothing more is to come of a catch-up. */
+  readonly isLive: boolean;
+  /** Scopes of which what is known is looked through for what is lacking. */
+  readonly restores: ReadonlySet<ScopeKey>;
+}
+
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #from: DeviceId;
@@ -44,6 +52,7 @@ export class Intake {
   #parts: PreparedPart[] = [];
   #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
   #asked: Delivery["asked"] = new Set();
+  #restores: ReadonlySet<ScopeKey> = new Set();
   /** Parts that a page's end has claimed, of all that wait. */
   #ended = 0;
   #ops = 0;
@@ -103,11 +112,12 @@ export class Intake {
   async endPage(
     claims: readonly ScopeClaim[],
     asked: ReadonlyMap<ScopeKey, ScopeId>,
-    isLive: boolean,
+    { isLive, restores }: PageOptions,
   ): Promise<void> {
     for (const claim of claims) this.#claim(claim);
     this.#asked = new Set(asked.keys());
     this.#ended = this.#parts.length;
+    this.#restores = restores;
     const isLarge = this.#ops >= CATCH_UP_AT_ONCE_OPS || this.#bytes >= CATCH_UP_AT_ONCE_BYTES;
     if (!isLive && !isLarge && !this.#holdsLarge) return;
     this.#writeEnded();
@@ -173,11 +183,14 @@ export class Intake {
 
   async #receive(delivery: Delivery): Promise<void> {
     const { history } = this.#deps;
+    const restores = this.#restores;
     try {
       const heads = new Map(
         delivery.claims.map(({ scope }) => [scopeKeyOf(scope), controlHeads(history, scope)]),
       );
       this.#took(await history.receive(this.#database, delivery), heads);
+      const known = delivery.parts.filter(({ scopeKey }) => restores.has(scopeKey));
+      if (known.length > 0) await history.restore(this.#database, known);
     } catch (error) {
       this.#failure ??= { error };
     }

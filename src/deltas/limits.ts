@@ -30,3 +30,7 @@ export const FRAME_VECTOR_ENTRIES_MAX = 4096;
 export const PEER_KNOWN_ENTRIES_MAX = 100_000;
 /** Bytes to which a page grows while a commit of which it has a part has others to come: the largest commit, its headers once a part, and what holds them together. */
 export const PAGE_BYTES_MAX = 16 * 1024 * 1024 + 512 * 1024;
+/** Milliseconds before a scope is asked for from scratch once more from the same peer, where head sums differ: it is sent whole each time. */
+export const RECONCILE_MIN_MS = 600_000;
+/** Scopes of which we remember a peer when that was last; the one longest ago is forgotten first. */
+export const RECONCILED_SCOPES_MAX = 1000;

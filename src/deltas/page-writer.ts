@@ -9,6 +9,10 @@ import { claimToWire, FrameFiller } from "./page.ts";
 /** One scope as it was asked for, and what the initiator has of it by now. */
 export interface AskedScope {
   readonly id: ScopeId;
+  /** What the initiator said that it has. */
+  readonly asked: GenVector;
+  /** Whether it is sent all above that, also what it is known to hold. */
+  readonly isWhole: boolean;
   readonly sent: Map<LogKey, number>;
   /** The knowledge that was sent last: the same object means nothing new. */
   numbers: ScopeState["numbers"] | undefined;

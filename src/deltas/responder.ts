@@ -6,6 +6,7 @@
 import { type Certified, Tags, verifyCertificate } from "../access/index.ts";
 import {
   assert,
+  coversVector,
   type Clock,
   type Crypto,
   type DeviceId,
@@ -199,7 +200,17 @@ class Responder {
           "Cannot serve deltas: a scope of another kind or database was asked for",
         );
       }
-      scopes.set(scopeKeyOf(scope), { id: scope, sent: new Map(vector), numbers: undefined });
+      const key = scopeKeyOf(scope);
+      const before = this.#asked.get(mode)?.scopes.get(key)?.asked;
+      // Knowledge never goes down: who asks with less than before wants all of it, also what it has claimed.
+      const isWhole = before !== undefined && !coversVector(vector, before);
+      scopes.set(key, {
+        id: scope,
+        asked: vector,
+        isWhole,
+        sent: new Map(vector),
+        numbers: undefined,
+      });
     }
     this.#asked.set(mode, { round, live, scopes, isCaughtUp: false });
   }
@@ -268,7 +279,8 @@ class Responder {
   }
 
   /** What came from the initiator itself is not sent back to it. */
-  #skipKnown({ id, sent }: AskedScope): void {
+  #skipKnown({ id, sent, isWhole }: AskedScope): void {
+    if (isWhole) return;
     for (const [log, generation] of this.#deps.known.of(id))
       if (generation > generationIn(sent, log)) sent.set(log, generation);
   }

@@ -40,6 +40,7 @@ import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
 import type { View } from "./recent-changes.ts";
+import { mendSum, restoreParts } from "./restore.ts";
 import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
 import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
@@ -214,6 +215,25 @@ export class History implements AsyncDisposable {
   /** Takes what a peer sent up to a page end: all in one store write, or nothing. @throws as `receiveDelivery`. */
   async receive(database: string, delivery: Delivery): Promise<Receipt> {
     return this.#writer(database).receive(delivery);
+  }
+
+  /**
+   * Puts back what parts that are known hold and this store does not: all in one store write. Answers how many rows' versions
+   * that were. [HI51]
+   */
+  async restore(database: string, parts: readonly PreparedPart[]): Promise<number> {
+    let restored = 0;
+    await this.#writer(database).alone(async (turn) => {
+      restored = await restoreParts(this.#deps, turn, parts);
+    });
+    return restored;
+  }
+
+  /** Sets a scope's head sum to that of its rows, where it is another. Reads all of them. [HI51] */
+  async mendSum(id: ScopeId): Promise<void> {
+    const scope = this.scope(id);
+    if (scope === undefined) return;
+    await mendSum(this.#deps, scope, (task) => this.#writer(id.database).alone(task));
   }
 
   /** Parts of scopes of one database that a peer lacks, as `partsAbove`. */

@@ -12,6 +12,7 @@ import {
   decodeRow,
   decodeVersion,
   elideOps,
+  indexesOf,
   type LogNumber,
   type OldName,
   oldNameOf,
@@ -180,7 +181,7 @@ class Step {
     const { opCount } = decode(PartHeaderSchema, record.part);
     const digests: Uint8Array[] = [];
     const held: Uint8Array[] = [];
-    const indexes = heldIndexes(record.held.length, record.elided);
+    const indexes = indexesOf(record.held.length, record.elided);
     record.held.forEach((encoded, i) => {
       const op = decodeHeld(encoded);
       const digest = op === "control" ? undefined : gone.get(rowText(op));
@@ -201,27 +202,6 @@ function supersedes(one: Version, other: Version): boolean {
     seenIn(one.context, other.log) >= other.generation &&
     other.context.every(({ log, generation }) => seenIn(one.context, log) >= generation)
   );
-}
-
-/** The index in its part of each op that is held: those that are not within what is left out. */
-function heldIndexes(
-  count: number,
-  elided: readonly { readonly first: number; readonly count: number }[],
-): number[] {
-  const indexes: number[] = [];
-  let index = 0;
-  let gap = 0;
-  while (indexes.length < count) {
-    const hole = elided[gap];
-    if (hole?.first === index) {
-      index += hole.count;
-      gap += 1;
-    } else {
-      indexes.push(index);
-      index += 1;
-    }
-  }
-  return indexes;
 }
 
 function isOfRow(a: OldName, b: OldName): boolean {

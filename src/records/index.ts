@@ -74,3 +74,4 @@ export {
   internKey,
 } from "./keys.ts";
 export { Interner } from "./interner.ts";
+export { indexesOf, type PartOps, restoredPart } from "./restored.ts";

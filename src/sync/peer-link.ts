@@ -24,6 +24,7 @@ import {
   type PullProgress,
   type ScopesOf,
   type PeerKnowledges,
+  Reconciliations,
 } from "../deltas/index.ts";
 import { CallClient } from "./calls.ts";
 import { CLOCK_INTERVAL_MS, CONNECT_TIMEOUT_MS, RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
@@ -84,6 +85,7 @@ export class PeerLink {
   readonly #deps: LinkDeps;
   readonly #needs: LinkNeeds;
   readonly #changed = new Wakeup();
+  readonly #reconciliations: Reconciliations;
   readonly #ending = new AbortController();
   readonly #pulls = new Map<string, Pull>();
   readonly #run: Promise<void>;
@@ -96,6 +98,7 @@ export class PeerLink {
     this.#deps = deps;
     this.device = device;
     this.#needs = needs;
+    this.#reconciliations = new Reconciliations(deps.clock);
     this.#run = this.#runAll();
   }
 
@@ -264,7 +267,12 @@ export class PeerLink {
     let wait = RETRY_MIN_MS;
     while (!ended.aborted && !pull.stop.signal.aborted) {
       const scopesOf = this.#needs.scopesOf(database);
-      const initiator = new Initiator(this.#deps, connection, database, scopesOf);
+      const initiator = new Initiator(
+        { ...this.#deps, reconciliations: this.#reconciliations },
+        connection,
+        database,
+        scopesOf,
+      );
       pull.initiator = initiator;
       pull.isUrged = false;
       const asked = scopesText(scopesOf);
