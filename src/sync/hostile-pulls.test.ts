@@ -335,6 +335,32 @@ const FORGED: readonly Attack[] = [
     },
   },
   {
+    name: "a revocation of a device that its user has not signed",
+    code: "ACCESS_REVOCATION_INVALID",
+    answer: async (asked, { identity }, scope) => {
+      const [signature, freeze] = [new Uint8Array(64), new Map()];
+      const { device, identity: own } = victim;
+      const what = { device, user: own.certified.user, freeze, signature };
+      const controls = [{ type: "revokeOwnDevice", ...what } as const];
+      const { part, log } = await forge({ identity, scope, controls });
+      await page(asked, part, scope, log);
+    },
+  },
+  {
+    name: "proof of a fork that is none",
+    code: "ACCESS_FORK_PROOF_INVALID",
+    answer: async (asked, { identity }, scope) => {
+      const { part: one } = await forge({ identity, scope });
+      const { header, signature } = one;
+      const a = { headerA: header, signatureA: signature };
+      const controls = [
+        { type: "forkProof", ...a, headerB: header, signatureB: signature } as const,
+      ];
+      const { part, log } = await forge({ identity, scope, controls });
+      await page(asked, part, scope, log);
+    },
+  },
+  {
     name: "a bad page, and is gone before it is looked at",
     code: "HISTORY_SIGNATURE_INVALID",
     answer: async (asked, { identity }, scope) => {
