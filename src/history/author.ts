@@ -13,13 +13,18 @@ import {
   utf8,
 } from "../base/index.ts";
 import { CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
+import {
+  ownLogKey,
+  type RowName,
+  type StagedScope,
+  type Turn,
+  type TurnDeps,
+} from "../turns/index.ts";
 import { mayWriteRow } from "./authority.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import { commitDigest, HistoryError, type Row } from "../records/index.ts";
 import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
 import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";
-import { ownLogKey } from "./state.ts";
-import type { RowName, StagedScope, Turn, TurnDeps } from "./turn.ts";
 
 /** Who signs on this device. */
 export interface Identity {

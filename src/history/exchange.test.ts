@@ -137,10 +137,15 @@ describe("a round", () => {
     const { devices, scope } = await family(2);
     const [ada, bea] = devices as [TestDevice, TestDevice];
     const receipt = await exchange(ada, bea, [scope]);
-    expect(receipt).toEqual({ rows: 1, duplicates: 0, waiting: [] });
+    expect(receipt).toEqual({ rows: 1, duplicates: 0, aside: 0, waiting: [] });
     expect(await holdings(bea, scope)).toEqual(await holdings(ada, scope));
     const sequence = bea.history.sequence(DATABASE);
-    expect(await exchange(ada, bea, [scope])).toEqual({ rows: 0, duplicates: 0, waiting: [] });
+    expect(await exchange(ada, bea, [scope])).toEqual({
+      rows: 0,
+      duplicates: 0,
+      aside: 0,
+      waiting: [],
+    });
     expect(bea.history.sequence(DATABASE)).toBe(sequence);
     await put(bea, scope, rowOf("second", "1"));
     await exchange(bea, ada, [scope]);
@@ -184,7 +189,7 @@ describe("a round", () => {
     const before = await holdings(bea, scope);
     const sequence = bea.history.sequence(DATABASE);
     const receipt = await receive(bea, deliveryOf(ada, bea, scope, parts.values()));
-    expect(receipt).toEqual({ rows: 0, duplicates: parts.size, waiting: [] });
+    expect(receipt).toEqual({ rows: 0, duplicates: parts.size, aside: 0, waiting: [] });
     expect(await holdings(bea, scope)).toEqual(before);
     expect(bea.history.sequence(DATABASE)).toBe(sequence);
     await closeAll(devices);
@@ -324,9 +329,10 @@ describe("what waits", () => {
     const beas = all.filter(isBeas).map(([, part]) => part);
     const early = await receive(cai, deliveryOf(ada, cai, scope, beas));
     expect(early.rows).toBe(0);
-    expect(early.waiting.map(({ generation }) => generation)).toEqual([1]);
-    expect(await holdings(cai, scope)).toBeUndefined();
-    // Of one log nothing is taken past what waits; other logs go on.
+    expect(early.aside).toBe(beas.length);
+    expect(early.waiting).toEqual([]);
+    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
+    // What is aside counts with the grant, in its write.
     const late = await receive(
       cai,
       deliveryOf(ada, cai, scope, [
@@ -334,15 +340,12 @@ describe("what waits", () => {
         ...all.filter((one) => !isBeas(one)).map(([, part]) => part),
       ]),
     );
-    expect(late.waiting).toHaveLength(1);
-    expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
-    const last = await exchange(ada, cai, [scope]);
-    expect(last?.waiting).toEqual([]);
+    expect(late.waiting).toEqual([]);
     expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
     await closeAll(devices);
   });
 
-  test("[HI21] what follows a commit that waits waits too, in whatever delivery it comes", async () => {
+  test("[HI21] what follows a commit that is aside goes there too, and counts with it", async () => {
     const { devices, scope } = await family(3);
     const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
     await exchange(ada, bea, [scope]);
@@ -351,16 +354,30 @@ describe("what waits", () => {
     const all = [...(await partsOf(ada, scope))];
     const beas = all.filter(([name]) => name.startsWith(bea.device)).map(([, part]) => part);
     const others = all.filter(([name]) => !name.startsWith(bea.device)).map(([, part]) => part);
-    const [first, ...rest] = beas;
-    await receive(cai, deliveryOf(ada, cai, scope, [first as CommitPart]));
-    // The grant comes, and then what follows on what waited: nothing of it is known before that has come too.
+    const [introduction, first, second, third] = beas as [CommitPart, ...CommitPart[]];
+    for (const part of [introduction, first, second] as CommitPart[])
+      expect((await receive(cai, deliveryOf(ada, cai, scope, [part]))).aside).toBe(1);
+    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
+    // The grant comes, and all that it was missing for counts.
     await receive(cai, deliveryOf(ada, cai, scope, others));
-    for (const part of rest) {
-      expect((await receive(cai, deliveryOf(ada, cai, scope, [part]))).waiting).toHaveLength(1);
-    }
-    expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
-    await exchange(ada, cai, [scope]);
+    await receive(cai, deliveryOf(ada, cai, scope, [third as CommitPart]));
     expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
+    await closeAll(devices);
+  });
+
+  test("[HI21] what follows a commit that was left with its sender waits there too", async () => {
+    const { devices, scope } = await family(3);
+    const [ada, bea, cai] = devices as [TestDevice, TestDevice, TestDevice];
+    await exchange(ada, bea, [scope]);
+    for (const text of ["1", "2", "3"]) await put(bea, scope, rowOf(`bea ${text}`, text));
+    const beas = [...(await partsOf(bea, scope))].filter(([name]) => name.startsWith(bea.device));
+    const parts = beas.map(([, part]) => part);
+    await exchange(ada, cai, [scope]);
+    for (const part of parts.slice(1))
+      expect((await receive(cai, deliveryOf(bea, cai, scope, [part]))).waiting).toHaveLength(1);
+    expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
+    await exchange(bea, cai, [scope]);
+    expect(await holdings(cai, scope)).toEqual(await holdings(bea, scope));
     await closeAll(devices);
   });
 
@@ -379,8 +396,8 @@ describe("what waits", () => {
       scope,
       beas.map(([, part]) => part),
     );
-    expect((await receive(dan, delivery)).waiting.map(({ generation }) => generation)).toEqual([1]);
-    expect(await holdings(dan, scope)).toBeUndefined();
+    expect((await receive(dan, delivery)).aside).toBe(beas.length);
+    expect(await holdings(dan, scope)).toMatchObject({ rows: [], vector: [] });
     await exchange(bea, dan, [scope]);
     expect(await holdings(dan, scope)).toEqual(await holdings(bea, scope));
     await dan.close();
@@ -447,7 +464,7 @@ describe("what waits", () => {
       beas.map(([, part]) => part),
     );
     expect(await outcomeOf(receive(cai, delivery))).toBe("done");
-    expect(await holdings(cai, scope)).toBeUndefined();
+    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
     expect(cai.history.sequence(DATABASE)).toBe(0);
     await closeAll(devices);
   });

@@ -3,9 +3,22 @@
 import { equalBytes, generationIn, type ScopeKey, scopeKeyOf } from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import { commitDigest, HistoryError, commitKey, readRecord } from "../records/index.ts";
+import type { Turn } from "../turns/index.ts";
 import type { PreparedPart } from "./prepare.ts";
 import type { Delivery, ReceiveDeps } from "./receive.ts";
-import type { Turn } from "./turn.ts";
+
+/** Another commit under a log and generation that are held: what is held, and what came. */
+export interface Fork {
+  readonly part: PreparedPart;
+  readonly held: { readonly header: Uint8Array; readonly signature: Uint8Array };
+}
+
+/** What is new of a delivery. */
+export interface FreshParts {
+  readonly parts: readonly PreparedPart[];
+  readonly loose: readonly PreparedPart[];
+  readonly forks: readonly Fork[];
+}
 
 /** A delivery as two, as even as can be; `undefined` where no cut leaves all commits whole. */
 export function halvesOf(delivery: Delivery): [Delivery, Delivery] | undefined {
@@ -21,7 +34,7 @@ export function halvesOf(delivery: Delivery): [Delivery, Delivery] | undefined {
   if (best === undefined) return undefined;
   return [
     { ...delivery, parts: parts.slice(0, best) },
-    { ...delivery, parts: parts.slice(best) },
+    { ...delivery, parts: parts.slice(best), loose: [] },
   ];
 }
 
@@ -30,35 +43,60 @@ function distance(cut: number, { length }: readonly unknown[]): number {
   return Math.abs(2 * cut - length);
 }
 
-/** Parts that are asked for, in order, claimed, and not here yet. */
-export async function withoutDuplicates(
+/**
+ * Parts that are asked for, in order, claimed, and not here yet; of those aside also what would let their control ops go on.
+ *
+ * @throws {HistoryError} `HISTORY_UNASKED`, `HISTORY_MALFORMED`, `HISTORY_FORK`.
+ */
+export async function freshOf(
   deps: ReceiveDeps,
   turn: Turn,
   delivery: Delivery,
-): Promise<PreparedPart[]> {
-  const fresh: PreparedPart[] = [];
-  const last = new Map<string, number>();
-  for (const { scope } of delivery.claims) refuseUnasked(delivery, scopeKeyOf(scope));
+): Promise<FreshParts> {
+  refuseUnasked(delivery);
+  refuseDisorder(delivery);
+  refuseUnclaimed(delivery);
+  const parts: PreparedPart[] = [];
+  const loose: PreparedPart[] = [];
+  const forks: Fork[] = [];
   for (const part of delivery.parts) {
-    refuseUnasked(delivery, part.scopeKey);
-    const place = `${part.log} ${part.scopeKey}`;
-    if (part.generation <= (last.get(place) ?? 0)) {
+    const { isNew, fork } = await comparisonOf(deps, turn, delivery, part, false);
+    if (isNew) parts.push(part);
+    if (fork !== undefined) forks.push(fork);
+  }
+  for (const part of delivery.loose ?? []) {
+    const { isNew, fork } = await comparisonOf(deps, turn, delivery, part, true);
+    if (isNew) loose.push(part);
+    if (fork !== undefined) forks.push(fork);
+  }
+  return { parts, loose, forks };
+}
+
+function refuseUnasked({ parts, loose = [], claims, asked }: Delivery): void {
+  const scopes: ScopeKey[] = [...parts, ...loose].map(({ scopeKey }) => scopeKey);
+  for (const { scope } of claims) scopes.push(scopeKeyOf(scope));
+  if (!scopes.every((scope) => asked.has(scope)))
+    throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
+}
+
+function refuseDisorder({ parts, loose = [] }: Delivery): void {
+  const last = new Map<string, number>();
+  for (const { log, scopeKey, generation } of parts) {
+    const place = `${log} ${scopeKey}`;
+    if (generation <= (last.get(place) ?? 0)) {
       throw new HistoryError(
         "HISTORY_MALFORMED",
         "Cannot take commits: a log's generations are out of order",
       );
     }
-    last.set(place, part.generation);
-    if (part.generation > turn.scope(part.scope).state.generationOf(part.log)) fresh.push(part);
-    else await refuseFork(deps, turn, delivery, part);
+    last.set(place, generation);
   }
-  refuseUnclaimed(delivery);
-  return fresh;
-}
-
-function refuseUnasked(delivery: Delivery, scope: ScopeKey): void {
-  if (!delivery.asked.has(scope))
-    throw new HistoryError("HISTORY_UNASKED", "Cannot take commits: their scope was not asked for");
+  // Rows come with a claim, or not at all: here nobody would look for them.
+  if (loose.every(({ rows, controls }) => rows.length === 0 && controls.length > 0)) return;
+  throw new HistoryError(
+    "HISTORY_MALFORMED",
+    "Cannot take control ops: they come with rows, or are none",
+  );
 }
 
 /** A part that its page's end does not claim would be stored without being known. */
@@ -74,28 +112,51 @@ function refuseUnclaimed({ parts, claims }: Delivery): void {
   }
 }
 
-/** Known already: dropped, unless it is another commit under a generation that is held. */
-async function refuseFork(
-  { store, crypto, interner, logger }: ReceiveDeps,
+interface Comparison {
+  readonly isNew: boolean;
+  readonly fork?: Fork | undefined;
+}
+
+/** A part against what is held in its place. */
+async function comparisonOf(
+  { store, crypto, interner }: ReceiveDeps,
   turn: Turn,
-  delivery: Delivery,
+  { from }: Delivery,
   part: PreparedPart,
-): Promise<void> {
-  const { number } = turn.scope(part.scope).state;
-  const bytes = await store.get(commitKey(number, interner.log(part.log), part.generation));
-  if (bytes === undefined) return;
-  const held = readRecord("commit", bytes, decodeStoredCommit);
-  const isSame =
-    held.partIndex === part.raw.partIndex &&
-    equalBytes(commitDigest(crypto, held.header), part.digest);
-  if (isSame) return;
-  if (part.author !== delivery.from) {
-    // Who passes on what it was given has done nothing wrong: what is held stays, and the fork is told.
-    logger("warn", "history.fork", { device: part.author, database: part.scope.database });
-    return;
+  isLoose: boolean,
+): Promise<Comparison> {
+  const scope = turn.scope(part.scope);
+  const { number } = scope.state;
+  const log = interner.log(part.log);
+  const aside = scope.aside.get(log, part.generation);
+  const isKnown = part.generation <= scope.state.generationOf(part.log);
+  if (!isKnown && aside === undefined) return { isNew: true };
+  if (aside === undefined) {
+    const bytes = await store.get(commitKey(number, log, part.generation));
+    // Superseded and dropped.
+    if (bytes === undefined) return { isNew: false };
+    const held = readRecord("commit", bytes, decodeStoredCommit);
+    return { isNew: false, fork: forkOf(crypto, part, held, from) };
   }
+  const { part: held, isVouched } = await turn.staged.aside(scope, log, part.generation);
+  const fork = forkOf(crypto, part, held, from);
+  if (fork !== undefined) return { isNew: false, fork };
+  const isMore = aside.isLoose && !isLoose;
+  const isWord = !isVouched && part.author !== from && part.controls.length > 0;
+  return { isNew: isMore || isWord };
+}
+
+/** @throws {HistoryError} `HISTORY_FORK`: the same commit has two parts of one scope, and its author sends it. */
+function forkOf(
+  crypto: ReceiveDeps["crypto"],
+  part: PreparedPart,
+  held: Fork["held"] & { readonly partIndex: number },
+  from: Delivery["from"],
+): Fork | undefined {
+  if (!equalBytes(commitDigest(crypto, held.header), part.digest)) return { part, held };
+  if (held.partIndex === part.raw.partIndex || part.author !== from) return undefined;
   throw new HistoryError(
     "HISTORY_FORK",
-    "Cannot take commit: another one is held under its log and generation",
+    "Cannot take commit: another part of it is held for the same scope",
   );
 }

@@ -11,12 +11,15 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import type { ReadOptions, ScanOptions, Snapshot, Store, WriteOp } from "../store/index.ts";
-import { decodeStoredCommit } from "../wire/index.ts";
+import { decodeOp, decodeStoredCommit } from "../wire/index.ts";
+import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import {
   Interner,
+  asideKey,
   changeRange,
   commitKey,
+  decodeAside,
   isEmptyRange,
   ROW_KEY_PREFIX,
   rowKey,
@@ -39,18 +42,11 @@ import {
 import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
-import type { View } from "./recent-changes.ts";
 import { mendSum, restoreParts } from "./restore.ts";
 import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
-import { type DatabaseState, ownLogKey, type ScopeState } from "./state.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
-import {
-  closedError,
-  type WriteOutcome,
-  Writer,
-  type WriteRequest,
-  type Written,
-} from "./writer.ts";
+import { closedError, type WriteOutcome, Writer, type Written } from "./writer.ts";
+import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, OwnLogWord, type TrueTime } from "./own-log.ts";
 
@@ -319,11 +315,17 @@ export class History implements AsyncDisposable {
   async rowsOfPart(
     part: PartName,
   ): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
-    const bytes = await this.#deps.store.get(commitKey(part.scope, part.log, part.generation));
-    if (bytes === undefined) return [];
-    return readRecord("commit", bytes, decodeStoredCommit)
-      .held.map(decodeHeld)
-      .filter((held) => held !== "control");
+    const { scope, log, generation } = part;
+    const bytes = await this.#deps.store.get(commitKey(scope, log, generation));
+    if (bytes !== undefined) {
+      return readRecord("commit", bytes, decodeStoredCommit)
+        .held.map(decodeHeld)
+        .filter((held) => held !== "control");
+    }
+    const aside = await this.#deps.store.get(asideKey(scope, log, generation));
+    if (aside === undefined) return [];
+    const { part: raw } = readRecord("part aside", aside, decodeAside);
+    return raw.ops.map(decodeOp).filter((op) => op.control === undefined);
   }
 
   /**

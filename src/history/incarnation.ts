@@ -1,18 +1,5 @@
 import type { Logger, Random } from "../base/index.ts";
-import type { Turn } from "./turn.ts";
-
-/**
- * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `copied`: this store is a copy of
- * the one that wrote it, or an older state of that. `unconfirmed`: nobody could say whether either is so. `clockAhead`: its clock had run ahead of the time. `grantedAgain`: a freeze ended it. `forked`: two
- * commits stand under one of its generations.
- */
-export type IncarnationReason =
-  | "rolledBack"
-  | "copied"
-  | "unconfirmed"
-  | "clockAhead"
-  | "grantedAgain"
-  | "forked";
+import type { IncarnationReason, Turn } from "../turns/index.ts";
 
 /** 64 random bits: a new name for our log, that no backup and no copy of a store has used. */
 export function randomIncarnation(random: Random): bigint {

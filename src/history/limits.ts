@@ -4,8 +4,6 @@ export const TURN_OPS_MAX = 10_000;
 export const WRITES_WAITING_MAX = 100_000;
 /** Logs in a part's dictionary: every op's context has at most 256, and a batch of rows shares most. */
 export const PART_LOGS_MAX = 1024;
-/** Rows read from the store in one call while a part is put together or a page is merged. */
-export const READ_ROWS_MAX = 1000;
 /** Bytes of rows, as they are before, that a turn of local writes reads: it holds them, and what it supersedes is written once more. */
 export const TURN_READ_BYTES_MAX = 32 * 1024 * 1024;
 /** The same for what a peer sent: more, since rows in conflict are larger here than they were at the author. */
@@ -20,17 +18,21 @@ export const SCOPE_LOGS_MAX = 4096;
 export const COMMIT_PARTS_MAX = 256;
 /** BlobRefs in one commit, and in one part of a peer's: each is one more key in the write that brings it. */
 export const PART_REFS_MAX = 10_000;
-/** BlobRefs in one turn: with its rows they stay below what one store write may have. */
-export const TURN_REFS_MAX = 50_000;
 /** Milliseconds that a write waits for a peer's word on our log, after a store was opened of which nobody knows whether it is the last one: a connection that is being made is there by then, and nobody likes to wait longer. */
 export const OWN_LOG_WORD_MS_MAX = 2000;
 /** Logs of ours in a store from which on a clock that ran ahead begins no further one: half of what peers take of one device. */
 export const CLOCK_LOGS_MAX = 32;
-/** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
-export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
 /** Parts that serving one peer reads ahead, over all logs that it lacks something of; each log at least one. */
 export const SERVE_AHEAD_PARTS = 1024;
 /** Bytes of the records of one log that it reads ahead, but for one that alone is larger. */
 export const SERVE_AHEAD_BYTES = 64 * 1024;
 /** Logs whose first parts are read at once when a peer is served. */
 export const SERVE_SCANS_MAX = 64;
+/** Control ops of one log in a scope: an admin of a large group stays far below. */
+export const LOG_CONTROLS_MAX = 16_384;
+/** Control ops of a scope: some hundred bytes of memory each. */
+export const SCOPE_CONTROLS_MAX = 65_536;
+/** Row ops that one store write takes back or takes in again: with what they supersede they stay below what a write may have. */
+export const RECOUNT_OPS_MAX = 20_000;
+/** Bytes of such parts in one store write. */
+export const RECOUNT_BYTES_MAX = 32 * 1024 * 1024;

@@ -1,9 +1,13 @@
 /** Reads what a history keeps in memory: names, knowledge, control logs, our own logs. */
 
 import { type ControlEntry, ControlLog } from "../access/index.ts";
-import { type Clock, HybridClock, scopeKeyOf } from "../base/index.ts";
+import { type Clock, type Crypto, HybridClock, scopeKeyOf } from "../base/index.ts";
 import type { Store } from "../store/index.ts";
 import {
+  asideRange,
+  decodeAside,
+  partSize,
+  placeOf,
   storedControl,
   type Interner,
   changeRange,
@@ -19,10 +23,12 @@ import {
   readRecord,
 } from "../records/index.ts";
 import type { TrueTime } from "./own-log.ts";
-import { DatabaseState, ScopeState } from "./state.ts";
+import { AsideIndex, ControlPlaces, DatabaseState, ScopeState } from "../turns/index.ts";
+import { preparePart } from "./prepare.ts";
 
 export interface LoadDeps {
   readonly store: Store;
+  readonly crypto: Crypto;
   readonly interner: Interner;
   readonly clock: Clock;
   readonly trueTime?: TrueTime | undefined;
@@ -91,17 +97,40 @@ async function lastSequence({ store }: LoadDeps, database: DatabaseNumber): Prom
   return 0;
 }
 
-async function loadScope({ store, interner }: LoadDeps, scope: ScopeState): Promise<boolean> {
+async function loadScope(deps: LoadDeps, scope: ScopeState): Promise<boolean> {
+  const { store, interner } = deps;
   const bytes = await store.get(scopeStateKey(scope.number));
   if (bytes === undefined) return false;
   const { vector, sum } = readRecord("scope", bytes, decodeScopeRecord);
   scope.numbers = vector;
   scope.sum = sum;
   const controls: ControlEntry[] = [];
+  const places = new ControlPlaces();
   for await (const { key, value } of store.scan(controlRange(scope.number))) {
     const record = readRecord("control op", value, decodeControlRecord);
     controls.push(storedControl(interner, key.subarray(5), record));
+    places.add(record.log, record.generation);
   }
   scope.control = ControlLog.of(scope.id, controls);
+  scope.controlPlaces = places;
+  scope.aside = await loadAside(deps, scope);
   return true;
+}
+
+/** What lies aside. All of it is read: it is little, or was much that one write took back. */
+async function loadAside(
+  { store, crypto }: LoadDeps,
+  { number, access }: ScopeState,
+): Promise<AsideIndex> {
+  const index = new AsideIndex();
+  for await (const { key, value } of store.scan(asideRange(number))) {
+    const { log, generation } = placeOf(key);
+    const { part: raw, ...flags } = readRecord("part aside", value, decodeAside);
+    const part = preparePart(crypto, raw);
+    // What exactly it waits for is found out when it is looked at.
+    const isHeld = part.controls.every(({ id }) => access.has(id));
+    const awaits = isHeld ? undefined : "vouch";
+    index.put(log, { ...flags, generation, size: partSize(raw), awaits });
+  }
+  return index;
 }

@@ -3,10 +3,9 @@
 import { type Clock, type DeviceId, logIdOf } from "../base/index.ts";
 import type { Interner } from "../records/index.ts";
 import type { StoreOrigin } from "../store/index.ts";
+import type { DatabaseState, IncarnationReason } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
-import type { IncarnationReason } from "./incarnation.ts";
 import { CLOCK_LOGS_MAX, OWN_LOG_WORD_MS_MAX } from "./limits.ts";
-import type { DatabaseState } from "./state.ts";
 
 /** Milliseconds since 1970 as far as they can be known; `undefined`: not at all. May be more than a wall clock. */
 export type TrueTime = () => number | undefined;

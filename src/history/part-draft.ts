@@ -35,9 +35,9 @@ import {
   type LogNumber,
   type Version,
 } from "../records/index.ts";
+import type { StagedScope, Turn } from "../turns/index.ts";
 import type { AuthorDeps, RowWrite } from "./author.ts";
 import { PART_LOGS_MAX } from "./limits.ts";
-import type { StagedScope, Turn } from "./turn.ts";
 
 interface DraftOp {
   readonly bytes: Uint8Array;

@@ -25,6 +25,7 @@ import {
   scopeFromWire,
   type WireOp,
 } from "../wire/index.ts";
+import type { RowName } from "../turns/index.ts";
 import { hasSpace } from "./authority.ts";
 import {
   commitDigest,
@@ -36,7 +37,6 @@ import {
   type CommitPart,
 } from "../records/index.ts";
 import { PART_REFS_MAX } from "./limits.ts";
-import type { RowName } from "./turn.ts";
 
 /** A row op of a peer, checked in itself. */
 export interface PreparedRow {

@@ -3,8 +3,7 @@
 import { type ScopeId, scopeKeyOf } from "../base/index.ts";
 import type { ControlId } from "../access/index.ts";
 import type { Row } from "../records/index.ts";
-import { isWithin, type KeySpan, type View } from "./recent-changes.ts";
-import type { RowName, Turn } from "./turn.ts";
+import { isWithin, type KeySpan, type RowName, type Turn, type View } from "../turns/index.ts";
 
 /** A row as a batch has read it: its heads then. */
 export interface RowRead {

@@ -3,36 +3,26 @@
  * a rule, because each keeps a peer from making us pay for the next. [HI12]
  */
 
-import { canReduce, type Certified, type VerifiedOp, verifyControlOp } from "../access/index.ts";
+import { canReduce, type ControlId, type VerifiedOp, verifyControlOp } from "../access/index.ts";
 import {
-  assert,
   type DeviceId,
+  deviceKeyOf,
   type GenVector,
   type Logger,
-  logIdOf,
   type LogKey,
   type Random,
   type ScopeId,
   type ScopeKey,
-  type SignatureCheck,
-  deviceKeyOf,
 } from "../base/index.ts";
-import { encodeStoredCommit } from "../wire/index.ts";
+import { controlsOnly, HistoryError, type LogNumber, partSize } from "../records/index.ts";
+import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
-import {
-  type ControlDot,
-  controlEntry,
-  controlRecord,
-  HistoryError,
-  encodeHeld,
-} from "../records/index.ts";
-import { mayWriteRow } from "./authority.ts";
-import { withoutDuplicates } from "./fresh-parts.ts";
+import { hasParents, isCounted, isSeen, mayHaveLog } from "./counting.ts";
+import { type FreshParts, freshOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./incarnation.ts";
-import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
-import type { PreparedControl, PreparedPart, PreparedRow } from "./prepare.ts";
-import { ownLogKey } from "./state.ts";
-import type { StagedScope, Turn, TurnDeps } from "./turn.ts";
+import type { PreparedPart } from "./prepare.ts";
+import { growControls, obstacleOf, takeBackUncounted, takeInCounted } from "./recount.ts";
+import { addControls, takePart, type VerifiedOps } from "./take-part.ts";
 
 export interface ReceiveDeps extends TurnDeps {
   readonly random: Random;
@@ -50,6 +40,8 @@ export interface Delivery {
   /** The scopes that it was asked for. */
   readonly asked: ReadonlySet<ScopeKey>;
   readonly parts: readonly PreparedPart[];
+  /** Control ops whose parts do not count where they come from: without rows, outside of the claims. */
+  readonly loose?: readonly PreparedPart[] | undefined;
   readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
 }
 
@@ -67,6 +59,9 @@ export interface Receipt {
   readonly rows: number;
   /** Parts that were here already. */
   readonly duplicates: number;
+  /** Parts that are held and do not count yet. */
+  readonly aside: number;
+  /** What was left with the sender. */
   readonly waiting: readonly WaitingLog[];
 }
 
@@ -75,51 +70,52 @@ export interface Receipt {
  *
  * @throws {HistoryError} `HISTORY_UNASKED`, `HISTORY_MALFORMED`, `HISTORY_FORK`, `HISTORY_SIGNATURE_INVALID`,
  *   `HISTORY_UNAUTHORISED`: the peer is at fault, and nothing of the delivery may be written.
+ * @throws {CutTooLarge}
  */
 export async function receiveDelivery(
   deps: ReceiveDeps,
   turn: Turn,
   delivery: Delivery,
 ): Promise<Receipt> {
-  const fresh = await withoutDuplicates(deps, turn, delivery);
-  const controls = await verifyControls(deps, fresh);
-  await verifySignatures(deps, turn, fresh, controls);
+  const fresh = await freshOf(deps, turn, delivery);
+  const controls = await verifyControls(deps, [...fresh.parts, ...fresh.loose]);
+  await verifySignatures(deps, [
+    ...fresh.parts,
+    ...fresh.loose,
+    ...fresh.forks.map(({ part }) => part),
+  ]);
   const receiver = new Receiver(deps, turn, delivery, controls);
-  await receiver.takeAll(fresh);
+  await receiver.take(fresh);
   return {
     rows: receiver.rows,
-    duplicates: delivery.parts.length - fresh.length,
+    duplicates: delivery.parts.length - fresh.parts.length,
+    aside: receiver.aside,
     waiting: receiver.waiting(),
   };
 }
 
-/** The control ops of these parts, by id, their certificates checked. */
+/** The control ops of these parts, by id, what is signed in them for itself checked. */
 async function verifyControls(
   { crypto }: ReceiveDeps,
   parts: readonly PreparedPart[],
-): Promise<Map<string, VerifiedOp>> {
-  const verified = new Map<string, VerifiedOp>();
-  for (const part of parts) {
+): Promise<Map<ControlId, VerifiedOp>> {
+  const verified = new Map<ControlId, VerifiedOp>();
+  for (const part of parts)
     for (const { id, op } of part.controls)
       verified.set(id, await verifyControlOp({ crypto }, part.scope, op));
-  }
   return verified;
 }
 
-/** Signatures of all authors that are known, or become known by these parts; the others wait unchecked. */
+/** Signatures of all that would be stored: a device's name is its key. */
 async function verifySignatures(
   { crypto }: ReceiveDeps,
-  turn: Turn,
   parts: readonly PreparedPart[],
-  controls: ReadonlyMap<string, VerifiedOp>,
 ): Promise<void> {
-  const introduced = new Set<DeviceId>();
-  for (const op of controls.values()) if (op.type === "device") introduced.add(op.certified.device);
-  const checks: SignatureCheck[] = [];
-  for (const { scope, author, digest, raw } of parts) {
-    if (turn.scope(scope).access.userOf(author) === undefined && !introduced.has(author)) continue;
-    checks.push({ publicKey: deviceKeyOf(author), message: digest, signature: raw.signature });
-  }
+  const checks = parts.map(({ author, digest, raw }) => ({
+    publicKey: deviceKeyOf(author),
+    message: digest,
+    signature: raw.signature,
+  }));
   if ((await crypto.verify(checks)).every(Boolean)) return;
   throw new HistoryError(
     "HISTORY_SIGNATURE_INVALID",
@@ -129,18 +125,14 @@ async function verifySignatures(
 
 class Receiver {
   rows = 0;
+  aside = 0;
   readonly #deps: ReceiveDeps;
   readonly #turn: Turn;
   readonly #delivery: Delivery;
-  readonly #controls: ReadonlyMap<string, VerifiedOp>;
+  readonly #controls: VerifiedOps;
   readonly #waiting = new Map<string, WaitingLog>();
 
-  constructor(
-    deps: ReceiveDeps,
-    turn: Turn,
-    delivery: Delivery,
-    controls: ReadonlyMap<string, VerifiedOp>,
-  ) {
+  constructor(deps: ReceiveDeps, turn: Turn, delivery: Delivery, controls: VerifiedOps) {
     this.#deps = deps;
     this.#turn = turn;
     this.#delivery = delivery;
@@ -151,95 +143,139 @@ class Receiver {
     return [...this.#waiting.values()];
   }
 
-  async takeAll(parts: readonly PreparedPart[]): Promise<void> {
-    const names = Map.groupBy(parts, (part) => part.scopeKey);
-    for (const ofScope of names.values()) {
+  /** Control ops first: which parts count is decided by all of them. */
+  async take({ parts, loose, forks }: FreshParts): Promise<void> {
+    const scopes = new Map<ScopeKey, StagedScope>();
+    for (const { scopeKey, scope } of [...parts, ...loose])
+      scopes.set(scopeKey, this.#turn.scope(scope));
+    const bringing = [...parts, ...loose].filter(({ controls }) => controls.length > 0);
+    await this.#growControls([...scopes.values()], bringing);
+    for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
+    await this.#loadRows(parts);
+    for (const part of parts) this.#takePart(part);
+    for (const part of loose) this.#takeLoose(part);
+    for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
+    for (const { part } of forks)
+      this.#deps.logger("warn", "history.fork", {
+        device: part.author,
+        database: part.scope.database,
+      });
+  }
+
+  /** Adds all control ops whose parents are held, or come with them. */
+  async #growControls(
+    scopes: readonly StagedScope[],
+    parts: readonly PreparedPart[],
+  ): Promise<void> {
+    let left = parts;
+    for (let size = Number.POSITIVE_INFINITY; left.length < size;) {
+      size = left.length;
+      left = left.filter((part) => !this.#addControls(part));
+      for (const scope of scopes) await growControls(this.#deps, this.#turn, scope);
+    }
+  }
+
+  /** Whether a part's control ops are in the control log now. */
+  #addControls(part: PreparedPart): boolean {
+    const scope = this.#turn.scope(part.scope);
+    if (part.controls.every(({ id }) => scope.access.has(id))) return true;
+    if (obstacleOf(this.#deps, scope, part, this.#isVouched(part)) !== undefined) return false;
+    const rejection = addControls(this.#deps, this.#turn, scope, part, this.#controls);
+    // Without effect for ever: kept, so that all hold the same log, but its author need not have sent it.
+    const isFault = rejection !== undefined && rejection !== "frozen";
+    if (isFault && part.author === this.#delivery.from) refuseAuthor();
+    return true;
+  }
+
+  /** Whether somebody who has a right here hands the part on: its control ops are in their control log. */
+  #isVouched({ scope, author }: PreparedPart): boolean {
+    const { from } = this.#delivery;
+    const { access } = this.#turn.scope(scope);
+    const user = access.userOf(from);
+    return author !== from || (user !== undefined && access.tagsOf(user) !== 0);
+  }
+
+  async #loadRows(parts: readonly PreparedPart[]): Promise<void> {
+    const byScope = Map.groupBy(parts, (part) => part.scopeKey);
+    for (const ofScope of byScope.values()) {
       const scope = this.#turn.scope((ofScope[0] as PreparedPart).scope);
       await this.#turn.loadRows(
         scope,
         ofScope.flatMap((part) => part.rows.map((row) => row.name)),
       );
     }
-    for (const part of parts) this.#take(part);
   }
 
-  #take(part: PreparedPart): void {
+  #takePart(part: PreparedPart): void {
     const place = `${part.scopeKey} ${part.log}`;
     if (this.#waiting.has(place)) return;
     const scope = this.#turn.scope(part.scope);
     const log = this.#deps.interner.log(part.log);
+    const end = scope.aside.log(log)?.end;
     // Taken without what came before it, that would never be asked for again.
-    const isNext = part.previousGeneration <= (scope.vector.get(log) ?? 0);
-    const isDue = isNext && isSeen(part, scope) && this.#mayHaveLog(part, scope);
-    if (!isDue || !this.#isReady(part, scope)) {
-      if (isDue) this.#refuseAuthorOf(part);
-      const { scopeKey, generation } = part;
-      this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
-      return;
+    const follows = part.previousGeneration <= Math.max(end ?? 0, scope.vector.get(log) ?? 0);
+    if (end === undefined && follows && isCounted(scope, part)) {
+      if (isSeen(part, scope) && mayHaveLog(this.#deps, part, scope))
+        return this.#count(part, scope, log);
+    } else {
+      if (end === undefined && follows) this.#refuseAuthorOf(part, scope);
+      const isHere = end !== undefined && part.generation <= end;
+      if ((follows || isHere) && this.#layAside(part, scope, log, false)) {
+        this.aside += 1;
+        return;
+      }
     }
+    const { scopeKey, generation } = part;
+    this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
+  }
+
+  #count(part: PreparedPart, scope: StagedScope, log: LogNumber): void {
     this.#turn.refuseRefs(part.refs);
-    this.#observe(part);
     this.#beginAgainIfRolledBack(part);
-    this.#addControls(part, scope, log);
-    for (const row of part.rows) this.#mergeRow(part, scope, log, row);
-    this.#turn.addPart(scope, log, part.generation, this.#record(part));
-    this.#turn.raise(scope, part.log, part.generation);
+    // Its control ops may have come before it.
+    this.#turn.staged.dropAside(scope, log, part.generation);
+    takePart(this.#deps, this.#turn, scope, part);
     this.rows += part.rows.length;
   }
 
-  /**
-   * Whether there is room for one more log: knowledge names each in every request. A device begins a new one only when its
-   * store was set back. [HI32]
-   */
-  #mayHaveLog({ log, author }: PreparedPart, scope: StagedScope): boolean {
-    const { interner } = this.#deps;
-    if (scope.vector.has(interner.log(log))) return true;
-    if (scope.vector.size >= SCOPE_LOGS_MAX) return false;
-    let count = 0;
-    for (const known of scope.vector.keys()) {
-      if (logIdOf(interner.logOf(known)).device === author) count += 1;
-    }
-    return count < DEVICE_LOGS_MAX;
+  #takeLoose(part: PreparedPart): void {
+    const scope = this.#turn.scope(part.scope);
+    const log = this.#deps.interner.log(part.log);
+    if (part.generation <= (scope.vector.get(log) ?? 0)) return;
+    this.#layAside(part, scope, log, true);
   }
 
-  /** Who sends what it may not make itself is at fault, unless it is of a later version. */
-  #refuseAuthorOf(part: PreparedPart): void {
-    if (part.author !== this.#delivery.from) return;
-    // What gives it the right may have been kept from us by somebody else.
-    const { access } = this.#turn.scope(part.scope);
-    if (!part.controlHeads.every((id) => access.has(id))) return;
-    if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
-  }
-
-  /**
-   * Whether all that the part needs is held: its control ops' parents, and for its rows a known author who may write
-   * them, counting what the part itself brings. Otherwise it waits for the control log to grow.
-   */
-  #isReady(part: PreparedPart, scope: StagedScope): boolean {
+  /** Lays a part aside, and notes what its control ops have brought. `false`: there is no room for it. */
+  #layAside(part: PreparedPart, scope: StagedScope, log: LogNumber, isLoose: boolean): boolean {
+    const { generation, controls } = part;
     const { access } = scope;
-    if (!part.controls.every(({ op }) => canReduce(op))) return false;
-    if (part.controls.length > 0 && !part.controlHeads.every((id) => access.has(id))) return false;
-    const user = access.userOf(part.author) ?? this.#introducedUser(part);
-    if (user === undefined) return false;
-    const tags = access.tagsOf(user);
-    return part.rows.every(({ name }) => mayWriteRow(tags, part.author, name.space, name.text));
+    const isHeld = controls.every(({ id }) => access.has(id));
+    const isVouched = this.#isVouched(part);
+    const awaits = isHeld ? undefined : obstacleOf(this.#deps, scope, part, isVouched);
+    const size = partSize(part.raw);
+    const known = scope.aside.get(log, generation);
+    const isNew = known === undefined || (known.isLoose && !isLoose);
+    const hasRoom = !isNew || scope.aside.hasRoom(log, size);
+    if (controls.length > 0 && isHeld) this.#turn.staged.addBare(scope, log, generation);
+    if (!hasRoom && (controls.length === 0 || !isHeld)) return false;
+    // What its control ops are served from is kept; its rows are left with who has them.
+    const raw = hasRoom && !isLoose ? part.raw : controlsOnly(this.#deps.crypto, part.raw);
+    const flags = {
+      isLoose: isLoose || !hasRoom,
+      isVouched: isVouched || known?.isVouched === true,
+      hasCounted: known?.hasCounted === true,
+    };
+    const entry = { ...flags, generation, size, awaits };
+    this.#turn.staged.putAside(scope, log, entry, { ...flags, part: raw });
+    return hasRoom;
   }
 
-  #introducedUser(part: PreparedPart): Certified["user"] | undefined {
-    for (const { id } of part.controls) {
-      const op = this.#controls.get(id);
-      if (op?.type === "device" && op.certified.device === part.author) return op.certified.user;
-    }
-    return undefined;
-  }
-
-  #observe(part: PreparedPart): void {
-    const verdict = this.#turn.clock.observe(part.timestamp);
-    if (verdict !== "tooFarAhead") return;
-    this.#deps.logger("warn", "history.clock.ahead", {
-      device: part.author,
-      database: part.scope.database,
-    });
+  /** Who sends what it may not make itself is at fault, unless it is of a later version, or does not know yet that it may not. */
+  #refuseAuthorOf(part: PreparedPart, { access }: StagedScope): void {
+    if (part.author !== this.#delivery.from) return;
+    // What gives it the right may have been kept from us by somebody else; what takes it away, from it.
+    if (!hasParents(part, access) || part.generation > access.frozenAfter(part.log)) return;
+    if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
   }
 
   /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
@@ -249,62 +285,6 @@ class Receiver {
     if (part.log === ownLogKey(this.#deps.identity.device, database.own))
       beginIncarnation(this.#deps, this.#turn, "rolledBack");
   }
-
-  #addControls(part: PreparedPart, scope: StagedScope, log: number): void {
-    const dot: ControlDot = {
-      log,
-      logKey: part.log,
-      generation: part.generation,
-      timestamp: part.timestamp,
-    };
-    let parents = part.controlHeads;
-    for (const control of part.controls) {
-      const entry = controlEntry(control.id, this.#verified(control), part.author, dot, parents);
-      const record = controlRecord(entry, log, control.index, control.bytes);
-      const rejection = this.#turn.addControl(scope, control.idBytes, entry, record);
-      // Without effect for ever: kept, so that all hold the same log, but its author need not have sent it. Who wrote beyond a
-      // freeze may not have known of it.
-      if (rejection !== undefined && rejection !== "frozen" && part.author === this.#delivery.from)
-        refuseAuthor();
-      parents = [control.id];
-    }
-  }
-
-  #verified({ id }: PreparedControl): VerifiedOp {
-    const op = this.#controls.get(id);
-    assert(op !== undefined, "control ops are verified before they are taken");
-    return op;
-  }
-
-  #mergeRow(part: PreparedPart, scope: StagedScope, log: number, row: PreparedRow): void {
-    const { interner } = this.#deps;
-    const context = [];
-    for (let i = 0; i < row.context.length; i += 2) {
-      const named = part.logs[row.context[i] as number];
-      assert(named !== undefined, "a prepared context names logs of its dictionary");
-      context.push({ log: interner.log(named), generation: row.context[i + 1] as number });
-    }
-    const { generation, timestamp } = part;
-    const { salt, digest, value } = row;
-    this.#turn.merge(scope, row.name, { log, generation, timestamp, salt, digest, context, value });
-  }
-
-  #record(part: PreparedPart): Uint8Array {
-    const { header, signature, part: partHeader, partIndex, elided } = part.raw;
-    const held = [
-      ...part.controls.map(() => encodeHeld("control")),
-      ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
-    ];
-    return encodeStoredCommit({
-      header,
-      signature,
-      part: partHeader,
-      partIndex,
-      sequence: this.#turn.place,
-      held,
-      elided,
-    });
-  }
 }
 
 function refuseAuthor(): never {
@@ -312,12 +292,4 @@ function refuseAuthor(): never {
     "HISTORY_UNAUTHORISED",
     "Cannot take commit: its author, who sent it, may not make it",
   );
-}
-
-/**
- * Whether all that the part's contexts name is held. A context that names what is yet to be written would make that
- * superseded before it is there, and its author's next context one that covers its own version.
- */
-function isSeen({ logs, seen }: PreparedPart, { state, vector }: StagedScope): boolean {
-  return logs.every((log, i) => (seen[i] as number) <= state.generationIn(vector, log));
 }

@@ -21,10 +21,9 @@ import {
   type Version,
 } from "../records/index.ts";
 import { decode, decodeStoredCommit, encodeStoredCommit, PartHeaderSchema } from "../wire/index.ts";
+import type { ScopeState, StagedScope, Turn, TurnDeps } from "../turns/index.ts";
 import { ROW_SPACE } from "./authority.ts";
 import type { PreparedPart, PreparedRow } from "./prepare.ts";
-import type { ScopeState } from "./state.ts";
-import type { StagedScope, Turn, TurnDeps } from "./turn.ts";
 
 type StoredRecord = ReturnType<typeof decodeStoredCommit>;
 

@@ -3,38 +3,23 @@
  * were signed.
  */
 
-import { assert, type GenVector, generationIn } from "../base/index.ts";
-import type { Store } from "../store/index.ts";
+import { type GenVector, generationIn } from "../base/index.ts";
 import {
-  CommitHeaderSchema,
-  decode,
-  decodeStoredCommit,
-  encodeOp,
-  logFromWire,
-  PartHeaderSchema,
-} from "../wire/index.ts";
-import {
-  controlIdBytes,
-  HistoryError,
+  assemblePart,
   commitKey,
   commitRange,
-  controlKey,
-  oldKey,
-  rowKey,
   type CommitPart,
   decodeHeld,
   type HeldOp,
-  indexedContext,
-  decodeControlRecord,
-  decodeRow,
-  decodeVersion,
-  readRecord,
   type LogNumber,
-  type Version,
+  readRecord,
+  type StoredRecord,
+  storedOps,
 } from "../records/index.ts";
-import { READ_ROWS_MAX, SERVE_AHEAD_BYTES, SERVE_AHEAD_PARTS, SERVE_SCANS_MAX } from "./limits.ts";
-import type { ScopeState } from "./state.ts";
-import type { TurnDeps } from "./turn.ts";
+import type { Store } from "../store/index.ts";
+import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
+import type { ScopeState, TurnDeps } from "../turns/index.ts";
+import { SERVE_AHEAD_BYTES, SERVE_AHEAD_PARTS, SERVE_SCANS_MAX } from "./limits.ts";
 
 /** A part with its place, as a peer is sent it. */
 export interface ServedPart {
@@ -72,15 +57,12 @@ export async function* partsAbove(
   const waiting = sources.filter(({ current }) => current !== undefined).sort(laterFirst);
   for (let next = waiting.pop(); next?.current !== undefined; next = waiting.pop()) {
     const { scope, log, current } = next;
-    const { generation, record } = current;
+    const { generation } = current;
     const isWhole = await siblings.note(next, current);
-    yield {
-      scope,
-      part: await assembleNow(deps, scope, log, generation, record),
-      log,
-      generation,
-      isWhole,
-    };
+    const part = await servedPart(deps, scope, log, current);
+    // Taken back since it was found, as is all that follows in its log.
+    if (part === undefined) continue;
+    yield { scope, part, log, generation, isWhole };
     await next.advance(ahead);
     if (next.current !== undefined) waiting.splice(placeFor(waiting, next), 0, next);
   }
@@ -134,11 +116,36 @@ export async function* partsBefore(
   }
 }
 
-type StoredRecord = ReturnType<typeof decodeStoredCommit>;
-
 interface StoredPart {
   readonly generation: number;
   readonly record: StoredRecord;
+}
+
+/** A part as it was signed; `undefined` when it does not count any more. */
+async function servedPart(
+  deps: TurnDeps,
+  scope: ScopeState,
+  log: LogNumber,
+  { generation, record }: StoredPart,
+): Promise<CommitPart | undefined> {
+  const isCounted = (): boolean => generation <= (scope.numbers.get(log) ?? 0);
+  const sources = storedOps(deps.store, scope.number, log, generation);
+  let current = record;
+  for (let isAgain = false; isCounted();) {
+    try {
+      return await assemblePart(deps, current, sources);
+    } catch (error) {
+      const bytes = await deps.store.get(commitKey(scope.number, log, generation));
+      const now = bytes && readRecord("commit", bytes, decodeStoredCommit);
+      // What was dropped since the record was read is not in the one that is there now: each time round it holds less.
+      const isLess = now !== undefined && now.held.length < current.held.length;
+      if (isAgain && !isLess && isCounted()) throw error;
+      // Or a write has moved a version between two reads.
+      if (!isLess) isAgain = true;
+      current = now ?? current;
+    }
+  }
+  return undefined;
 }
 
 /** The stored parts of one log in one scope, some ahead, without a scan that stays open: there may be very many logs. */
@@ -233,119 +240,4 @@ function placeOf({ scope, log }: LogSource, generation: number): string {
 function generationOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
-}
-
-/** As `assemble`. What was dropped since the record was read is not in the one that is there now. */
-async function assembleNow(
-  deps: TurnDeps,
-  scope: ScopeState,
-  log: LogNumber,
-  generation: number,
-  record: StoredRecord,
-): Promise<CommitPart> {
-  let current = record;
-  for (;;) {
-    try {
-      return await assemble(deps, scope, log, generation, current);
-    } catch (error) {
-      const bytes = await deps.store.get(commitKey(scope.number, log, generation));
-      if (bytes === undefined) throw error;
-      const now = readRecord("commit", bytes, decodeStoredCommit);
-      // Each time round it holds less.
-      if (now.held.length >= current.held.length) throw error;
-      current = now;
-    }
-  }
-}
-
-/** The part as it was signed. */
-async function assemble(
-  deps: TurnDeps,
-  scope: ScopeState,
-  log: LogNumber,
-  generation: number,
-  record: StoredRecord,
-): Promise<CommitPart> {
-  const { header, signature, part, partIndex, elided } = record;
-  const dictionary = new Map(
-    decode(PartHeaderSchema, part).logs.map(
-      (id, index) => [deps.interner.log(logFromWire(id)), index] as const,
-    ),
-  );
-  const held = record.held.map(decodeHeld);
-  const versions = await versionsOf(deps, scope, log, generation, held);
-  const ops: Uint8Array[] = [];
-  for (const [i, op] of held.entries()) {
-    if (op === "control") {
-      ops.push(await controlOp(deps, scope, record, ops.length));
-      continue;
-    }
-    const { salt, context, value } = versions[i] as Version;
-    ops.push(
-      encodeOp({
-        salt,
-        space: op.space,
-        key: op.key,
-        value,
-        context: indexedContext(context, dictionary),
-        control: undefined,
-      }),
-    );
-  }
-  return { header, signature, part, partIndex, ops, elided };
-}
-
-/** For each row op the version that it made: still a head, or kept beside its row. */
-async function versionsOf(
-  { store }: TurnDeps,
-  scope: ScopeState,
-  log: LogNumber,
-  generation: number,
-  held: readonly HeldOp[],
-): Promise<(Version | undefined)[]> {
-  const versions: (Version | undefined)[] = held.map(() => undefined);
-  const rows = held.flatMap((op, index) => (op === "control" ? [] : [{ ...op, index }]));
-  for (let from = 0; from < rows.length; from += READ_ROWS_MAX) {
-    const page = rows.slice(from, from + READ_ROWS_MAX);
-    const found = await store.getMany(
-      page.map(({ space, key }) => rowKey(scope.number, space, key)),
-    );
-    for (const [i, { space, key, index }] of page.entries()) {
-      const bytes = found[i];
-      const heads = bytes === undefined ? [] : readRecord("row", bytes, decodeRow).heads;
-      versions[index] =
-        heads.find((head) => head.log === log && head.generation === generation) ??
-        (await supersededVersion(store, oldKey(scope.number, space, key, log, generation)));
-    }
-  }
-  return versions;
-}
-
-async function supersededVersion(store: Store, key: Uint8Array): Promise<Version> {
-  const bytes = await store.get(key);
-  if (bytes === undefined)
-    throw new HistoryError(
-      "HISTORY_CORRUPT",
-      "Cannot read commit: a version it names is not there",
-    );
-  return readRecord("version", bytes, decodeVersion);
-}
-
-/** A control op of a part: found by its id, which follows from the part's digest and its index. */
-async function controlOp(
-  { store, crypto }: TurnDeps,
-  scope: ScopeState,
-  record: StoredRecord,
-  index: number,
-): Promise<Uint8Array> {
-  const digest = decode(CommitHeaderSchema, record.header).parts[record.partIndex];
-  assert(digest !== undefined, "a stored part is one of its commit's");
-  const id = controlIdBytes(crypto, digest, index);
-  const bytes = await store.get(controlKey(scope.number, id));
-  if (bytes === undefined)
-    throw new HistoryError(
-      "HISTORY_CORRUPT",
-      "Cannot read commit: a control op it names is not there",
-    );
-  return readRecord("control op", bytes, decodeControlRecord).op;
 }

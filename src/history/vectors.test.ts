@@ -35,6 +35,10 @@ import {
   controlKey,
   internKey,
   oldKey,
+  asideKey,
+  decodeAside,
+  encodeAside,
+  type CommitPart,
   ownKey,
   rowKey,
   scopeStateKey,
@@ -186,8 +190,47 @@ const RECORDS: readonly GoldenCase[] = [
           ],
         },
       ],
+      [
+        "with parts taken back",
+        {
+          fromSync: true,
+          parts: [{ scope: 1, log: 1, generation: 2 }],
+          takenBack: [{ scope: 1, log: 2, generation: 128 }],
+        },
+      ],
     ] as const
   ).map(([name, change]) => twoWays("change", name, change, encodeChange, decodeChange)),
+  ...(
+    [
+      [
+        "least",
+        {
+          part: asidePart([Uint8Array.of(1)], []),
+          isLoose: false,
+          isVouched: false,
+          hasCounted: false,
+        },
+      ],
+      [
+        "control ops alone",
+        {
+          part: asidePart([Uint8Array.of(1, 2)], [{ first: 1, count: 300, digest: filled(0xe1) }]),
+          isLoose: true,
+          isVouched: true,
+          hasCounted: false,
+        },
+      ],
+      [
+        "taken back",
+        {
+          part: asidePart([Uint8Array.of(1), filled(0x0b, 130)], []),
+          isLoose: false,
+          isVouched: true,
+          hasCounted: true,
+        },
+      ],
+    ] as const
+  ).map(([name, record]) => twoWays("part aside", name, record, encodeAside, decodeAside)),
   ...(
     [
       [
@@ -257,6 +300,12 @@ const KEYS: readonly GoldenCase[] = [
       output: commitKey(258, 772, generation),
     },
     {
+      record: "part aside",
+      name: `generation ${generation}`,
+      value: { scope: 258, log: 772, generation },
+      output: asideKey(258, 772, generation),
+    },
+    {
       record: "change",
       name: `sequence ${generation}`,
       value: { database: 258, sequence: generation },
@@ -270,6 +319,18 @@ const KEYS: readonly GoldenCase[] = [
     output: controlKey(258, filled(0xa1)),
   },
 ];
+
+/** A part of sample bytes. */
+function asidePart(ops: readonly Uint8Array[], elided: CommitPart["elided"]): CommitPart {
+  return {
+    header: filled(0x11, 200),
+    signature: filled(0x22, 64),
+    part: filled(0x33, 3),
+    partIndex: 129,
+    ops,
+    elided,
+  };
+}
 
 /** One commit with one part and three ops, from op to signature. Each digest is made of the one before. */
 async function digestCases(): Promise<readonly GoldenCase[]> {

@@ -1,5 +1,4 @@
-import { type AuthorDeps, authorDraft, type Draft, type RowWrite } from "./author.ts";
-import { assert, type Clock, codeOf, type LogKey, scopeKeyOf } from "../base/index.ts";
+import { assert, type Clock, codeOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
 import {
   HistoryError,
@@ -9,8 +8,10 @@ import {
   type PartName,
   readRecord,
 } from "../records/index.ts";
+import { type DatabaseState, ownLogKey, type SeenRef, Turn } from "../turns/index.ts";
+import { type AuthorDeps, authorDraft } from "./author.ts";
+import { groups, joined, opsOf, type WriteRequest } from "./drafts.ts";
 import { halvesOf } from "./fresh-parts.ts";
-import { beginIncarnation } from "./incarnation.ts";
 import {
   DELIVERY_READ_BYTES_MAX,
   TURN_OPS_MAX,
@@ -19,17 +20,10 @@ import {
 } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
-import { isStillAsRead, type Reads } from "./reads.ts";
-import { type DatabaseState, ownLogKey } from "./state.ts";
-import { type SeenRef, Turn } from "./turn.ts";
-
-/** A draft and how it may be committed. */
-export interface WriteRequest extends Draft, Reads {
-  /** May share a commit with others that say so: single writes of rows, without controls, reads or hint. Default false. */
-  readonly together?: boolean | undefined;
-  /** Commit only while this is our log: what is written was worked out with its name. */
-  readonly log?: LogKey | undefined;
-}
+import { beginIncarnation } from "./incarnation.ts";
+import { isStillAsRead } from "./reads.ts";
+import { recountAll } from "./recount.ts";
+import { CutTooLarge, takeBackSome } from "./take-back.ts";
 
 /** `conflict`: a row or range that was read has changed, or our log, and nothing was written. */
 export type WriteOutcome = "written" | "conflict";
@@ -40,7 +34,10 @@ export interface Written {
   /** Its place in the order of changes. */
   readonly sequence: number;
   readonly fromSync: boolean;
+  /** What it brought. Those of which only control ops have effect are among them. */
   readonly parts: readonly PartName[];
+  /** What counts no more. Absent: nothing of that kind. */
+  readonly takenBack?: readonly PartName[] | undefined;
   /**
    * The blobs that its rows name; `undefined` when that is not known, because the write was found only after the store was
    * opened again.
@@ -203,14 +200,45 @@ export class Writer {
     await this.#commit(turn, false);
   }
 
+  /** What counts now and found no room in a write is taken in others that follow it. */
+  #takeLeftOver({ scopes }: Turn): void {
+    const ids = Array.from(scopes, ({ state }) => state.id);
+    this.alone(async (turn) => {
+      for (const id of ids) turn.scope(id);
+      await recountAll(this.#deps, turn);
+      // Failed, it is found again with the scope's next write.
+    }).catch(() => {});
+  }
+
+  /**
+   * Runs a turn; where it would take back more than one write may change, that is done before, from the end of the logs: at no
+   * time does knowledge name what does not count. [HI40]
+   */
+  async #inWrites<Answer>(turn: () => Promise<Answer>): Promise<Answer> {
+    for (;;) {
+      try {
+        return await turn();
+      } catch (error) {
+        if (!(error instanceof CutTooLarge)) throw error;
+        await this.#takeBackSome(error);
+      }
+    }
+  }
+
+  #takeBackSome({ scope, cuts }: CutTooLarge): Promise<void> {
+    return this.#runTask((turn) => takeBackSome(this.#deps, turn, turn.scope(scope), cuts));
+  }
+
   /** One turn; or two, where small ops over large rows come to more than one may hold. [HI31] */
   async #receive(delivery: Delivery): Promise<Receipt> {
     let halves: ReturnType<typeof halvesOf>;
     try {
-      const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
-      const receipt = await receiveDelivery(this.#deps, turn, delivery);
-      await this.#commit(turn, true);
-      return receipt;
+      return await this.#inWrites(async () => {
+        const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
+        const receipt = await receiveDelivery(this.#deps, turn, delivery);
+        await this.#commit(turn, true);
+        return receipt;
+      });
     } catch (error) {
       if (codeOf(error) !== "HISTORY_TOO_LARGE") throw error;
       halves = halvesOf(delivery);
@@ -222,6 +250,7 @@ export class Writer {
     return {
       rows: first.rows + second.rows,
       duplicates: first.duplicates + second.duplicates,
+      aside: first.aside + second.aside,
       waiting: [...first.waiting, ...second.waiting],
     };
   }
@@ -253,9 +282,14 @@ export class Writer {
       }
     }
     try {
+      await recountAll(this.#deps, turn);
       await this.#commit(turn, false);
       for (const { waiting, outcome } of done) waiting.resolve(outcome);
     } catch (error) {
+      if (error instanceof CutTooLarge) {
+        await this.#takeBackSome(error);
+        return this.#write([...done.map(({ waiting }) => waiting), ...later]);
+      }
       for (const { waiting } of done) waiting.reject(error);
     }
     for (const draft of later) await this.#write([draft]);
@@ -298,71 +332,17 @@ export class Writer {
   }
 
   async #commit(turn: Turn, fromSync: boolean): Promise<void> {
-    const { sequence, parts, refs } = turn;
+    const { sequence, parts, refs, hasNews } = turn;
+    const { takenBack } = turn.staged;
     try {
       if (!(await turn.write(fromSync))) return;
     } catch (error) {
       this.#isUnsure = true;
       throw error;
     }
-    if (parts.length === 0) return;
-    this.#written({ database: this.#database.name, sequence, fromSync, parts, refs });
+    if (turn.hasLeftOver) this.#takeLeftOver(turn);
+    if (!hasNews) return;
+    const { name: database } = this.#database;
+    this.#written({ database, sequence, fromSync, parts, takenBack, refs });
   }
-}
-
-/** Drafts that become one commit: single writes of one scope, as long as no batch of that scope comes between. */
-function groups(drafts: readonly WaitingDraft[]): WaitingDraft[][] {
-  const all: WaitingDraft[][] = [];
-  const open = new Map<string, { group: WaitingDraft[]; ops: number }>();
-  for (const draft of drafts) {
-    const scopes = draft.request.parts.map(({ scope }) => scopeKeyOf(scope));
-    const ops = opsOf(draft.request);
-    const isSingle = isSingleWrite(draft.request);
-    const current = isSingle ? open.get(scopes[0] as string) : undefined;
-    if (current !== undefined && current.ops + ops <= TURN_OPS_MAX) {
-      current.group.push(draft);
-      current.ops += ops;
-      continue;
-    }
-    const group = [draft];
-    all.push(group);
-    for (const scope of scopes) {
-      if (isSingle) open.set(scope, { group, ops });
-      else open.delete(scope);
-    }
-  }
-  return all;
-}
-
-function opsOf({ parts }: WriteRequest): number {
-  return parts.reduce((ops, { rows }) => ops + rows.length, 0);
-}
-
-/** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
-function isSingleWrite({
-  together,
-  parts,
-  reads,
-  ranges,
-  access,
-  log,
-  hint,
-}: WriteRequest): boolean {
-  const isPlain = [reads, ranges, access, log, hint].every((one) => one === undefined);
-  return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
-}
-
-/** One draft of several: of two writes to a row the later counts. */
-function joined(group: readonly WaitingDraft[]): WriteRequest {
-  const first = group[0]?.request;
-  assert(first !== undefined, "a group has a member");
-  if (group.length === 1) return first;
-  const rows = new Map<string, RowWrite>();
-  for (const { request } of group) {
-    for (const part of request.parts)
-      for (const row of part.rows) rows.set(`${row.name.space}${row.name.text}`, row);
-  }
-  const [part] = first.parts;
-  assert(part !== undefined, "a single write has a part");
-  return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
 }

@@ -7,6 +7,10 @@
  * @module
  */
 
+export { type AsideRecord, controlsOnly, decodeAside, encodeAside } from "./aside.ts";
+export { assemblePart, digestOf, type PartSources, type StoredRecord } from "./assemble.ts";
+export { READ_ROWS_MAX } from "./limits.ts";
+export { storedOps } from "./stored-ops.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
 export { commitDigest } from "../wire/index.ts";
 export { controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
@@ -51,6 +55,9 @@ export {
   seenIn,
 } from "./version.ts";
 export {
+  asideKey,
+  asideRange,
+  placeOf,
   commitKey,
   changeRange,
   commitRange,

@@ -11,6 +11,7 @@
  *   commit/   scope, log, generation                -> a commit's part: header, signature, keys
  *   control/  scope, control id                     -> a control op
  *   change/   database, sequence                    -> what one write altered, in order of arrival
+ *   aside/    scope, log, generation                -> a part that does not count, or control ops of one
  *   peer/     ...                                   -> what `sync` keeps (its own keys)
  */
 
@@ -32,6 +33,7 @@ const SPACE_OF = {
   commit: 0x22,
   control: 0x23,
   change: 0x24,
+  aside: 0x25,
 } as const;
 
 export type InternKind = "database" | "scope" | "log";
@@ -137,11 +139,36 @@ export function oldNameOf(key: Uint8Array): OldName {
 }
 
 export function commitKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {
-  const out = startKey(17, "commit");
+  return partKey("commit", scope, log, generation);
+}
+
+export function asideKey(scope: ScopeNumber, log: LogNumber, generation: number): Uint8Array {
+  return partKey("aside", scope, log, generation);
+}
+
+function partKey(
+  kind: "commit" | "aside",
+  scope: ScopeNumber,
+  log: LogNumber,
+  generation: number,
+): Uint8Array {
+  const out = startKey(17, kind);
   out.u32(scope);
   out.u32(log);
   writeU64(out, generation);
   return out.finish();
+}
+
+/** The log and generation in the key of a commit's part or of one aside. */
+export function placeOf(key: Uint8Array): {
+  readonly log: LogNumber;
+  readonly generation: number;
+} {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return {
+    log: view.getUint32(5),
+    generation: view.getUint32(9) * 2 ** 32 + view.getUint32(13),
+  };
 }
 
 export function controlKey(scope: ScopeNumber, id: Uint8Array): Uint8Array {
@@ -179,6 +206,11 @@ export function internRange(kind: InternKind): KeyRange {
 /** All control ops of a scope. */
 export function controlRange(scope: ScopeNumber): KeyRange {
   return keysUnder(prefixOf("control", scope));
+}
+
+/** All parts of a scope that are aside. */
+export function asideRange(scope: ScopeNumber): KeyRange {
+  return keysUnder(prefixOf("aside", scope));
 }
 
 /** The parts of one log in a scope with generations above `after`. */

@@ -96,6 +96,17 @@ describe("records", () => {
     );
     isSame(
       fc.record({
+        fromSync: fc.boolean(),
+        parts: fc.array(fc.record({ scope: number, log: number, generation })),
+        takenBack: fc.array(fc.record({ scope: number, log: number, generation }), {
+          minLength: 1,
+        }),
+      }),
+      encodeChange,
+      decodeChange,
+    );
+    isSame(
+      fc.record({
         log: number,
         generation,
         index: fc.nat(9999),

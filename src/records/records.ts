@@ -209,34 +209,49 @@ export interface PartName {
   readonly generation: number;
 }
 
-/** What one store write altered: the parts it brought. */
+/** What one store write altered. */
 export interface ChangeRecord {
-  /** Whether a peer brought them, or this device wrote them. */
+  /** Whether a peer brought it, or this device wrote it. */
   readonly fromSync: boolean;
+  /** The parts that it brought. */
   readonly parts: readonly PartName[];
+  /** The parts that it took back: they do not count any more. Absent: none. */
+  readonly takenBack?: readonly PartName[] | undefined;
 }
 
-export function encodeChange(change: ChangeRecord): Uint8Array {
-  const out = new ByteWriter(8 + 12 * change.parts.length);
-  out.u8(change.fromSync ? 1 : 0);
-  out.varint(change.parts.length);
-  for (const { scope, log, generation } of change.parts) {
-    out.varint(scope);
-    out.varint(log);
-    out.varint(generation);
-  }
+export function encodeChange({ fromSync, parts, takenBack = [] }: ChangeRecord): Uint8Array {
+  const out = new ByteWriter(16 + 12 * (parts.length + takenBack.length));
+  out.u8(fromSync ? 1 : 0);
+  writePartNames(out, parts);
+  // Rare, and so left out where there are none.
+  if (takenBack.length > 0) writePartNames(out, takenBack);
   return out.finish();
 }
 
 export function decodeChange(bytes: Uint8Array): ChangeRecord {
   const input = new ByteReader(bytes);
   const fromSync = input.u8() === 1;
-  const parts = Array.from({ length: input.varint() }, () => ({
+  const parts = readPartNames(input);
+  return input.remaining === 0
+    ? { fromSync, parts }
+    : { fromSync, parts, takenBack: readPartNames(input) };
+}
+
+function writePartNames(out: ByteWriter, parts: readonly PartName[]): void {
+  out.varint(parts.length);
+  for (const { scope, log, generation } of parts) {
+    out.varint(scope);
+    out.varint(log);
+    out.varint(generation);
+  }
+}
+
+function readPartNames(input: ByteReader): PartName[] {
+  return Array.from({ length: input.varint() }, () => ({
     scope: input.varint(),
     log: input.varint(),
     generation: input.varint(),
   }));
-  return { fromSync, parts };
 }
 
 /** A control op as kept: where it stands and its bytes as signed. */

@@ -22,6 +22,7 @@ import {
   forge,
   frameOf,
   freshLog,
+  headsAt,
   serveScript,
   shownTheDoor,
   wirePart,
@@ -396,9 +397,10 @@ test("[SY7] [SY8] [SY9] a right page by hand is taken, in pieces too", async () 
   const { identity } = peer;
   const scope = shared.collection;
   const rows = ["one", "two", "three"].map((key) => ({ key: `hand ${key}`, value: bytes(1) }));
-  const first = await forge({ identity, scope, rows });
+  const heads = headsAt(victim, scope);
+  const first = await forge({ identity, scope, rows, heads });
   const { log, digest: previous } = first;
-  const second = await forge({ identity, scope, rows, log, generation: 2, previous });
+  const second = await forge({ identity, scope, rows, log, heads, generation: 2, previous });
   serveScript(
     peer,
     atData(async (asked) => {
@@ -459,23 +461,32 @@ test("[SY10] nobody raises our own log, and a commit that waits is not claimed",
   await flock.close(peer);
 });
 
-test("[SY15] a commit that waited is asked for again when its author may write", async () => {
+test("[SY15] a commit that waited is asked for again when the control log has grown", async () => {
   const peer = await member("writer");
   const late = await flock.open("late");
   const scope = shared.collection;
-  const waits = await forge({
-    identity: late.identity,
-    scope,
-    rows: [{ key: "late", value: bytes(1) }],
-  });
+  const { identity } = late;
+  const log = freshLog(late.device);
   let asked = 0;
-  serveScript(
-    peer,
-    atData(async (request) => {
-      asked += 1;
-      await page(request, waits.part, scope, waits.log);
-    }),
-  );
+  const answer = async (request: Asked): Promise<void> => {
+    asked += 1;
+    const heads = headsAt(victim, scope);
+    const rows = [{ key: `late ${asked}`, value: bytes(1) }];
+    const first = await forge({ identity, scope, log, heads, rows });
+    const second = await forge({
+      ...{ identity, scope, log, heads, generation: 2, previous: first.digest },
+      previousGeneration: 1,
+      rows: [{ key: "late", value: bytes(1) }],
+    });
+    // At first without what it follows on.
+    const parts = asked === 1 ? [second] : [first, second];
+    await request.send({
+      commits: parts.map(({ part }) => wirePart(part)),
+      pageEnd: claims(scope, [[log, 2]]),
+    });
+    await request.caughtUp();
+  };
+  serveScript(peer, atData(answer));
   await meet(peer);
   await eventually(() => asked === 1);
   expect(await (await todosOf(victim, shared)).has("late")).toBe(false);
@@ -490,7 +501,9 @@ test("[SY35] a timestamp far ahead is taken, and our clock does not follow", asy
   const scope = shared.collection;
   const ahead = BigInt(Date.now() + 10 * 365 * 86_400_000) << 16n;
   const rows = [{ key: "ahead", value: bytes(1) }];
-  const { part, log } = await forge({ identity: peer.identity, scope, rows, timestamp: ahead });
+  const heads = headsAt(victim, scope);
+  const { identity } = peer;
+  const { part, log } = await forge({ identity, scope, rows, heads, timestamp: ahead });
   serveScript(
     peer,
     atData((asked) => page(asked, part, scope, log)),

@@ -12,7 +12,7 @@ import {
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
-import { atData, claims, forge, serveScript, wirePart } from "../testkit/sync-hostile.ts";
+import { atData, claims, forge, headsAt, serveScript, wirePart } from "../testkit/sync-hostile.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
 import {
   BlockedPeers,
@@ -176,7 +176,8 @@ test("[SY32] a peer that was blocked is taken again when the block has ended", a
   const { clock, victim, member, shared } = await victimAndMember(flock);
   let isBad = true;
   const { identity } = member;
-  const good = await forge({ identity, scope: shared.collection });
+  const heads = headsAt(victim, shared.collection);
+  const good = await forge({ identity, scope: shared.collection, heads });
   serveScript(
     member,
     atData(async (asked) => {

@@ -52,6 +52,7 @@ export interface Forged {
   /** Default: a log of the signer's own, begun here. */
   readonly log?: LogKey;
   readonly generation?: number;
+  readonly previousGeneration?: number;
   readonly previous?: Uint8Array;
   readonly timestamp?: bigint;
   readonly heads?: readonly string[];
@@ -63,6 +64,11 @@ const random = nodeRandom();
 /** A log of a device that nobody knows. */
 export function freshLog(device: DeviceId): LogKey {
   return logKeyOf({ device, incarnation: BigInt(`0x${toHex(random.bytes(7))}`) });
+}
+
+/** The control heads of a scope that a peer would name. */
+export function headsAt({ history }: SyncPeer, scope: ScopeId): readonly string[] {
+  return history.scope(scope)?.access.heads ?? [];
 }
 
 /** Makes a commit with one part, signed. The digests are made here by the words of commit.proto, not by our own code. */
@@ -88,6 +94,7 @@ export async function forge(
     create(PartHeaderSchema, {
       salt: salt(),
       scope: scopeToWire(scope),
+      previousGeneration: BigInt(forged.previousGeneration ?? 0),
       controlHeads: (forged.heads ?? []).map((id) => controlIdBytes(id as never)),
       opCount: ops.length,
     }),

@@ -10,9 +10,23 @@ import {
   Sum256,
 } from "../base/index.ts";
 import { type AccessState, ControlLog } from "../access/index.ts";
+import { AsideIndex } from "./aside.ts";
+import { ControlPlaces } from "./control-places.ts";
 import { RecentChanges } from "./recent-changes.ts";
-import type { IncarnationReason } from "./incarnation.ts";
 import type { Interner, DatabaseNumber, ScopeNumber, OwnLog, LogNumber } from "../records/index.ts";
+
+/**
+ * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `copied`: this store is a copy of
+ * the one that wrote it, or an older state of that. `unconfirmed`: nobody could say whether either is so. `clockAhead`: its clock had run ahead of the time. `grantedAgain`: a freeze ended it. `forked`: two
+ * commits stand under one of its generations.
+ */
+export type IncarnationReason =
+  | "rolledBack"
+  | "copied"
+  | "unconfirmed"
+  | "clockAhead"
+  | "grantedAgain"
+  | "forked";
 
 /**
  * What is in memory of one scope. Changed only when a store write has become durable, so whatever is read here may be
@@ -24,10 +38,13 @@ export class ScopeState {
   readonly number: ScopeNumber;
   control: ControlLog;
   readonly #interner: Interner;
-  /** Knowledge: everything of the scope up to these generations is here, or was superseded and dropped. */
+  /** Knowledge: everything of the scope up to these generations is here and counts, or was superseded and dropped. */
   numbers: ReadonlyMap<LogNumber, number> = new Map();
   /** Over the live heads. */
   sum = Sum256.zero();
+  /** Parts that are held and do not count. */
+  aside = new AsideIndex();
+  controlPlaces = new ControlPlaces();
 
   constructor(id: ScopeId, number: ScopeNumber, interner: Interner) {
     this.id = id;

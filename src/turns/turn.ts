@@ -1,15 +1,12 @@
-import type { AccessState, ControlEntry, ControlLog, Rejection } from "../access/index.ts";
+import { type ControlEntry, type ControlId, controlIdOf, type Rejection } from "../access/index.ts";
 import {
-  assert,
   type BlobRef,
   blobRefsIn,
   type Crypto,
   type HybridClock,
   type LogKey,
   type ScopeId,
-  type ScopeKey,
   scopeKeyOf,
-  type Sum256,
 } from "../base/index.ts";
 import { rowEdge } from "../chunks/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
@@ -17,13 +14,16 @@ import {
   type Interner,
   type ScopeNumber,
   changeKey,
-  commitKey,
   controlKey,
+  decodeControlRecord,
+  decodeVersion,
   oldKey,
+  oldRange,
   ownKey,
   rowKey,
   scopeStateKey,
   HistoryError,
+  READ_ROWS_MAX,
   type ControlRecord,
   decodeRow,
   encodeChange,
@@ -41,15 +41,17 @@ import {
   type Row,
   type Version,
 } from "../records/index.ts";
-import { READ_ROWS_MAX, TURN_REFS_MAX } from "./limits.ts";
+import { TURN_REFS_MAX } from "./limits.ts";
+import { StagedParts } from "./staged-parts.ts";
+import {
+  dotText,
+  type RowName,
+  rowText,
+  setBeside,
+  StagedScope,
+  stagedRow,
+} from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
-
-/** A row within its scope: its space, its key as bytes and as text. */
-export interface RowName {
-  readonly space: number;
-  readonly key: Uint8Array;
-  readonly text: string;
-}
 
 /** What a turn works with. */
 export interface TurnDeps {
@@ -62,60 +64,6 @@ export interface TurnDeps {
 export interface SeenRef {
   readonly scope: ScopeNumber;
   readonly ref: BlobRef;
-}
-
-interface StagedRow {
-  readonly name: RowName;
-  row: Row;
-  changed: boolean;
-}
-
-/**
- * One scope as it will be when the turn's write is durable. Nothing of it is seen outside before.
- */
-export class StagedScope {
-  readonly state: ScopeState;
-  readonly vector: Map<LogNumber, number>;
-  readonly sum: Sum256;
-  readonly rows = new Map<string, StagedRow>();
-  #control: ControlLog | undefined;
-  changed = false;
-
-  constructor(state: ScopeState) {
-    this.state = state;
-    this.vector = new Map(state.numbers);
-    this.sum = state.sum.clone();
-  }
-
-  get control(): ControlLog {
-    return this.#control ?? this.state.control;
-  }
-
-  get access(): AccessState {
-    return this.control.state;
-  }
-
-  /** Answers why the op has no effect, or `undefined` when it counts. */
-  addControl(entry: ControlEntry): Rejection | undefined {
-    // A fork: what the state holds is what is durable.
-    this.#control ??= this.state.control.fork();
-    this.changed = true;
-    return this.#control.add(entry);
-  }
-
-  /** The rows that the turn has changed so far. */
-  changedRows(): { readonly scope: ScopeKey; readonly space: number; readonly key: Uint8Array }[] {
-    const rows = [];
-    for (const { name, changed } of this.rows.values())
-      if (changed) rows.push({ scope: this.state.key, space: name.space, key: name.key });
-    return rows;
-  }
-
-  settle(): void {
-    this.state.numbers = this.vector;
-    this.state.sum = this.sum;
-    this.state.control = this.control;
-  }
 }
 
 /** Places that one write has in the order of arrival: more than parts come in one, and 2^33 writes fit into a number. */
@@ -133,7 +81,11 @@ export class Turn {
   readonly #deps: TurnDeps;
   readonly #scopes = new Map<string, StagedScope>();
   readonly #writes: WriteOp[] = [];
-  readonly #parts: PartName[] = [];
+  /** What it adds, takes back and lays aside. */
+  readonly staged: StagedParts;
+  /** Whether something that counts now found no room: it is taken from aside by a later turn. */
+  hasLeftOver = false;
+  readonly #controls = new Map<ControlId, ControlRecord>();
   readonly #refs: SeenRef[] = [];
   readonly #readBytesMax: number;
   #bytesRead = 0;
@@ -143,14 +95,25 @@ export class Turn {
   constructor(deps: TurnDeps, database: DatabaseState, readBytesMax: number) {
     this.#readBytesMax = readBytesMax;
     this.#deps = deps;
+    this.staged = new StagedParts(deps.store);
     this.database = database;
     this.own = database.own;
     this.clock = database.clock;
   }
 
-  /** The parts added so far. */
+  /** The parts added so far, and those that brought control ops alone. */
   get parts(): readonly PartName[] {
-    return this.#parts;
+    return this.staged.brought;
+  }
+
+  /** Whether it changes anything that others are told of. */
+  get hasNews(): boolean {
+    return this.staged.brought.length + this.staged.takenBack.length > 0;
+  }
+
+  /** Scopes that it has looked at. */
+  get scopes(): Iterable<StagedScope> {
+    return this.#scopes.values();
   }
 
   /** The blobs that the versions merged so far name. */
@@ -175,11 +138,15 @@ export class Turn {
   }
 
   /**
-   * Reads rows that the turn does not hold yet: `row` and `merge` want them read.
+   * Reads rows that the turn does not hold yet: `row` and `merge` want them read. `bytesMax`: of all that it has read.
    *
    * @throws {HistoryError} `HISTORY_TOO_LARGE` when what is there comes to more than a turn may hold.
    */
-  async loadRows(scope: StagedScope, names: readonly RowName[]): Promise<void> {
+  async loadRows(
+    scope: StagedScope,
+    names: readonly RowName[],
+    bytesMax = this.#readBytesMax,
+  ): Promise<void> {
     const missing = names.filter((name) => !scope.rows.has(rowText(name)));
     for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
       const page = missing.slice(from, from + READ_ROWS_MAX);
@@ -190,24 +157,24 @@ export class Turn {
         const bytes = found[i];
         this.#bytesRead += bytes?.length ?? 0;
         const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
-        scope.rows.set(rowText(name), { name, row, changed: false });
+        scope.rows.set(rowText(name), { name, row, changed: false, beside: undefined });
       });
-      if (this.#bytesRead > this.#readBytesMax) {
+      if (this.#bytesRead > bytesMax) {
         throw new HistoryError(
           "HISTORY_TOO_LARGE",
-          `Cannot commit: the rows as they are have over ${this.#readBytesMax} bytes together`,
+          `Cannot commit: the rows as they are have over ${bytesMax} bytes together`,
         );
       }
     }
   }
 
   row(scope: StagedScope, name: RowName): Row {
-    return staged(scope, name).row;
+    return stagedRow(scope, name).row;
   }
 
   /** Merges a version into its row, and keeps what it superseded and which blobs it names. */
   merge(scope: StagedScope, name: RowName, version: Version): void {
-    const entry = staged(scope, name);
+    const entry = stagedRow(scope, name);
     const before = entry.row;
     const { row, superseded } = mergeVersion(before, version, (a, b) =>
       this.#deps.interner.compareLogs(a, b),
@@ -218,10 +185,43 @@ export class Turn {
     if (version.value !== undefined) this.#refer(scope, name, version, version.value);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     if (row.heads.includes(version)) this.#count(scope, version, 1);
-    for (const old of superseded) {
-      const key = oldKey(scope.state.number, name.space, name.key, old.log, old.generation);
-      this.#writes.push({ type: "put", key, value: encodeVersion(old) });
+    for (const old of superseded) setBeside(entry, old, old);
+  }
+
+  /** All versions of a row that lie beside it. Reads them. */
+  async versionsBeside(scope: StagedScope, name: RowName): Promise<Version[]> {
+    const versions = new Map<string, Version>();
+    const range = oldRange(scope.state.number, name.space, name.key);
+    for await (const { value } of this.#deps.store.scan(range)) {
+      const version = readRecord("version", value, decodeVersion);
+      versions.set(dotText(version), version);
     }
+    for (const [dot, { version }] of stagedRow(scope, name).beside ?? []) {
+      if (version === undefined) versions.delete(dot);
+      else versions.set(dot, version);
+    }
+    return [...versions.values()];
+  }
+
+  /** Merges a row again from some of its versions; `beside` are those beside it as they are now. */
+  remerge(
+    scope: StagedScope,
+    name: RowName,
+    beside: readonly Version[],
+    isKept: (version: Version) => boolean,
+  ): void {
+    const entry = stagedRow(scope, name);
+    const before = entry.row;
+    let row = ABSENT_ROW;
+    for (const version of [...before.heads, ...beside].filter(isKept))
+      row = mergeVersion(row, version, (a, b) => this.#deps.interner.compareLogs(a, b)).row;
+    for (const version of beside)
+      if (!isKept(version) || row.heads.includes(version)) setBeside(entry, version, undefined);
+    for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
+    for (const head of row.heads) if (!before.heads.includes(head)) this.#count(scope, head, 1);
+    entry.row = row;
+    entry.changed = true;
+    scope.changed = true;
   }
 
   /** Blobs are kept while a version that is held names them, superseded ones too. [HI33] */
@@ -245,10 +245,17 @@ export class Turn {
 
   /** Adds one scope's part of a commit. */
   addPart(scope: StagedScope, log: LogNumber, generation: number, record: Uint8Array): void {
-    const number = scope.state.number;
-    this.#writes.push({ type: "put", key: commitKey(number, log, generation), value: record });
-    this.#parts.push({ scope: number, log, generation });
-    scope.changed = true;
+    this.staged.add(scope, log, generation, record);
+  }
+
+  /** The bytes of a control op of the scope, as signed. */
+  async controlOp(scope: StagedScope, id: Uint8Array): Promise<Uint8Array | undefined> {
+    const added = this.#controls.get(controlIdOf(id));
+    if (added !== undefined) return added.op;
+    const bytes = await this.#deps.store.get(controlKey(scope.state.number, id));
+    return bytes === undefined
+      ? undefined
+      : readRecord("control op", bytes, decodeControlRecord).op;
   }
 
   /** Adds a control op; answers why it has no effect, or `undefined` when it counts. */
@@ -263,7 +270,8 @@ export class Turn {
       key: controlKey(scope.state.number, id),
       value: encodeControlRecord(record),
     });
-    return scope.addControl(entry);
+    this.#controls.set(entry.id, record);
+    return scope.addControl(entry, record.log);
   }
 
   /** Claims everything of the scope up to `generation` of `log`. */
@@ -271,6 +279,13 @@ export class Turn {
     const number = this.#deps.interner.log(log);
     if (generation <= (scope.vector.get(number) ?? 0)) return;
     scope.vector.set(number, generation);
+    scope.changed = true;
+  }
+
+  /** Claims nothing of the scope beyond `generation` of `log`. */
+  lower(scope: StagedScope, log: LogNumber, generation: number): void {
+    if (generation === 0) scope.vector.delete(log);
+    else scope.vector.set(log, generation);
     scope.changed = true;
   }
 
@@ -284,7 +299,7 @@ export class Turn {
    * before it. So what one delivery brought is served on in an order in which each part follows what it waits for. [HI21]
    */
   get place(): number {
-    return this.sequence * PLACES_A_WRITE + Math.min(this.#parts.length, PLACES_A_WRITE - 1);
+    return this.sequence * PLACES_A_WRITE + Math.min(this.staged.count, PLACES_A_WRITE - 1);
   }
 
   /** Adds what lies below rows and commits as they are seen: nobody is told of it. */
@@ -301,10 +316,12 @@ export class Turn {
   async write(fromSync: boolean): Promise<boolean> {
     const { store, interner } = this.#deps;
     const batch = this.#writes;
+    batch.push(...this.staged.writes());
     for (const scope of this.#scopes.values()) this.#stage(scope, batch);
     if (batch.length === 0 && !this.#touched) return false;
-    if (this.#parts.length > 0) {
-      const change = encodeChange({ fromSync, parts: this.#parts });
+    if (this.hasNews) {
+      const { brought: parts, takenBack } = this.staged;
+      const change = encodeChange({ fromSync, parts, takenBack });
       batch.push({
         type: "put",
         key: changeKey(this.database.number, this.sequence),
@@ -322,13 +339,18 @@ export class Turn {
 
   #stage(scope: StagedScope, batch: WriteOp[]): void {
     const { number } = scope.state;
-    for (const { name, row, changed } of scope.rows.values()) {
-      if (changed)
-        batch.push({
-          type: "put",
-          key: rowKey(number, name.space, name.key),
-          value: encodeRow(row),
-        });
+    for (const { name, row, changed, beside } of scope.rows.values()) {
+      if (!changed) continue;
+      const key = rowKey(number, name.space, name.key);
+      // Nothing is left of a row whose versions were all taken back.
+      if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
+      else batch.push({ type: "put", key, value: encodeRow(row) });
+      if (beside === undefined) continue;
+      for (const { log, generation, version } of beside.values()) {
+        const old = oldKey(number, name.space, name.key, log, generation);
+        if (version === undefined) batch.push({ type: "delete", key: old });
+        else batch.push({ type: "put", key: old, value: encodeVersion(version) });
+      }
     }
     if (!scope.changed) return;
     batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });
@@ -339,7 +361,7 @@ export class Turn {
     if (this.hasBegunAgain) database.doubt = undefined;
     database.own = this.own;
     database.clock = this.clock;
-    if (this.#parts.length > 0) database.sequence += 1;
+    if (this.hasNews) database.sequence += 1;
     for (const scope of this.#scopes.values()) {
       database.recent.note(scope.changedRows());
       if (!scope.changed) continue;
@@ -354,14 +376,4 @@ export class Turn {
     if (times === 1) scope.sum.add(head.digest);
     else scope.sum.subtract(head.digest);
   }
-}
-
-function rowText(name: RowName): string {
-  return `${name.space}${name.text}`;
-}
-
-function staged(scope: StagedScope, name: RowName): StagedRow {
-  const row = scope.rows.get(rowText(name));
-  assert(row !== undefined, "a turn reads a row before it merges into it");
-  return row;
 }

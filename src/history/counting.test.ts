@@ -1,0 +1,180 @@
+/** What counts, what lies aside, what is taken back. */
+
+import { describe, expect, test } from "vitest";
+import {
+  fromUtf8,
+  type GenVector,
+  type LogKey,
+  logIdOf,
+  type ScopeId,
+  toHex,
+  utf8,
+} from "../base/index.ts";
+import { asideRange, oldRange } from "../records/index.ts";
+import { nodeCrypto } from "../node/index.ts";
+import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
+import { ROW_SPACE, type RowWrite } from "./index.ts";
+
+const DATABASE = "notes";
+const crypto = nodeCrypto();
+
+const rowOf = (text: string, content: string): RowWrite => ({
+  name: { space: ROW_SPACE.rows, key: utf8(text), text },
+  value: Uint8Array.of(0x60 + content.length, ...utf8(content)),
+});
+const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
+  by.history.write({ parts: [{ scope, rows }] });
+
+/** The rows that a device shows, each with its heads' values. */
+async function shown({ history }: TestDevice, scope: ScopeId): Promise<Record<string, string>> {
+  const rows: Record<string, string> = {};
+  for await (const { key, row } of history.scan(scope, ROW_SPACE.rows))
+    rows[fromUtf8(key) ?? ""] = row.heads
+      .map(({ value }) => (value === undefined ? "-" : fromUtf8(value.subarray(1))))
+      .join(" ");
+  return rows;
+}
+
+/** What must be the same wherever the same counts. */
+function summary({ history }: TestDevice, scope: ScopeId): unknown {
+  const state = history.scope(scope);
+  if (state === undefined) return undefined;
+  return {
+    vector: [...state.vector()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    sum: toHex(state.sum.toBytes()),
+    control: toHex(state.access.controlSum(crypto)),
+  };
+}
+
+async function keysIn(
+  { store }: TestDevice,
+  range: ReturnType<typeof asideRange>,
+): Promise<number> {
+  let count = 0;
+  for await (const _ of store.scan(range)) count += 1;
+  return count;
+}
+
+/** What a device holds of a user's logs. */
+function freezeOf({ history }: TestDevice, scope: ScopeId, of: TestDevice): GenVector {
+  const freeze = new Map<LogKey, number>();
+  for (const [log, generation] of history.scope(scope)?.vector() ?? [])
+    if (logIdOf(log).device === of.device) freeze.set(log, generation);
+  return freeze;
+}
+
+/** `by` takes away what `user` was granted, beyond what `by` holds. */
+async function revoke(by: TestDevice, scope: ScopeId, from: TestDevice): Promise<void> {
+  const { user } = from;
+  const freeze = freezeOf(by, scope, from);
+  await by.history.write({
+    parts: [{ scope, rows: [], controls: [{ type: "revoke", user, freeze }] }],
+  });
+}
+
+/** The owner, and two who may write and know it. */
+async function opened(): Promise<Record<"ada" | "bea" | "cai", TestDevice> & { scope: ScopeId }> {
+  const [ada, bea, cai] = [await makeDevice(1), await makeDevice(2), await makeDevice(3)];
+  for (const device of [ada, bea, cai]) await device.history.createDatabase(DATABASE);
+  const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
+  for (const { user } of [bea, cai]) await grant(ada, scope, user, "writer");
+  await exchange(ada, bea, [scope]);
+  await exchange(ada, cai, [scope]);
+  return { ada, bea, cai, scope };
+}
+
+async function close(...devices: TestDevice[]): Promise<void> {
+  for (const device of devices) await device.close();
+}
+
+describe("a revocation", () => {
+  test("[HI40] [HI42] takes back what lies beyond its freeze, wherever it has come to", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"), rowOf("b", "1"));
+    await exchange(bea, ada, [scope]);
+    await put(ada, scope, rowOf("b", "2"));
+    await put(bea, scope, rowOf("a", "3"), rowOf("c", "3"));
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("b", "4"));
+    await exchange(bea, cai, [scope]);
+    await put(cai, scope, rowOf("d", "5"));
+    expect(await shown(cai, scope)).toEqual({ a: "3", b: "4", c: "3", d: "5" });
+    await revoke(ada, scope, bea);
+    const before = cai.history.sequence(DATABASE);
+    await exchange(ada, cai, [scope]);
+    // What Bea had written over shows again, what she alone had written is gone, and nothing of anybody else.
+    expect(await shown(cai, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    const names: { readonly key: Uint8Array }[][] = [];
+    for await (const { takenBack = [] } of cai.history.changesAfter(DATABASE, before))
+      for (const part of takenBack) names.push(await cai.history.rowsOfPart(part));
+    expect(names.map((rows) => rows.map(({ key }) => fromUtf8(key)))).toEqual([["a", "c"], ["b"]]);
+    await exchange(cai, ada, [scope]);
+    await exchange(ada, bea, [scope]);
+    for (const device of [cai, bea]) expect(summary(device, scope)).toEqual(summary(ada, scope));
+    expect(await shown(ada, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    expect(await shown(bea, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    const { number } = cai.history.scope(scope) ?? expect.unreachable();
+    expect(await keysIn(cai, asideRange(number))).toBe(2);
+    expect(await keysIn(cai, oldRange(number, ROW_SPACE.rows, utf8("a")))).toBe(0);
+    await close(ada, bea, cai);
+  });
+
+  test("[HI40] does the same to who hears of it before the rows as to who hears of it after", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await put(bea, scope, rowOf("a", "2"));
+    await exchange(bea, cai, [scope]);
+    // A writer who has seen what does not count any more.
+    await put(cai, scope, rowOf("a", "3"));
+    const dan = await makeDevice(4);
+    await dan.history.createDatabase(DATABASE);
+    await revoke(ada, scope, bea);
+    await exchange(ada, dan, [scope]);
+    expect((await exchange(cai, dan, [scope]))?.aside).toBe(1);
+    await exchange(ada, cai, [scope]);
+    await exchange(cai, ada, [scope]);
+    for (const device of [ada, dan]) expect(summary(device, scope)).toEqual(summary(cai, scope));
+    expect(await shown(dan, scope)).toEqual({ a: "3" });
+    await close(ada, bea, cai, dan);
+  });
+
+  test("[HI41] [HI42] holds over a restart", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, cai, [scope]);
+    await revoke(ada, scope, bea);
+    await exchange(ada, cai, [scope]);
+    expect(await shown(cai, scope)).toEqual({});
+    const again = await makeDevice(3, { store: cai.store });
+    expect(summary(again, scope)).toEqual(summary(cai, scope));
+    await close(again, ada, bea, cai);
+  });
+});
+
+describe("control ops", () => {
+  test("[HI43] of a part that does not count are taken from whoever has them, and not from their author alone", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await grant(ada, scope, bea.user, "admin");
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await exchange(ada, cai, [scope]);
+    const dan = await makeDevice(4);
+    await dan.history.createDatabase(DATABASE);
+    await revoke(ada, scope, bea);
+    // Bea does not know it yet, and Cai builds on what she grants.
+    await grant(bea, scope, dan.user, "writer");
+    await exchange(bea, cai, [scope]);
+    await put(cai, scope, rowOf("c", "1"));
+    await exchange(ada, dan, [scope]);
+    const before = dan.history.scope(scope)?.access.heads;
+    expect((await exchange(bea, dan, [scope]))?.aside).toBeGreaterThan(0);
+    expect(dan.history.scope(scope)?.access.heads).toEqual(before);
+    await exchange(cai, dan, [scope]);
+    await exchange(ada, cai, [scope]);
+    expect(dan.history.scope(scope)?.access.heads).toEqual(cai.history.scope(scope)?.access.heads);
+    expect(summary(dan, scope)).toEqual(summary(cai, scope));
+    await close(ada, bea, cai, dan);
+  });
+});

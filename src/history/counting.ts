@@ -1,0 +1,91 @@
+/**
+ * Which parts count. A part counts by the control log alone, whatever way it came; only what counts is merged into rows,
+ * shown, claimed and served.
+ */
+
+import type { AccessState, ControlId } from "../access/index.ts";
+import { type DeviceId, logIdOf, type LogKey } from "../base/index.ts";
+import type { Interner } from "../records/index.ts";
+import type { StagedScope } from "../turns/index.ts";
+import { mayWriteRow } from "./authority.ts";
+import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
+import type { PreparedPart } from "./prepare.ts";
+
+/** What decides about a part, apart from its rows. */
+export interface PartPlace {
+  readonly author: DeviceId;
+  readonly log: LogKey;
+  readonly generation: number;
+  /** The control heads that it names, and the last of its own control ops if it has any. */
+  readonly heads: readonly ControlId[];
+}
+
+/** What a part writes: the row's space and its key as text. */
+export interface WrittenRow {
+  readonly space: number;
+  readonly text: string;
+}
+
+/** Whether a part has the right to what it writes, by what is known about access. [HI11] */
+export function isAllowed(
+  access: AccessState,
+  { author, log, generation, heads }: PartPlace,
+  rows: Iterable<WrittenRow>,
+): boolean {
+  if (access.userOf(author) === undefined && !access.isRevoked(author)) return false;
+  const tags = access.tagsOfPart({ device: author, log, generation, heads });
+  // Beyond a freeze control ops alone need a right too: whoever has lost it could go on with them without end.
+  if (tags === 0 && generation > access.frozenAfter(log)) return false;
+  for (const { space, text } of rows) if (!mayWriteRow(tags, author, space, text)) return false;
+  return true;
+}
+
+/** Whether all control ops that the part names are in the control log. */
+export function hasParents({ controlHeads }: PreparedPart, access: AccessState): boolean {
+  return controlHeads.every((id) => access.has(id));
+}
+
+/** Whether a part counts, as far as access goes: what it builds on is held, and it has the right to what it writes. */
+export function isCounted({ access }: StagedScope, part: PreparedPart): boolean {
+  if (!hasParents(part, access) || !part.controls.every(({ id }) => access.has(id))) return false;
+  const { author, log, generation, controlHeads, controls, rows } = part;
+  const last = controls.at(-1);
+  const heads = last === undefined ? controlHeads : [...controlHeads, last.id];
+  return isAllowed(
+    access,
+    { author, log, generation, heads },
+    rows.map(({ name }) => name),
+  );
+}
+
+/**
+ * Whether all that the part's contexts name counts here, or lies beyond a freeze: its writer saw that count before its right
+ * was taken away. A context that names what is yet to be written would make that superseded before it is there, and its
+ * author's next context one that covers its own version. [HI21]
+ */
+export function isSeen(
+  { logs, seen }: PreparedPart,
+  { state, access, vector }: StagedScope,
+): boolean {
+  return logs.every((log, i) => {
+    const generation = seen[i] as number;
+    return generation <= state.generationIn(vector, log) || generation > access.frozenAfter(log);
+  });
+}
+
+/**
+ * Whether there is room for one more log: knowledge names each in every request. A device begins a new one only when its
+ * store was set back, or its right was given back. [HI32]
+ */
+export function mayHaveLog(
+  { interner }: { readonly interner: Interner },
+  { log, author }: PreparedPart,
+  { vector }: StagedScope,
+): boolean {
+  if (vector.has(interner.log(log))) return true;
+  if (vector.size >= SCOPE_LOGS_MAX) return false;
+  let count = 0;
+  for (const known of vector.keys())
+    if (logIdOf(interner.logOf(known)).device === author) count += 1;
+  return count < DEVICE_LOGS_MAX;
+}

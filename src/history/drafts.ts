@@ -1,0 +1,77 @@
+/** What local writes ask for, and which of them share a commit. */
+
+import { assert, type LogKey, scopeKeyOf } from "../base/index.ts";
+import type { Draft, RowWrite } from "./author.ts";
+import { TURN_OPS_MAX } from "./limits.ts";
+import type { Reads } from "./reads.ts";
+
+/** A draft and how it may be committed. */
+export interface WriteRequest extends Draft, Reads {
+  /** May share a commit with others that say so: single writes of rows, without controls, reads or hint. Default false. */
+  readonly together?: boolean | undefined;
+  /** Commit only while this is our log: what is written was worked out with its name. */
+  readonly log?: LogKey | undefined;
+}
+
+/** A request, and whoever waits for what becomes of it. */
+interface Requested {
+  readonly request: WriteRequest;
+}
+
+/** Drafts that become one commit: single writes of one scope, as long as no batch of that scope comes between. */
+export function groups<D extends Requested>(drafts: readonly D[]): D[][] {
+  const all: D[][] = [];
+  const open = new Map<string, { group: D[]; ops: number }>();
+  for (const draft of drafts) {
+    const scopes = draft.request.parts.map(({ scope }) => scopeKeyOf(scope));
+    const ops = opsOf(draft.request);
+    const isSingle = isSingleWrite(draft.request);
+    const current = isSingle ? open.get(scopes[0] as string) : undefined;
+    if (current !== undefined && current.ops + ops <= TURN_OPS_MAX) {
+      current.group.push(draft);
+      current.ops += ops;
+      continue;
+    }
+    const group = [draft];
+    all.push(group);
+    for (const scope of scopes) {
+      if (isSingle) open.set(scope, { group, ops });
+      else open.delete(scope);
+    }
+  }
+  return all;
+}
+
+/** Rows that it writes. */
+export function opsOf({ parts }: WriteRequest): number {
+  return parts.reduce((ops, { rows }) => ops + rows.length, 0);
+}
+
+/** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
+function isSingleWrite({
+  together,
+  parts,
+  reads,
+  ranges,
+  access,
+  log,
+  hint,
+}: WriteRequest): boolean {
+  const isPlain = [reads, ranges, access, log, hint].every((one) => one === undefined);
+  return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
+}
+
+/** One draft of several: of two writes to a row the later counts. */
+export function joined(group: readonly Requested[]): WriteRequest {
+  const first = group[0]?.request;
+  assert(first !== undefined, "a group has a member");
+  if (group.length === 1) return first;
+  const rows = new Map<string, RowWrite>();
+  for (const { request } of group) {
+    for (const part of request.parts)
+      for (const row of part.rows) rows.set(`${row.name.space}${row.name.text}`, row);
+  }
+  const [part] = first.parts;
+  assert(part !== undefined, "a single write has a part");
+  return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
+}

@@ -1,0 +1,98 @@
+/** A part whose right is settled goes into the turn: its control ops, its rows, its record, what may be claimed. */
+
+import type { ControlId, Rejection, VerifiedOp } from "../access/index.ts";
+import { assert, type Logger } from "../base/index.ts";
+import { type ControlDot, controlEntry, controlRecord, encodeHeld } from "../records/index.ts";
+import { encodeStoredCommit } from "../wire/index.ts";
+import type { StagedScope, Turn, TurnDeps } from "../turns/index.ts";
+import type { PreparedPart, PreparedRow } from "./prepare.ts";
+
+/** The control ops of parts, by id, their certificates and proofs checked. */
+export type VerifiedOps = ReadonlyMap<ControlId, VerifiedOp>;
+
+/**
+ * Adds a part's control ops to the control log: they name each other in the part's order, and the first one what the part
+ * names. Answers why one of them has no effect, if one has none.
+ */
+export function addControls(
+  { interner }: TurnDeps,
+  turn: Turn,
+  scope: StagedScope,
+  part: PreparedPart,
+  verified: VerifiedOps,
+): Rejection | undefined {
+  const log = interner.log(part.log);
+  const { generation, timestamp } = part;
+  const dot: ControlDot = { log, logKey: part.log, generation, timestamp };
+  let parents = part.controlHeads;
+  let rejection: Rejection | undefined;
+  for (const { id, idBytes, index, bytes } of part.controls) {
+    const op = verified.get(id);
+    assert(op !== undefined, "control ops are verified before they are taken");
+    const entry = controlEntry(id, op, part.author, dot, parents);
+    const record = controlRecord(entry, log, index, bytes);
+    rejection ??= turn.addControl(scope, idBytes, entry, record);
+    parents = [id];
+  }
+  return rejection;
+}
+
+/** Merges a part that counts into its rows, which the turn has read, and claims it. */
+export function takePart(
+  deps: TurnDeps & { readonly logger: Logger },
+  turn: Turn,
+  scope: StagedScope,
+  part: PreparedPart,
+): void {
+  observeTime(deps, turn, part);
+  const log = deps.interner.log(part.log);
+  for (const row of part.rows) mergeRow(deps, turn, scope, part, log, row);
+  turn.addPart(scope, log, part.generation, recordOf(turn, part));
+  turn.raise(scope, part.log, part.generation);
+}
+
+function observeTime(
+  { logger }: { readonly logger: Logger },
+  turn: Turn,
+  part: PreparedPart,
+): void {
+  const verdict = turn.clock.observe(part.timestamp);
+  if (verdict !== "tooFarAhead") return;
+  logger("warn", "history.clock.ahead", { device: part.author, database: part.scope.database });
+}
+
+function mergeRow(
+  { interner }: TurnDeps,
+  turn: Turn,
+  scope: StagedScope,
+  part: PreparedPart,
+  log: number,
+  row: PreparedRow,
+): void {
+  const context = [];
+  for (let i = 0; i < row.context.length; i += 2) {
+    const named = part.logs[row.context[i] as number];
+    assert(named !== undefined, "a prepared context names logs of its dictionary");
+    context.push({ log: interner.log(named), generation: row.context[i + 1] as number });
+  }
+  const { generation, timestamp } = part;
+  const { salt, digest, value } = row;
+  turn.merge(scope, row.name, { log, generation, timestamp, salt, digest, context, value });
+}
+
+function recordOf(turn: Turn, part: PreparedPart): Uint8Array {
+  const { header, signature, part: partHeader, partIndex, elided } = part.raw;
+  const held = [
+    ...part.controls.map(() => encodeHeld("control")),
+    ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
+  ];
+  return encodeStoredCommit({
+    header,
+    signature,
+    part: partHeader,
+    partIndex,
+    sequence: turn.place,
+    held,
+    elided,
+  });
+}

@@ -1,0 +1,10 @@
+/** BlobRefs in one turn: with its rows they stay below what one store write may have. */
+export const TURN_REFS_MAX = 50_000;
+/** Bytes of parts aside of one log in a scope that a peer sent: one of the largest and some behind it. */
+export const ASIDE_LOG_BYTES_MAX = 20 * 1024 * 1024;
+/** Bytes of parts aside in a scope that peers sent: what may wait for a grant before it is left with its sender. */
+export const ASIDE_SCOPE_BYTES_MAX = 64 * 1024 * 1024;
+/** The same as a number of parts: each is looked for in memory. */
+export const ASIDE_SCOPE_PARTS_MAX = 20_000;
+/** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
+export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;

@@ -1,0 +1,156 @@
+import type { AccessState, ControlEntry, ControlLog, Rejection } from "../access/index.ts";
+import { assert, type ScopeKey, type Sum256 } from "../base/index.ts";
+import type { LogNumber, Row, Version } from "../records/index.ts";
+import { AsideIndex } from "./aside.ts";
+import { ControlPlaces } from "./control-places.ts";
+import type { ScopeState } from "./state.ts";
+
+/** A row within its scope: its space, its key as bytes and as text. */
+export interface RowName {
+  readonly space: number;
+  readonly key: Uint8Array;
+  readonly text: string;
+}
+
+/** A row as a turn will leave it. */
+export interface StagedRow {
+  readonly name: RowName;
+  row: Row;
+  changed: boolean;
+  /** By dot: versions that lie beside it from now on, and `undefined` for those that do not any more. */
+  beside: Map<string, BesideChange> | undefined;
+}
+
+export interface BesideChange {
+  readonly log: LogNumber;
+  readonly generation: number;
+  readonly version: Version | undefined;
+}
+
+/** Control ops after which all that counted before counts still. */
+const TAKES_NOTHING: ReadonlySet<ControlEntry["op"]["type"]> = new Set([
+  "device",
+  "grant",
+  "invite",
+  "policy",
+  "spec",
+  "status",
+]);
+
+/**
+ * One scope as it will be when the turn's write is durable. Nothing of it is seen outside before.
+ */
+export class StagedScope {
+  readonly state: ScopeState;
+  readonly vector: Map<LogNumber, number>;
+  readonly sum: Sum256;
+  readonly rows = new Map<string, StagedRow>();
+  #control: ControlLog | undefined;
+  #aside: AsideIndex | undefined;
+  #controlPlaces: ControlPlaces | undefined;
+  #mayHaveLostRights = false;
+  changed = false;
+
+  constructor(state: ScopeState) {
+    this.state = state;
+    this.vector = new Map(state.numbers);
+    this.sum = state.sum.clone();
+  }
+
+  get control(): ControlLog {
+    return this.#control ?? this.state.control;
+  }
+
+  get access(): AccessState {
+    return this.control.state;
+  }
+
+  get aside(): AsideIndex {
+    return this.#aside ?? this.state.aside;
+  }
+
+  get controlPlaces(): ControlPlaces {
+    return this.#controlPlaces ?? this.state.controlPlaces;
+  }
+
+  /** Whether the control log has grown in this turn. */
+  get hasNewControls(): boolean {
+    return this.#control !== undefined;
+  }
+
+  /** Whether it has grown by an op that may take rights away, since `settleRights` was called. */
+  get mayHaveLostRights(): boolean {
+    return this.#mayHaveLostRights;
+  }
+
+  settleRights(): void {
+    this.#mayHaveLostRights = false;
+  }
+
+  /** The parts aside, to be changed. */
+  ownAside(): AsideIndex {
+    this.#aside ??= new AsideIndex(this.state.aside);
+    this.changed = true;
+    return this.#aside;
+  }
+
+  /** `log`: that in which it stands. Answers why the op has no effect, or `undefined` when it counts. */
+  addControl(entry: ControlEntry, log: LogNumber): Rejection | undefined {
+    // A fork: what the state holds is what is durable.
+    this.#control ??= this.state.control.fork();
+    this.#controlPlaces ??= new ControlPlaces(this.state.controlPlaces);
+    if (!this.#control.has(entry.id)) this.#controlPlaces.add(log, entry.generation);
+    this.changed = true;
+    if (!TAKES_NOTHING.has(entry.op.type)) this.#mayHaveLostRights = true;
+    return this.#control.add(entry);
+  }
+
+  /** The rows that the turn has changed so far. */
+  changedRows(): { readonly scope: ScopeKey; readonly space: number; readonly key: Uint8Array }[] {
+    const rows = [];
+    for (const { name, changed } of this.rows.values())
+      if (changed) rows.push({ scope: this.state.key, space: name.space, key: name.key });
+    return rows;
+  }
+
+  settle(): void {
+    this.state.numbers = this.vector;
+    this.state.sum = this.sum;
+    this.state.control = this.control;
+    this.state.aside = this.aside;
+    this.state.controlPlaces = this.controlPlaces;
+  }
+}
+
+/** A row that the turn has read. */
+export function stagedRow(scope: StagedScope, name: RowName): StagedRow {
+  const row = scope.rows.get(rowText(name));
+  assert(row !== undefined, "a turn reads a row before it merges into it");
+  return row;
+}
+
+/** A row's name as one text. */
+export function rowText(name: RowName): string {
+  return `${name.space}${name.text}`;
+}
+
+/** A dot as one text. */
+export function dotText({
+  log,
+  generation,
+}: {
+  readonly log: LogNumber;
+  readonly generation: number;
+}): string {
+  return `${log} ${generation}`;
+}
+
+/** Puts a version beside its row, or (`undefined`) takes it from there. */
+export function setBeside(
+  row: StagedRow,
+  { log, generation }: Version,
+  version: Version | undefined,
+): void {
+  row.beside ??= new Map();
+  row.beside.set(dotText({ log, generation }), { log, generation, version });
+}
