@@ -47,7 +47,7 @@ const BELOW_SYNC = [
   "chunks",
   "blobs",
 ];
-const BELOW_PEER = [...BELOW_SYNC, "sync", "exchange", "pullsync", "swarm"];
+const BELOW_PEER = [...BELOW_SYNC, "sync", "exchange", "pairing", "pullsync", "swarm"];
 
 /** Bottom up. Folders that do not exist yet are here already: the drawing is one. */
 export const LAYERS: readonly Layer[] = [
@@ -133,6 +133,12 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "exchange",
     imports: [...BELOW_SYNC, "sync"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "pairing",
+    imports: ["base", "wire", "net", "access", "deltas"],
     packages: [],
     platform: "neutral",
   },

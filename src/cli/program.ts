@@ -5,6 +5,7 @@ import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
 import { chunksStatus } from "./chunk-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
+import { linkDevice, listDevices, pairDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
@@ -67,10 +68,33 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
   addDataCommands(program, run);
   addBlobCommands(program, run);
   addGroupCommands(program, run);
+  addDeviceCommands(program, run);
   return program;
 }
 
 type Run = (command: (context: CommandContext) => Promise<number>) => Promise<void>;
+
+function addDeviceCommands(program: Command<[], GlobalFlags>, run: Run): void {
+  const device = program.command("device").description("the devices of this peer's user");
+  device
+    .command("pair")
+    .description(
+      "print a ticket by which another device becomes this user's: show it to nobody else",
+    )
+    .option("--expires <seconds>", "how long it is good: ten minutes unless said, a day at most")
+    .action((flags) => run((context) => pairDevice(context, flags)));
+  device
+    .command("link")
+    .description(
+      "make this device, on which there is nothing yet, another one of the ticket's user",
+    )
+    .argument("<ticket>")
+    .action((ticket) => run((context) => linkDevice(context, ticket)));
+  device
+    .command("list")
+    .description("this user's devices, as far as their syncgroups know them")
+    .action(() => run(listDevices));
+}
 
 function addDataCommands(program: Command<[], GlobalFlags>, run: Run): void {
   program

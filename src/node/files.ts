@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rm } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
@@ -41,6 +41,33 @@ export async function writeSecretFile(path: string, bytes: Uint8Array): Promise<
   } finally {
     // What went wrong before is what its caller must hear; a rest of 4 KiB at most does no harm.
     await rm(temporary, { force: true }).catch(() => {});
+  }
+}
+
+/**
+ * Writes a secret in place of the one that is there, as `writeSecretFile` does: a crash leaves either.
+ *
+ * @throws {StoreError} `STORE_WRITE_FAILED`, `STORE_FULL`.
+ */
+export async function replaceSecretFile(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.new-${randomBytes(8).toString("hex")}`;
+  await writeSecretFile(temporary, bytes);
+  try {
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw secretError("write", cause);
+  }
+}
+
+/** Renames a secret to a name that is free, `path` and `.aside`, where there is one. @throws {StoreError} `STORE_WRITE_FAILED`. */
+export async function setSecretAside(path: string): Promise<void> {
+  try {
+    await rename(path, `${path}.aside`);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    if (codeOf(cause) !== "ENOENT") throw secretError("write", cause);
   }
 }
 

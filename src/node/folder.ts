@@ -1,7 +1,13 @@
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { CodedError } from "../base/index.ts";
-import { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
+import {
+  makeFolder,
+  readSecretFile,
+  replaceSecretFile,
+  setSecretAside,
+  writeSecretFile,
+} from "./files.ts";
 
 /** `PEER_PATH_INVALID`: what is there is no folder, or none that can be used. */
 export class FolderError extends CodedError<"PEER_PATH_INVALID"> {}
@@ -22,6 +28,10 @@ export interface Folder {
   read(name: string): Promise<Uint8Array | undefined>;
   /** Writes a secret file that is not there; durable when it resolves. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** In place of what is there: a crash leaves either. */
+  replace(name: string, bytes: Uint8Array): Promise<void>;
+  /** Renames it to `name.aside`, where it is there. */
+  setAside(name: string): Promise<void>;
 }
 
 const PORT_FILE = "port";
@@ -75,5 +85,7 @@ export async function openFolder(path: string): Promise<Folder> {
     writePort: (port) => writePort(join(paths.path, PORT_FILE), port),
     read: (name) => readSecretFile(join(paths.path, name)),
     write: (name, bytes) => writeSecretFile(join(paths.path, name), bytes),
+    replace: (name, bytes) => replaceSecretFile(join(paths.path, name), bytes),
+    setAside: (name) => setSecretAside(join(paths.path, name)),
   };
 }

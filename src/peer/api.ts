@@ -11,6 +11,7 @@ import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.
 import type { Collection } from "../db/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
+import { addDeviceRoutes } from "./api-devices.ts";
 import { ApiError, countOf, deviceTypeOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
 import { errorBody, lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
@@ -37,6 +38,7 @@ export function createApi(peer: Peer): Hono {
   addRowRoutes(api, peer);
   addBlobRoutes(api, peer);
   addGroupRoutes(api, peer);
+  addDeviceRoutes(api, peer, bodyOf);
   return api;
 }
 

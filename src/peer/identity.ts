@@ -5,6 +5,7 @@
 
 import { DEVICE_NAME_BYTES_MAX, issueCertificate, verifyCertificate } from "../access/index.ts";
 import {
+  assert,
   type Clock,
   type Crypto,
   deviceIdOf,
@@ -26,6 +27,46 @@ export interface Secrets {
   read(name: string): Promise<Uint8Array | undefined>;
   /** Durable when it resolves. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** In place of what is there: a crash leaves either. Durable when it resolves. */
+  replace(name: string, bytes: Uint8Array): Promise<void>;
+  /** Gives it another name, where there is one, which nothing reads. Durable when it resolves. */
+  setAside(name: string): Promise<void>;
+}
+
+/** Who this device is, and the way to another user. Who holds it sees whose device it is now. */
+export class OwnIdentity implements Identity {
+  readonly device: Identity["device"];
+  readonly deviceSeed: Uint8Array;
+  readonly #crypto: Crypto;
+  readonly #secrets: Secrets;
+  #certified: Identity["certified"];
+
+  constructor({ crypto }: Pick<IdentityDeps, "crypto">, secrets: Secrets, identity: Identity) {
+    this.#crypto = crypto;
+    this.#secrets = secrets;
+    this.device = identity.device;
+    this.deviceSeed = identity.deviceSeed;
+    this.#certified = identity.certified;
+  }
+
+  get certified(): Identity["certified"] {
+    return this.#certified;
+  }
+
+  /** The seed of our user's key, where it lies on this device. @throws {PeerError} `PEER_IDENTITY_INVALID`. */
+  async userSeed(): Promise<Uint8Array | undefined> {
+    const seed = await readSeed(this.#secrets, USER_KEY);
+    if (seed === undefined) return undefined;
+    return userIdOf(await this.#crypto.publicKey(seed)) === this.#certified.user ? seed : undefined;
+  }
+
+  /** Acts for another user from now on, by their word for this device. Our own user's key is put aside. */
+  async adopt(certified: Identity["certified"]): Promise<void> {
+    assert(certified.device === this.device, "a certificate of this device");
+    await this.#secrets.replace(CERTIFICATE, utf8(toBase64Url(certified.bytes)));
+    this.#certified = certified;
+    await this.#secrets.setAside(USER_KEY);
+  }
 }
 
 export interface IdentityDeps {
@@ -48,7 +89,7 @@ export async function openIdentity(
   deps: IdentityDeps,
   secrets: Secrets,
   options: { readonly name: string; readonly hasStore: boolean },
-): Promise<Identity> {
+): Promise<OwnIdentity> {
   const { crypto } = deps;
   const { length } = utf8(options.name);
   if (length > DEVICE_NAME_BYTES_MAX || !options.name.isWellFormed()) {
@@ -74,7 +115,7 @@ export async function openIdentity(
         ? undefined
         : await verifyCertificate({ crypto }, bytes).catch(() => undefined);
     if (certified?.device !== device) throw invalid(CERTIFICATE);
-    return { device, deviceSeed, certified };
+    return new OwnIdentity(deps, secrets, { device, deviceSeed, certified });
   }
   const userSeed = (await readSeed(secrets, USER_KEY)) ?? (await makeSeed(deps, secrets, USER_KEY));
   const issued = Math.max(0, Math.floor(deps.clock.now()));
@@ -86,7 +127,7 @@ export async function openIdentity(
   await secrets.write(CERTIFICATE, utf8(toBase64Url(bytes)));
   const certified = await verifyCertificate({ crypto }, bytes);
   if (certified.user !== userIdOf(await crypto.publicKey(userSeed))) throw invalid(USER_KEY);
-  return { device, deviceSeed, certified };
+  return new OwnIdentity(deps, secrets, { device, deviceSeed, certified });
 }
 
 /** Secrets that end with the process: of a peer without a folder. */
@@ -96,6 +137,14 @@ export function memorySecrets(): Secrets {
     read: (name) => Promise.resolve(files.get(name)),
     write: (name, bytes) => {
       files.set(name, bytes);
+      return Promise.resolve();
+    },
+    replace: (name, bytes) => {
+      files.set(name, bytes);
+      return Promise.resolve();
+    },
+    setAside: (name) => {
+      files.delete(name);
       return Promise.resolve();
     },
   };

@@ -57,6 +57,7 @@ export type {
 } from "../sync/index.ts";
 export type { TimeSource, TimeStatus } from "../time/index.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
+export type { LinkedGroup, LinkOptions, OwnDevice, PairOptions } from "./devices.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";
 export type { NetworkPeerStatus, NetworkStatus } from "./network-status.ts";
 export { type ChunkOverview, Peer, type PeerOverview } from "./peer.ts";

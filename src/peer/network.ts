@@ -2,7 +2,8 @@ import { codeOf } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import { type ChunkStore, Wants } from "../chunks/index.ts";
 import { Exchange, type KeeperStatus } from "../exchange/index.ts";
-import type { Transport } from "../net/index.ts";
+import type { StreamHandler, Transport } from "../net/index.ts";
+import { PAIR_PROTOCOL } from "../pairing/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
 import type { NetworkStatus } from "./network-status.ts";
 import { StorageNetworks } from "./storage-networks.ts";
@@ -14,6 +15,8 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
   readonly chunks: ChunkStore;
   readonly blobs: Blobs;
   readonly openTransport: OpenTransport;
+  /** Answers devices that are to be this user's. */
+  readonly servePairing: StreamHandler;
   /** Where to listen; `undefined`: at the port used last, or any that is free. */
   readonly listen: readonly string[] | undefined;
   /** See `PeerOptions`. */
@@ -70,6 +73,11 @@ export class Network {
     return this.#running?.exchange.keeperStatus();
   }
 
+  /** The transport, started with everything else unless it runs. @throws as `open`. */
+  async transport(): Promise<Transport> {
+    return (await this.#run()).transport;
+  }
+
   async addresses(): Promise<readonly string[]> {
     return (await this.#opening)?.transport.addresses() ?? [];
   }
@@ -95,6 +103,7 @@ export class Network {
     const transport = opened.use(await this.#listen());
     await this.#keepPort(transport);
     const sync = opened.use(await SyncService.open({ ...this.#deps, transport }));
+    opened.defer(sync.serve(PAIR_PROTOCOL, this.#deps.servePairing));
     const shared = { ...this.#deps, transport, sync, wants: new Wants(this.#deps) };
     const onStored = (): void => this.#running?.exchange.noteStored();
     const storage = opened.use(new StorageNetworks({ ...shared, onStored }));

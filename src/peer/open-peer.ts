@@ -17,6 +17,7 @@ import { openMemoryStore } from "../store/index.ts";
 import { hasGroups } from "../sync/index.ts";
 import { parseNtpServers, TrueTime } from "../time/index.ts";
 import { memorySecrets, openIdentity } from "./identity.ts";
+import { PeerDevices } from "./devices.ts";
 import { Network } from "./network.ts";
 import { Peer } from "./peer.ts";
 
@@ -77,14 +78,20 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     await openChunkStore({ ...platform, store, files, capacityBytes: chunkBytesMax }),
   );
   const blobs = opened.use(new Blobs({ ...platform, store, chunks }));
-  const { user } = identity.certified;
   const time = opened.use(
-    await TrueTime.open({ ...platform, store, user, uptime: nodeUptime, ntp }),
+    await TrueTime.open({
+      ...platform,
+      store,
+      user: () => identity.certified.user,
+      uptime: nodeUptime,
+      ntp,
+    }),
   );
   const history = opened.use(
     await History.open({ ...platform, store, identity, trueTime: () => time.now() }),
   );
-  const network = new Network({
+  const devices = new PeerDevices({ ...platform, history, identity });
+  const network: Network = new Network({
     ...platform,
     store,
     chunks,
@@ -93,6 +100,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     time,
     listen,
     fetchesBlobs,
+    servePairing: (stream, connection) => devices.serverOf(network).serve(stream, connection),
     openTransport: (addresses) =>
       openLibp2pTransport({ ...platform, seed: identity.deviceSeed }, { listen: addresses }),
     // A peer in memory is a new one each time.
@@ -101,10 +109,11 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
       writePort: () => Promise.resolve(),
     },
   });
+  devices.serverOf(network);
   opened.defer(() => network.close());
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
-  const parts = { store, chunks, blobs, time, history, network };
+  const parts = { store, chunks, blobs, time, history, network, devices };
   const peer = new Peer({ ...parts, clock: platform.clock, logger });
   opened.move();
   return peer;

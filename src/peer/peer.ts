@@ -10,6 +10,7 @@ import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
 import type { Network } from "./network.ts";
 import type { NetworkStatus } from "./network-status.ts";
+import type { LinkedGroup, LinkOptions, OwnDevice, PairOptions, PeerDevices } from "./devices.ts";
 import { PeerBlobs } from "./peer-blobs.ts";
 import { PeerDatabase } from "./peer-database.ts";
 
@@ -21,6 +22,7 @@ export interface PeerParts {
   readonly time: TrueTime;
   readonly history: History;
   readonly network: Network;
+  readonly devices: PeerDevices;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -120,6 +122,21 @@ export class Peer implements AsyncDisposable {
     const { chunks, network } = this.#parts;
     const [kept, networks] = [network.keeping(), await network.storageNetworks()];
     return { store: chunks.status(), ...(kept !== undefined && { kept }), networks };
+  }
+
+  /** See `PeerDevices.pair`. */
+  pair(options?: PairOptions): Promise<string> {
+    return this.#parts.devices.pair(options);
+  }
+
+  /** See `PeerDevices.linkTo`. */
+  linkTo(ticket: string, options?: LinkOptions): Promise<readonly LinkedGroup[]> {
+    return this.#parts.devices.linkTo(ticket, options);
+  }
+
+  /** See `PeerDevices.list`. */
+  devices(): readonly OwnDevice[] {
+    return this.#parts.devices.list();
   }
 
   /** Starts the network unless it runs. @throws {NetError} */

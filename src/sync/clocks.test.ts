@@ -36,7 +36,7 @@ async function open(
   const clock = new FakeClock(NOW + errorMs);
   const identity = await makeIdentity(name, userSeed);
   const { user } = identity.certified;
-  const time = TrueTime.of({ clock, random: seededRandom(1), logger: () => {}, user });
+  const time = TrueTime.of({ clock, random: seededRandom(1), logger: () => {}, user: () => user });
   return { clock, time, peer: await flock.open(name, { clock, time, identity }) };
 }
 

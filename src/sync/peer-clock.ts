@@ -72,5 +72,5 @@ export function clockOf(deps: {
   readonly logger: Logger;
   readonly history: History;
 }): TrueTime {
-  return TrueTime.of({ ...deps, user: deps.history.identity.certified.user });
+  return TrueTime.of({ ...deps, user: () => deps.history.identity.certified.user });
 }

@@ -62,7 +62,7 @@ function worldOf(errorMs = 0): World {
         clock,
         random: seededRandom(7),
         logger: () => {},
-        user: OWN,
+        user: () => OWN,
         ntp: { servers: hosts.map((host) => ({ host, port: 123 })), datagrams: servers },
         ...options,
       }),

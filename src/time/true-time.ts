@@ -38,7 +38,7 @@ export interface TrueTimeDeps {
   /** Milliseconds since the machine was started, the time that it slept included. Default: the monotonic clock. */
   readonly uptime?: (() => number) | undefined;
   /** The user of this device: their devices believe each other. */
-  readonly user?: UserId | undefined;
+  readonly user?: (() => UserId) | undefined;
   /** NTP; without it, or without servers, only peers are heard. */
   readonly ntp?: { readonly servers: readonly NtpServer[]; readonly datagrams: Datagrams };
 }
@@ -192,7 +192,7 @@ export class TrueTime implements AsyncDisposable {
 
   /** Whether it is not one user's word alone: our own user's devices are ours, or another user's peer says the same. */
   #isConfirmed(sample: PeerSample, user: UserId): boolean {
-    if (user === this.#deps.user) return true;
+    if (user === this.#deps.user?.()) return true;
     const offset = this.#state.offset + sample.offsetMs;
     const at = this.#deps.clock.monotonic();
     this.#words.delete(user);

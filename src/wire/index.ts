@@ -164,6 +164,13 @@ export {
   type VectorEntry,
   VectorEntrySchema,
 } from "./generated/rookery/ids_pb.ts";
+export {
+  type PairRequest,
+  PairRequestSchema,
+  type PairResponse,
+  PairResponseSchema,
+  PairTicketSchema,
+} from "./generated/rookery/pair_pb.ts";
 export { type JoinedGroup, JoinedGroupSchema } from "./generated/rookery/local_pb.ts";
 export {
   type Hello,

@@ -6,6 +6,7 @@ import { file_rookery_commit } from "./generated/rookery/commit_pb.ts";
 import { file_rookery_deltas } from "./generated/rookery/deltas_pb.ts";
 import { file_rookery_ids } from "./generated/rookery/ids_pb.ts";
 import { file_rookery_local } from "./generated/rookery/local_pb.ts";
+import { file_rookery_pair } from "./generated/rookery/pair_pb.ts";
 import { file_rookery_pullsync } from "./generated/rookery/pullsync_pb.ts";
 
 /** Every message of proto/, for what goes over all of them: tests, golden vectors, tools. */
@@ -18,4 +19,5 @@ export const SCHEMAS: readonly DescMessage[] = [
   file_rookery_local,
   file_rookery_blobs,
   file_rookery_pullsync,
+  file_rookery_pair,
 ].flatMap((file) => file.messages);

@@ -1,0 +1,51 @@
+/** device pair, link, list: the devices of a user from the command line. */
+
+import { ask, type CommandContext } from "./context.ts";
+import { EXIT, UsageError } from "./usage.ts";
+
+export async function pairDevice(
+  context: CommandContext,
+  { expires }: { readonly expires?: string | undefined },
+): Promise<number> {
+  if (expires !== undefined && !/^[1-9]\d{0,4}$/.test(expires))
+    throw new UsageError("--expires is a whole number of seconds");
+  await using api = await context.connect();
+  if (!api.isServed)
+    context.say("No peer is running here: the ticket is good only while one is, so start `serve`.");
+  const { ticket } = (await ask(api, "/v1/devices/pair", {
+    method: "POST",
+    body: expires === undefined ? {} : { expiresInMs: Number(expires) * 1000 },
+  })) as { readonly ticket: string };
+  context.print(context.json ? JSON.stringify({ ticket }) : ticket);
+  return EXIT.ok;
+}
+
+export async function linkDevice(context: CommandContext, ticket: string): Promise<number> {
+  await using api = await context.connect();
+  const body = { ticket };
+  const groups = (await ask(api, "/v1/devices/link", { method: "POST", body })) as readonly {
+    readonly database: string;
+    readonly name: string;
+    readonly isJoined: boolean;
+    readonly error?: string;
+  }[];
+  if (context.json) context.print(JSON.stringify(groups));
+  else
+    for (const { database, name, isJoined, error = "" } of groups)
+      context.print(`${database}/${name}\t${isJoined ? "joined" : error}`);
+  return EXIT.ok;
+}
+
+export async function listDevices(context: CommandContext): Promise<number> {
+  await using api = await context.connect();
+  const devices = (await ask(api, "/v1/devices")) as readonly {
+    readonly device: string;
+    readonly name: string;
+    readonly isThis: boolean;
+  }[];
+  if (context.json) context.print(JSON.stringify(devices));
+  else
+    for (const { device, name, isThis } of devices)
+      context.print(`${device}\t${name}${isThis ? "\tthis one" : ""}`);
+  return EXIT.ok;
+}

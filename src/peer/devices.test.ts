@@ -1,0 +1,82 @@
+import { readdir } from "node:fs/promises";
+import { expect, test, vi } from "vitest";
+import { tempFolder } from "../testkit/index.ts";
+import { openPeer } from "./index.ts";
+
+// Real handshakes on a busy machine: slow is not wrong.
+vi.setConfig({ testTimeout: 60_000 });
+
+const LOOPBACK = { listen: ["/ip4/127.0.0.1/tcp/0"] };
+
+test("[PR4] [PR6] a fresh device becomes a user's by a ticket, joins their groups without an invite, and stays theirs", async () => {
+  await using folder = await tempFolder();
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const home = await laptop.openDatabase("home");
+  const todos = home.collection<string>("todos");
+  await todos.put("one", "by laptop");
+  const group = await home.createSyncgroup("family", { collections: [todos] });
+  await using ben = await openPeer({ name: "ben", ...LOOPBACK });
+  const bens = await (
+    await ben.openDatabase("home")
+  ).joinSyncgroup(await group.invite({ role: "writer" }));
+  await bens.ready();
+  {
+    await using phone = await openPeer({ name: "phone", path: folder.path, ...LOOPBACK });
+    const own = phone.user;
+    const [linked] = await phone.linkTo(await laptop.pair());
+    expect(linked).toMatchObject({ database: "home", name: "family", isJoined: true });
+    expect(phone.user).toBe(laptop.user);
+    expect(phone.user).not.toBe(own);
+    const its = (await phone.openDatabase("home")).syncgroup("family");
+    await its.ready();
+    expect(await its.collection<string>("todos").get("one")).toBe("by laptop");
+    await its.collection<string>("todos").put("two", "by phone");
+    await expect.poll(() => todos.get("two"), { timeout: 20_000 }).toBe("by phone");
+    await expect
+      .poll(() => bens.collection<string>("todos").get("two"), { timeout: 20_000 })
+      .toBe("by phone");
+    const names = (peer: typeof phone) =>
+      new Map(peer.devices().map(({ name, isThis }) => [name, isThis]));
+    const expected = { laptop: false, phone: true };
+    expect(names(phone)).toEqual(new Map(Object.entries(expected)));
+    expect(names(ben)).toEqual(new Map([["ben", true]]));
+    await expect(phone.pair()).rejects.toMatchObject({ code: "PAIR_NO_USER_KEY" });
+  }
+  expect(await readdir(folder.path)).toContain("user.key.aside");
+  await using again = await openPeer({ path: folder.path, ...LOOPBACK });
+  expect(again.user).toBe(laptop.user);
+  const its = (await again.openDatabase("home")).syncgroup("family");
+  await its.collection<string>("todos").put("three", "again");
+  await expect.poll(() => todos.get("three"), { timeout: 20_000 }).toBe("again");
+});
+
+test("[PR5] a device with data of its own user's is not linked, and nothing changes", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  await using phone = await openPeer({ name: "phone", listen: [] });
+  const own = phone.user;
+  await phone.openDatabase("notes");
+  await expect(phone.linkTo(await laptop.pair())).rejects.toMatchObject({ code: "PAIR_NOT_FRESH" });
+  await expect(phone.linkTo("rookery-pair:x")).rejects.toMatchObject({
+    code: "PAIR_TICKET_INVALID",
+  });
+  expect(phone.user).toBe(own);
+  await using deaf = await openPeer({ listen: [] });
+  await expect(deaf.pair()).rejects.toMatchObject({ code: "PAIR_FAILED" });
+});
+
+test("[PR6] a group that cannot be joined now says why, and can be joined by its ticket later", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const home = await laptop.openDatabase("home");
+  await home.createSyncgroup("family", { collections: [home.collection("todos")] });
+  await using phone = await openPeer({ name: "phone", listen: [] });
+  const [linked] = await phone.linkTo(await laptop.pair(), { joins: false });
+  expect(linked).toMatchObject({ database: "home", name: "family", isJoined: false });
+  const group = await (await phone.openDatabase("home")).joinSyncgroup(linked?.ticket ?? "");
+  await group.ready();
+  expect(group.owner).toBe(laptop.user);
+  // The ticket admits nobody else.
+  await using eve = await openPeer({ name: "eve", listen: [] });
+  await expect(
+    (await eve.openDatabase("home")).joinSyncgroup(linked?.ticket ?? ""),
+  ).rejects.toMatchObject({ code: "SYNC_NO_ACCESS" });
+});
