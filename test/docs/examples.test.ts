@@ -20,6 +20,8 @@ function place(code: string): Workshop {
   mkdirSync(join(workshop.path, "node_modules"));
   symlinkSync(ROOT, join(workshop.path, "node_modules/rookery"), "dir");
   symlinkSync(join(ROOT, "node_modules/@types"), join(workshop.path, "node_modules/@types"), "dir");
+  // What readers are told to bring themselves.
+  symlinkSync(join(ROOT, "node_modules/yjs"), join(workshop.path, "node_modules/yjs"), "dir");
   workshop.write("package.json", `{ "type": "module", "private": true }`);
   workshop.write("main.ts", code);
   workshop.write(
