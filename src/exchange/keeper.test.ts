@@ -292,7 +292,7 @@ describe("storage peers", () => {
     await ada.exchange.close();
     const ref = await putBlob(ada, shared, "picture", noise(300_000));
     await eventually(() => server.exchange.keeperStatus().wanted === 1);
-    server.peer.sync.pause("notes");
+    await server.peer.sync.pause("notes");
     const { store } = ada.disk;
     const { exchange } = await openExchange({
       peer: ada.peer,
@@ -306,7 +306,7 @@ describe("storage peers", () => {
     expect(server.exchange.keeperStatus()).toMatchObject({ wanted: 1, whole: 0, fetching: 0 });
     expect(server.meter.bytes("/chunks/")).toBe(before);
 
-    server.peer.sync.resume("notes");
+    await server.peer.sync.resume("notes");
     await eventually(() => server.blobs.isWhole(ref));
     await exchange.close();
   });

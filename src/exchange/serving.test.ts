@@ -162,9 +162,9 @@ describe("who may fetch", () => {
     expect(await ask()).toBe(0);
     await admitBlobs(ada, eve, vault);
     expect(await ask()).toBe(1);
-    ada.peer.sync.pause("notes");
+    await ada.peer.sync.pause("notes");
     expect(await ask()).toBe(0);
-    ada.peer.sync.resume("notes");
+    await ada.peer.sync.resume("notes");
     expect(await ask()).toBe(1);
   });
 

@@ -195,6 +195,27 @@ describe("holder records", () => {
   });
 });
 
+test("[HO3] what a device knows and says of a collection does not grow with its rows", async () => {
+  await using flock = await Flock.of(2);
+  const sizes: number[] = [];
+  for (const count of [10, 20_000]) {
+    for (let from = 0; from < count; from += 5000) {
+      const rows = Array.from({ length: Math.min(count, 5000) }, (_, i) => [`row ${from + i}`, i]);
+      await flock.put(flock.ada, Object.fromEntries(rows) as Record<string, number>);
+    }
+    await flock.publish(flock.ada);
+    sizes.push(flock.state(flock.ada).vector().size);
+    const { heads } = await flock.ada.history.row(
+      flock.scope,
+      ROW_SPACE.holders,
+      utf8(flock.ada.device),
+    );
+    sizes.push(heads[0]?.value?.length ?? 0);
+  }
+  expect(sizes[2]).toBe(sizes[0]);
+  expect(sizes[3]).toBe(sizes[1]);
+});
+
 describe("dropping", () => {
   test("[HO5] [HO6] waits until every holder has said that it has what supersedes", async () => {
     await using flock = await Flock.of(2);

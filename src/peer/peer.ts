@@ -146,11 +146,11 @@ export class Peer implements AsyncDisposable {
 
   /** Stops syncing a database, both ways, until `resume`. What is written meanwhile is sent then. */
   async pause(database: string): Promise<void> {
-    (await this.#parts.network.open()).pause(database);
+    await (await this.#parts.network.open()).pause(database);
   }
 
   async resume(database: string): Promise<void> {
-    (await this.#parts.network.open()).resume(database);
+    await (await this.#parts.network.open()).resume(database);
   }
 
   /** Ends everything in the reverse order of opening. Idempotent. */

@@ -136,7 +136,7 @@ describe("[SY3] who may read nothing gets one answer", () => {
       return answer;
     };
     await victim.history.createDatabase("paused");
-    victim.sync.pause("paused");
+    await victim.sync.pause("paused");
     const there = await answerTo(FLOCK_DATABASE);
     expect(equalBytes(there, await answerTo("unknown"))).toBe(true);
     expect(equalBytes(there, await answerTo("paused"))).toBe(true);
@@ -146,12 +146,12 @@ describe("[SY3] who may read nothing gets one answer", () => {
 
   test("a member, of a paused database too", async () => {
     const peer = await member();
-    victim.sync.pause(FLOCK_DATABASE);
+    await victim.sync.pause(FLOCK_DATABASE);
     const { bytes } = peer.identity.certified;
     const frames = await openDeltas(await connect(peer), FLOCK_DATABASE, bytes);
     const answer = decode(DeltaResponseSchema, (await frames.receive()) as Uint8Array);
     expect(answer.refused?.code).toBe("SYNC_OFFLINE");
-    victim.sync.resume(FLOCK_DATABASE);
+    await victim.sync.resume(FLOCK_DATABASE);
     await friendsSync();
     await flock.close(peer);
   });

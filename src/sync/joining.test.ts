@@ -252,7 +252,7 @@ describe("pending", () => {
     const ticket = await a.sync.invite(shared.group, { role: "admin" });
     const joining = b.sync.join(FLOCK_DATABASE, ticket);
     // Nothing is pulled: the answer is all that comes through.
-    b.sync.pause(FLOCK_DATABASE);
+    await b.sync.pause(FLOCK_DATABASE);
     await joining;
     expect(b.sync.status(shared.group)).toBe("pending");
     const progress = b.sync.progress(shared.group);

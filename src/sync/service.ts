@@ -39,6 +39,7 @@ import type { Member } from "./members.ts";
 import { Holding } from "./holding.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { clockOf, timeAnswer, type TimeDeps } from "./peer-clock.ts";
+import { Pauses } from "./pauses.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 import { Sharing } from "./sharing.ts";
@@ -79,7 +80,7 @@ export class SyncService implements AsyncDisposable {
   readonly #budget = new PageBudget();
   readonly #knowledge = new PeerKnowledges();
   readonly #links = new Map<DeviceId, PeerLink>();
-  readonly #paused = new Set<string>();
+  readonly #pauses: Pauses;
   readonly #stops: (() => void)[] = [];
   readonly #ending = new AbortController();
   readonly #serving: Serving;
@@ -87,7 +88,8 @@ export class SyncService implements AsyncDisposable {
   readonly #holding: Holding;
   #haveBlob: HaveBlobHandler | undefined;
 
-  private constructor(deps: SyncDeps, groups: Groups) {
+  private constructor(deps: SyncDeps, groups: Groups, pauses: Pauses) {
+    this.#pauses = pauses;
     this.#deps = { ...deps, time: deps.time ?? clockOf(deps) };
     this.#groups = groups;
     this.sharing = new Sharing(deps.history, groups);
@@ -102,7 +104,9 @@ export class SyncService implements AsyncDisposable {
 
   /** Begins to serve, and to connect to the members of the groups that are here. */
   static async open(deps: SyncDeps): Promise<SyncService> {
-    const service = new SyncService(deps, await Groups.open(deps.store, deps.history, deps.logger));
+    const groups = await Groups.open(deps.store, deps.history, deps.logger);
+    const pauses = await Pauses.open(deps.store, () => groups.tell());
+    const service = new SyncService(deps, groups, pauses);
     service.#start();
     return service;
   }
@@ -204,20 +208,18 @@ export class SyncService implements AsyncDisposable {
     }));
   }
 
-  /** Stops pulling and serving a database; what is under way ends. */
-  pause(database: string): void {
-    this.#paused.add(database);
-    this.#groups.tell();
+  /** Stops pulling and serving a database, at once and until it is resumed, also by a later process. */
+  pause(database: string): Promise<void> {
+    return this.#pauses.set(database, true);
   }
 
   /** Goes on where `pause` stopped. */
-  resume(database: string): void {
-    this.#paused.delete(database);
-    this.#groups.tell();
+  resume(database: string): Promise<void> {
+    return this.#pauses.set(database, false);
   }
 
   isPaused(database: string): boolean {
-    return this.#paused.has(database);
+    return this.#pauses.has(database);
   }
 
   /**
@@ -342,7 +344,7 @@ export class SyncService implements AsyncDisposable {
     const sharing = this.sharing;
     return new PeerLink(deps, peer, {
       addresses: () => sharing.addressesOf(peer),
-      databases: () => sharing.databases(peer).filter((name) => !this.#paused.has(name)),
+      databases: () => sharing.databases(peer).filter((name) => !this.#pauses.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
       user: () => sharing.userOf(peer),
       isBlocked: () => this.#blocked.has(peer),
@@ -351,7 +353,7 @@ export class SyncService implements AsyncDisposable {
 
   #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
     const isServed = (database: string): boolean =>
-      this.#deps.history.databases().includes(database) && !this.#paused.has(database);
+      this.#deps.history.databases().includes(database) && !this.#pauses.has(database);
     const onPulled = (database: string): void => this.#links.get(connection.peer)?.urge(database);
     const known = this.#knowledge.at(connection);
     return serveDeltas({ ...this.#deps, isServed, onPulled, known }, stream, connection);

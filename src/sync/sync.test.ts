@@ -89,12 +89,12 @@ test("[SY11] a small catch-up is one write", async () => {
   const [a, b] = [await flock.open("a"), await flock.open("b")];
   const shared = await shareTodos(a);
   await admit(a, b, shared);
-  b.sync.pause(FLOCK_DATABASE);
+  await b.sync.pause(FLOCK_DATABASE);
   const ours = await todosOf(a, shared);
   for (let i = 0; i < 300; i++) await ours.put(`row ${i}`, "x".repeat(3000));
   const writes: number[] = [];
   b.history.onWritten(({ parts }) => writes.push(parts.length));
-  b.sync.resume(FLOCK_DATABASE);
+  await b.sync.resume(FLOCK_DATABASE);
   await alike([a, b]);
   expect(writes).toEqual([300]);
 });
@@ -157,21 +157,40 @@ test("[SY20] a paused database stands still both ways, and goes on at once when 
   await admit(a, b, shared);
   const [ours, theirs] = [await todosOf(a, shared), await todosOf(b, shared)];
   await alike([a, b]);
-  b.sync.pause(FLOCK_DATABASE);
+  await b.sync.pause(FLOCK_DATABASE);
   expect(b.sync.isPaused(FLOCK_DATABASE)).toBe(true);
   await ours.put("from a", 1);
   await theirs.put("from b", 1);
   await eventually(() => a.sync.peers()[0]?.lastError?.code === "SYNC_OFFLINE");
   expect(await ours.has("from b")).toBe(false);
   expect(await theirs.has("from a")).toBe(false);
-  b.sync.resume(FLOCK_DATABASE);
+  await b.sync.resume(FLOCK_DATABASE);
   await alike([a, b]);
   expect(await ours.has("from b")).toBe(true);
   // Twice quickly is as good as not at all.
-  b.sync.pause(FLOCK_DATABASE);
-  b.sync.resume(FLOCK_DATABASE);
+  await b.sync.pause(FLOCK_DATABASE);
+  await b.sync.resume(FLOCK_DATABASE);
   await ours.put("after", 1);
   await eventually(() => theirs.has("after"));
+});
+
+test("[SY20] a pause holds over restarts, of that database alone", async () => {
+  await using flock = new SyncFlock();
+  const [a, medium] = [await flock.open("a"), createMemoryMedium()];
+  const b = await flock.open("b", { store: await openMemoryStore({ medium }) });
+  const shared = await shareTodos(a);
+  await admit(a, b, shared);
+  await alike([a, b]);
+  await b.sync.pause(FLOCK_DATABASE);
+  const { identity } = b;
+  await flock.close(b);
+  const again = await flock.open("b", { identity, store: await openMemoryStore({ medium }) });
+  expect(again.sync.isPaused(FLOCK_DATABASE)).toBe(true);
+  expect(again.sync.isPaused("other")).toBe(false);
+  await (await todosOf(again, shared)).put("meanwhile", 1);
+  expect(await (await todosOf(a, shared)).has("meanwhile")).toBe(false);
+  await again.sync.resume(FLOCK_DATABASE);
+  await alike([a, again]);
 });
 
 test("[SY21] a device that restarts gets only what is new", async () => {

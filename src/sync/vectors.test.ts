@@ -12,6 +12,7 @@ import { makeDevice } from "../testkit/device.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs } from "../testkit/golden.ts";
 import { Groups, type JoinedGroup } from "./groups.ts";
 import { type Member, memberRow } from "./members.ts";
+import { Pauses } from "./pauses.ts";
 
 const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 const owner = userIdOf(filled(0x61));
@@ -81,6 +82,25 @@ async function joinedCases(): Promise<readonly GoldenCase[]> {
   expect(cases.length).toBe(2 * GROUPS.length);
   return cases;
 }
+
+/** What a paused database is kept as. */
+async function pausedCases(): Promise<readonly GoldenCase[]> {
+  await using device = await makeDevice(1);
+  const pauses = await Pauses.open(device.store, () => {});
+  await pauses.set("hütte", true);
+  const cases: GoldenCase[] = [];
+  for await (const { key } of device.store.scan({ gte: Uint8Array.of(0x80) }))
+    cases.push({ record: "paused key", name: "usual", value: "hütte", output: key });
+  return cases;
+}
+
+const PAUSED = goldenPairs("sync-paused", await pausedCases());
+
+describe("paused databases", () => {
+  test.for(PAUSED)("[FO3] $name", ({ written, committed }) => {
+    expect(written, FORMAT_CHANGED).toEqual(committed);
+  });
+});
 
 const JOINED = goldenPairs("sync-groups", await joinedCases());
 

@@ -1,0 +1,46 @@
+import { concatBytes, fromUtf8, utf8 } from "../base/index.ts";
+import type { Store } from "../store/index.ts";
+
+/** First byte of the keys of paused databases; what follows is the database's name. */
+const PAUSED_SPACE = 0x82;
+const PAUSED_RANGE = { gte: Uint8Array.of(PAUSED_SPACE), lt: Uint8Array.of(PAUSED_SPACE + 1) };
+
+/** Which databases are paused: kept over restarts, so that whoever has paused one finds it so. [SY20] */
+export class Pauses {
+  readonly #store: Store;
+  readonly #paused: Set<string>;
+  readonly #tell: () => void;
+
+  private constructor(store: Store, paused: Set<string>, tell: () => void) {
+    this.#tell = tell;
+    this.#store = store;
+    this.#paused = paused;
+  }
+
+  /** `tell` is called after each change. */
+  static async open(store: Store, tell: () => void): Promise<Pauses> {
+    const paused = new Set<string>();
+    for await (const { key } of store.scan(PAUSED_RANGE)) {
+      const name = fromUtf8(key.subarray(1));
+      if (name !== undefined) paused.add(name);
+    }
+    return new Pauses(store, paused, tell);
+  }
+
+  has(database: string): boolean {
+    return this.#paused.has(database);
+  }
+
+  /** Holds at once; durable when it resolves. */
+  async set(database: string, isPaused: boolean): Promise<void> {
+    const key = concatBytes(Uint8Array.of(PAUSED_SPACE), utf8(database));
+    if (isPaused) this.#paused.add(database);
+    else this.#paused.delete(database);
+    this.#tell();
+    await this.#store.write([
+      isPaused ? { type: "put", key, value: NOTHING } : { type: "delete", key },
+    ]);
+  }
+}
+
+const NOTHING = new Uint8Array();
