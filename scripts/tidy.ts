@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import process from "node:process";
+import { behaviours } from "./tidy/behaviours.ts";
 import { errors } from "./tidy/errors.ts";
 import { layers } from "./tidy/layers.ts";
 import { limits } from "./tidy/limits.ts";
@@ -12,7 +13,7 @@ import { source } from "./tidy/source.ts";
 import { specs } from "./tidy/specs.ts";
 import { type Check, type Finding, type Tree, treeOf } from "./tidy/tree.ts";
 
-const CHECKS: readonly Check[] = [layers, specs, errors, limits, source];
+const CHECKS: readonly Check[] = [layers, specs, behaviours, errors, limits, source];
 
 /** Everything wrong with the files of `tree`. */
 export function tidy(tree: Tree): readonly Finding[] {

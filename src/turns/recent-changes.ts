@@ -55,6 +55,11 @@ export class RecentChanges {
   #before = 0;
   #bytes = 0;
 
+  /** Names of changed rows that are kept now. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
   /**
    * Begins to read. `snapshot` is taken in the same step, from a store that holds at least all that has been noted; what it
    * holds beyond that counts as changed since.

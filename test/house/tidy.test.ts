@@ -23,6 +23,42 @@ test("a tidy project has no findings", () => {
   ).toEqual([]);
 });
 
+describe("behaviours", () => {
+  const TABLE = "docs/spec/syncbase-behaviours.md";
+  const rows = (...lines: string[]): Record<string, string> => ({
+    "docs/spec/store.md": `**${rule("ST1")}** Absence is an answer.\n`,
+    "src/store/a.test.ts": `test("${rule("ST1")} absence", () => {});\n`,
+    [TABLE]: `## Rows\n\n${lines.map((line) => `| ${line} |\n`).join("")}`,
+  });
+
+  test("lines with rules, or a reason why there is none, are fine", () => {
+    const reason = "No meaning: nothing here is parsed as a path";
+    expect(
+      findings(rows("Rows 1 | absence | ST1: no error", `Rows 2 | paths | ${reason}`)),
+    ).toEqual([]);
+    // A section that is not done yet leaves its numbers out.
+    const later = rows("Rows 1 | absence | ST1");
+    later[TABLE] += "\n## Batches\n\n| Batches 7 | atomic | ST1 |\n";
+    expect(findings(later)).toEqual([]);
+  });
+
+  test("a rule that is gone, a line without any, and numbers out of order are found", () => {
+    const bad = rows(
+      "Rows 1 | absence | ST9",
+      "Rows 2 | paths | no",
+      "Rows 4 | x | ST1",
+      "Names 5 | x | ST1",
+    );
+    expect(findings(bad)).toEqual([
+      `${TABLE}:3: ${rule("ST9")} stands in no document of docs/spec`,
+      `${TABLE}:4: Rows 2 names no rule and no reason`,
+      `${TABLE}:5: Rows 4 does not follow Rows 2`,
+      `${TABLE}:6: no section is named Names`,
+    ]);
+    expect(findings(rows())).toEqual([`${TABLE}: it has no lines`]);
+  });
+});
+
 describe("specs", () => {
   const spec = { "docs/spec/store.md": `# Store\n\n**${rule("ST1")}** Absence is an answer.\n` };
 
