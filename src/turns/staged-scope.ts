@@ -27,6 +27,25 @@ export interface BesideChange {
   readonly version: Version | undefined;
 }
 
+/** Rows by their names. A map a space, since a text of both would be made and hashed anew at each look. */
+class StagedRows {
+  readonly #spaces = new Map<number, Map<string, StagedRow>>();
+
+  get({ space, text }: RowName): StagedRow | undefined {
+    return this.#spaces.get(space)?.get(text);
+  }
+
+  set(name: RowName, row: StagedRow): void {
+    let rows = this.#spaces.get(name.space);
+    if (rows === undefined) this.#spaces.set(name.space, (rows = new Map<string, StagedRow>()));
+    rows.set(name.text, row);
+  }
+
+  *values(): IterableIterator<StagedRow> {
+    for (const rows of this.#spaces.values()) yield* rows.values();
+  }
+}
+
 /** Control ops after which all that counted before counts still. */
 const TAKES_NOTHING: ReadonlySet<ControlEntry["op"]["type"]> = new Set([
   "device",
@@ -44,7 +63,7 @@ export class StagedScope {
   readonly state: ScopeState;
   readonly vector: Map<LogNumber, number>;
   readonly sum: Sum256;
-  readonly rows = new Map<string, StagedRow>();
+  readonly rows = new StagedRows();
   #control: ControlLog | undefined;
   #aside: AsideIndex | undefined;
   #controlPlaces: ControlPlaces | undefined;
@@ -124,14 +143,9 @@ export class StagedScope {
 
 /** A row that the turn has read. */
 export function stagedRow(scope: StagedScope, name: RowName): StagedRow {
-  const row = scope.rows.get(rowText(name));
+  const row = scope.rows.get(name);
   assert(row !== undefined, "a turn reads a row before it merges into it");
   return row;
-}
-
-/** A row's name as one text. */
-export function rowText(name: RowName): string {
-  return `${name.space}${name.text}`;
 }
 
 /** A dot as one text. */

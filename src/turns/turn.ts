@@ -43,14 +43,7 @@ import {
 } from "../records/index.ts";
 import { TURN_REFS_MAX } from "./limits.ts";
 import { StagedParts } from "./staged-parts.ts";
-import {
-  dotText,
-  type RowName,
-  rowText,
-  setBeside,
-  StagedScope,
-  stagedRow,
-} from "./staged-scope.ts";
+import { dotText, type RowName, setBeside, StagedScope, stagedRow } from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 
 /** What a turn works with. */
@@ -147,7 +140,7 @@ export class Turn {
     names: readonly RowName[],
     bytesMax = this.#readBytesMax,
   ): Promise<void> {
-    const missing = names.filter((name) => !scope.rows.has(rowText(name)));
+    const missing = names.filter((name) => scope.rows.get(name) === undefined);
     for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
       const page = missing.slice(from, from + READ_ROWS_MAX);
       const found = await this.#deps.store.getMany(
@@ -157,7 +150,7 @@ export class Turn {
         const bytes = found[i];
         this.#bytesRead += bytes?.length ?? 0;
         const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
-        scope.rows.set(rowText(name), { name, row, changed: false, beside: undefined });
+        scope.rows.set(name, { name, row, changed: false, beside: undefined });
       });
       if (this.#bytesRead > bytesMax) {
         throw new HistoryError(
