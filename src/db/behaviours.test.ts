@@ -169,3 +169,50 @@ test("[CO15] a log that is given up between reading and writing leaves its total
   expect(await ada.history.write({ ...write, log })).toBe("written");
   expect(await rows.get("n")).toBe(1);
 });
+
+test("[CO18] history tells the versions that are kept, newest first, with hints and which are heads", async () => {
+  const { devices, clocks, rows, meet } = await pair();
+  const [here, there] = rows;
+  await here.put("a", "1", { hint: "made" });
+  await here.put("a", "2");
+  await meet();
+  await here.put("a", "3");
+  clocks[1].jump(1000);
+  await there.put("a", "4", { hint: "there" });
+  await meet();
+  for (const one of rows) {
+    const kept = await one.row("a").history();
+    expect(kept.map(({ value, hint, head }) => ({ value, hint, head }))).toEqual([
+      { value: "4", hint: "there", head: true },
+      { value: "3", hint: undefined, head: true },
+      { value: "2", hint: undefined, head: false },
+      { value: "1", hint: "made", head: false },
+    ]);
+    expect(kept.map(({ device }) => device)).toEqual([
+      devices[1]?.device,
+      ...Array.from({ length: 3 }, () => devices[0]?.device),
+    ]);
+    expect((await one.history("a", { limit: 2 })).map(({ value }) => value)).toEqual(["4", "3"]);
+    expect(await one.history("nothing")).toEqual([]);
+    await expect(one.history("a", { limit: 0 })).rejects.toThrow(RangeError);
+  }
+});
+
+test("[CO16] conflicts tells each value with who wrote it, when, and what they said of it", async () => {
+  const { devices, clocks, rows, meet } = await pair();
+  await rows[0].setPolicy("k/", "keepAll");
+  await rows[0].setPolicy("d/", "defer:admin");
+  await rows[0].setPolicy("m/", "merge:nothing");
+  clocks[1].jump(1000);
+  for (const key of ["k/", "d/", "m/", "x/"]) {
+    await rows[0].put(key, "here", { hint: "h" });
+    await rows[1].put(key, "there");
+  }
+  await meet();
+  for (const key of ["k/", "d/", "m/", "x/"]) {
+    expect(await rows[0].conflicts(key)).toMatchObject([
+      { value: "there", winner: true, hint: undefined, device: devices[1]?.device },
+      { value: "here", winner: false, hint: "h", user: devices[0]?.user },
+    ]);
+  }
+});

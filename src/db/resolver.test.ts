@@ -493,6 +493,34 @@ describe("what a resolver cannot do", () => {
   });
 });
 
+test("[CO19] a conflict that comes back because its end was revoked is offered", async () => {
+  const both = await pair();
+  await using ben = await makeDevice(3);
+  const [here, there] = both.rows;
+  await grant(both.devices[0], here.id, ben.user, "writer");
+  await here.put("a", "here");
+  await there.put("a", "there");
+  const meet = (): Promise<void> => settleDevices([...both.devices, ben], [here.id]);
+  await meet();
+  await (await ben.db("app")).collection(here.id).put("a", "ended");
+  await meet();
+  expect(await here.row("a").visible()).toEqual({ value: "ended", conflict: false });
+  const { offers } = collect(both);
+  await quiet();
+  expect(offers).toHaveLength(0);
+  await both.devices[0].history.write({
+    parts: [
+      {
+        scope: here.id,
+        rows: [],
+        controls: [{ type: "revoke", user: ben.user, freeze: new Map() }],
+      },
+    ],
+  });
+  await until(() => offers.length === 1);
+  expect(offers[0]?.rows[0]?.heads).toHaveLength(2);
+});
+
 describe("defer", () => {
   test("[CO24] only who has the role is offered the conflict; others see the latest value", async () => {
     await using ada = await makeDevice(1);
@@ -547,47 +575,4 @@ describe("defer", () => {
     await quiet();
     expect(offers).toEqual([]);
   });
-});
-
-test("[CO18] history tells the versions that are kept, newest first, with hints and which are heads", async () => {
-  const both = await pair({});
-  const [here, there] = both.rows;
-  await here.put("a", 1, { hint: "made" });
-  await here.put("a", 2);
-  await both.meet();
-  await here.put("a", 3);
-  await there.put("a", 4, { hint: "there" });
-  await both.meet();
-  for (const one of both.rows) {
-    const kept = await one.row("a").history();
-    expect(kept.map(({ value, hint, head }) => ({ value, hint, head }))).toEqual([
-      { value: 4, hint: "there", head: true },
-      { value: 3, hint: undefined, head: true },
-      { value: 2, hint: undefined, head: false },
-      { value: 1, hint: "made", head: false },
-    ]);
-    expect(kept.map(({ device }) => device)).toEqual([
-      both.devices[1].device,
-      ...Array.from({ length: 3 }, () => both.devices[0].device),
-    ]);
-    expect((await one.history("a", { limit: 2 })).map(({ value }) => value)).toEqual([4, 3]);
-    expect(await one.history("nothing")).toEqual([]);
-    await expect(one.history("a", { limit: 0 })).rejects.toThrow(RangeError);
-  }
-});
-
-test("[CO16] conflicts tells each value with who wrote it, when, and what they said of it", async () => {
-  const both = await pair({ "k/": "keepAll", "d/": "defer:admin", "m/": "merge:nothing" });
-  for (const key of ["k/", "d/", "m/", "x/"]) {
-    await both.rows[0].put(key, "here", { hint: "h" });
-    await both.rows[1].delete(key);
-    await both.rows[1].put(key, "there");
-  }
-  await both.meet();
-  for (const key of ["k/", "d/", "m/", "x/"]) {
-    expect(await both.rows[0].conflicts(key)).toMatchObject([
-      { value: "there", winner: true, hint: undefined, device: both.devices[1].device },
-      { value: "here", winner: false, hint: "h", user: both.devices[0].user },
-    ]);
-  }
 });

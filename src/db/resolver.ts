@@ -187,7 +187,9 @@ class ResolverTask<T> implements Resolver {
       changes.push(change);
       if (changes.length === WATCH_READ_CHANGES) break;
     }
-    for (const { parts } of changes) {
+    for (const { parts, takenBack = [] } of changes) {
+      // Rows show again what was written over, any of those below the prefix.
+      if (takenBack.some((part) => part.scope === number)) this.#lookThroughAll();
       for (const part of parts) {
         if (part.scope !== number) continue;
         for (const { space, key } of await history.rowsOfPart(part)) {

@@ -13,7 +13,7 @@ import { RESOLVER_BYTES_MAX, RESOLVER_READ_ROWS, RESOLVER_ROWS_MAX } from "./lim
 import { keyText, rowName } from "./names.ts";
 import { ourRole, policyOf } from "./policies.ts";
 import { visibleIn } from "./row-view.ts";
-import type { DbWorld } from "./world.ts";
+import { type DbWorld, isDestroyed } from "./world.ts";
 
 /** A row of a conflict as it was read. */
 export interface TiedRow {
@@ -34,6 +34,7 @@ export interface Tied {
 
 /** Whether rows under this policy are offered to the resolver here at all: by `defer` to the named role and above. [CO24] */
 export function mayResolve(world: DbWorld, scope: ScopeId, policy: Policy): boolean {
+  if (isDestroyed(world, scope)) return false;
   const role = ourRole(world, scope);
   if (role !== "writer" && role !== "admin") return false;
   return policy.type !== "defer" || policy.role === "writer" || role === "admin";
