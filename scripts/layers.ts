@@ -208,6 +208,7 @@ export const LAYERS: readonly Layer[] = [
       "#platform",
       // Its rules for one contract stand in a folder of their own, one level down.
       "../*.ts",
+      "../*/index.ts",
       "../../*/index.ts",
     ],
     platform: "node",

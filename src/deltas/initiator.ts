@@ -105,8 +105,13 @@ export class Initiator {
     this.#database = database;
     this.#scopesOf = scopesOf;
     this.#sums = new Sums(deps, connection.peer);
-    this.#intake = new Intake(deps, connection.peer, database, (receipt, heads) =>
-      this.#took(receipt, heads),
+    this.#intake = new Intake(
+      deps,
+      connection.peer,
+      database,
+      (receipt, heads) => this.#took(receipt, heads),
+      // Else it would be noticed with the next frame, and there may never be one.
+      () => this.#frames?.stream.reset(),
     );
   }
 

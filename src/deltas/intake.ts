@@ -47,6 +47,7 @@ export class Intake {
   readonly #from: DeviceId;
   readonly #database: string;
   readonly #took: Took;
+  readonly #onFailure: () => void;
   readonly #stopRelief: () => void;
   readonly #inFlight = new Set<Promise<void>>();
   #parts: PreparedPart[] = [];
@@ -62,11 +63,19 @@ export class Intake {
   #holdsLarge = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(deps: IntakeDeps, from: DeviceId, database: string, took: Took) {
+  /** `onFailure`: called when a write failed that nobody may be waiting for. */
+  constructor(
+    deps: IntakeDeps,
+    from: DeviceId,
+    database: string,
+    took: Took,
+    onFailure: () => void,
+  ) {
     this.#deps = deps;
     this.#from = from;
     this.#database = database;
     this.#took = took;
+    this.#onFailure = onFailure;
     // A peer that sends half of a small catch-up and then nothing must not hold up all others.
     this.#stopRelief = deps.budget.onShort(() => this.#writeEnded());
   }
@@ -193,6 +202,7 @@ export class Intake {
       if (known.length > 0) await history.restore(this.#database, known);
     } catch (error) {
       this.#failure ??= { error };
+      this.#onFailure();
     }
   }
 

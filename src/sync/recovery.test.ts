@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { DeviceId } from "../base/index.ts";
+import { nodeClock } from "../node/index.ts";
 import { createMemoryMedium, type MemoryMedium, openMemoryStore } from "../store/index.ts";
+import { brokenDiskError, FaultyMedium } from "../testkit/index.ts";
 import { copyMedium } from "../testkit/medium-copy.ts";
 import {
   admit,
@@ -112,4 +114,24 @@ test("[HI14] a device that has lost its store gets its rows back when it joins a
   await alike([ada, again]);
   expect(await (await todosOf(ada, shared)).get("mine")).toBe(2);
   expect(logsOf(ada, device)).toBe(2);
+});
+
+test("[SY33] what our disk refused is asked for again, though nothing more comes", async () => {
+  await using flock = new SyncFlock();
+  const below = createMemoryMedium();
+  const medium = new FaultyMedium(() => below.openEngine());
+  const clock = nodeClock();
+  const [ada, bea] = [
+    await flock.open("ada"),
+    await flock.open("bea", { store: await openMemoryStore({ medium, clock }) }),
+  ];
+  const shared = await shareTodos(ada);
+  await admit(ada, bea, shared);
+  await alike([ada, bea]);
+  medium.failWrite({ error: brokenDiskError() });
+  const written = medium.batches.length;
+  await (await todosOf(ada, shared)).put("last", 1);
+  await eventually(() => medium.openCount > 1 && medium.batches.length > written);
+  await alike([ada, bea]);
+  expect(await (await todosOf(bea, shared)).get("last")).toBe(1);
 });

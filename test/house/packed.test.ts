@@ -59,6 +59,16 @@ export const said: string = \`\${decode(GenVectorSchema, bytes).entries[0]?.gene
 `,
     says: "3 WIRE",
   },
+  testkit: {
+    code: `
+import { type Plan, planOf, runPlan, type RunReport } from "rookery/testkit";
+
+const plan: Plan = planOf(1, "calm");
+const report: RunReport = await runPlan(plan);
+export const said: string = \`\${report.error?.message} \${report.acknowledged > 0}\`;
+`,
+    says: "undefined true",
+  },
   store: {
     code: `
 import { utf8 } from "rookery/base";
@@ -175,5 +185,11 @@ test("nothing but the built package is packed", () => {
         ].includes(name),
     ),
   ).toEqual([]);
-  expect(files.filter((path) => /\.test\.|testkit|\.stamp$/.test(path))).toEqual([]);
+  expect(files.filter((path) => /\.test\.|\.stamp$/.test(path))).toEqual([]);
+  // Of the testkit the simulator alone, and without the tools that its other parts need.
+  const testkit = files.filter((path) => /testkit\/.+\.js$/.test(path));
+  expect(testkit.length).toBeGreaterThan(0);
+  expect(
+    testkit.filter((path) => !/testkit\/(?:sim|sim-oracle|sim-ports)\/|seeded-random/.test(path)),
+  ).toEqual([]);
 });

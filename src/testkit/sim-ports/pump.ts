@@ -6,7 +6,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInThisContext } from "node:vm";
 import type { Scheduler } from "./scheduler.ts";
-import { SimError } from "./sim-error.ts";
+import { SimError } from "../sim-oracle/index.ts";
 
 export interface PumpOptions {
   /** Events after which a run counts as one that never ends. */
@@ -106,9 +106,6 @@ async function refuseEscape<R>(
       throw new SimError("escaped", "Something waited for real time or a real thread");
   }
 }
-
-/** Whether runs are drained without coming back to the event loop. */
-export const isDrainedAtOnce = (): boolean => drainNow !== undefined;
 
 function turn(): Promise<void> {
   return new Promise((resolve) => {

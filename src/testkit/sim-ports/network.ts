@@ -13,7 +13,16 @@ import { SimTransport } from "./transport.ts";
 
 /** Told of what devices hand over to be sent, on whatever stream. */
 export interface WireTap {
-  wrote(from: DeviceId, to: DeviceId, protocol: string, stream: object, bytes: Uint8Array): void;
+  wrote(write: {
+    readonly from: DeviceId;
+    readonly to: DeviceId;
+    readonly protocol: string;
+    /** Names the stream. */
+    readonly stream: object;
+    /** Whether the sender opened it, as against serving it. */
+    readonly isOpener: boolean;
+    readonly bytes: Uint8Array;
+  }): void;
 }
 
 export interface SimNetworkDeps {

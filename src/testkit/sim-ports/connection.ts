@@ -126,8 +126,8 @@ export class SimConnection implements Connection {
     const [thereLane, backLane] = [this.#lane(protocol), other.#lane(protocol)];
     const there = new MemoryPipe(thereLane, () => theirs.endIfDone());
     const back = new MemoryPipe(backLane, () => ours.endIfDone());
-    const ours = new TappedStream(this, protocol, back, there, thereLane);
-    const theirs = new TappedStream(other, protocol, there, back, backLane);
+    const ours = new TappedStream(this, true, protocol, back, there, thereLane);
+    const theirs = new TappedStream(other, false, protocol, there, back, backLane);
     MemoryStream.join(ours, theirs);
     this.#keep(ours, thereLane);
     other.#keep(theirs, backLane);
@@ -213,9 +213,11 @@ export class SimConnection implements Connection {
 /** A stream whose every write is shown to the tap. */
 class TappedStream extends MemoryStream {
   readonly #end: SimConnection;
+  readonly #isOpener: boolean;
 
   constructor(
     end: SimConnection,
+    isOpener: boolean,
     protocol: string,
     incoming: MemoryPipe,
     outgoing: MemoryPipe,
@@ -223,11 +225,19 @@ class TappedStream extends MemoryStream {
   ) {
     super(protocol, end.peer, incoming, outgoing, lane);
     this.#end = end;
+    this.#isOpener = isOpener;
   }
 
   override write(bytes: Uint8Array): Promise<void> {
-    const { device, peer, tap } = this.#end;
-    tap?.wrote(device, peer, this.protocol, this, bytes);
+    const { device: from, peer: to, tap } = this.#end;
+    tap?.wrote({
+      from,
+      to,
+      protocol: this.protocol,
+      stream: this,
+      isOpener: this.#isOpener,
+      bytes,
+    });
     return super.write(bytes);
   }
 }

@@ -1,0 +1,209 @@
+/**
+ * The judge of a run: knows all that was signed, acknowledged and sent, and what each device should show for it.
+ */
+
+import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
+import { type CommitFact, type Dot, dotOf, type ScopeName, type VersionFact } from "./facts.ts";
+import { Ledger, short } from "./ledger.ts";
+import { closureOf, READ, Rights } from "./rights.ts";
+import { SimError } from "./sim-error.ts";
+import type { DeviceView, ScopeView } from "./views.ts";
+import { DeltasReader, type SentPart } from "./wire-reader.ts";
+
+/** A write that its caller was told is durable. */
+interface Ack {
+  readonly commit: CommitFact;
+  /** The device that acknowledged it; `undefined` once its store was set back to before that. */
+  device: string | undefined;
+}
+
+export interface OracleDeps {
+  /** Users by their devices, hexadecimal keys both. */
+  readonly userOf: (device: string) => string | undefined;
+  /** Ids of the control heads that a device holds of a scope. */
+  readonly controlHeads: (device: string, scope: ScopeName) => readonly string[];
+  readonly name: (device: string) => string;
+  /** Counts that something worth seeing has happened. */
+  readonly sometimes: (what: string) => void;
+}
+
+export class Oracle {
+  readonly ledger = new Ledger();
+  readonly #deps: OracleDeps;
+  readonly #acks = new Map<Dot, Ack>();
+  /** Acknowledged, and gone with the last device that held it: nobody can be asked for it. */
+  readonly #excused = new Set<Dot>();
+  /** What each device was seen to hold durably. */
+  readonly #held = new Map<string, Map<ScopeName, ReadonlyMap<string, number>>>();
+  readonly #readers = new WeakMap<object, DeltasReader>();
+  readonly #rightsByHeads = new Map<string, Rights>();
+  #sent = 0;
+
+  constructor(deps: OracleDeps) {
+    this.#deps = deps;
+  }
+
+  get acknowledged(): number {
+    return this.#acks.size;
+  }
+
+  /** Parts that left their senders. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** A write of `device` was acknowledged: its commit is the last since `position` with a version that `isIt`. */
+  acknowledge(
+    device: string,
+    position: number,
+    isIt: (version: VersionFact) => boolean,
+  ): CommitFact | undefined {
+    const commit = this.ledger
+      .since(position)
+      .findLast(
+        (one) => one.device === device && one.parts.some((part) => part.versions.some(isIt)),
+      );
+    if (commit === undefined) return undefined;
+    this.ledger.establish(commit);
+    this.#acks.set(dotOf(commit.log, commit.generation), { commit, device });
+    return commit;
+  }
+
+  /** What a device hands over to be sent as the one that was asked for deltas. [A3] [K2] */
+  wrote(from: string, to: string, stream: object, bytes: Uint8Array): void {
+    if (this.ledger.liars.has(from)) return;
+    let reader = this.#readers.get(stream);
+    if (reader === undefined) {
+      reader = new DeltasReader((part) => this.#sends(from, to, part));
+      this.#readers.set(stream, reader);
+    }
+    reader.push(bytes);
+  }
+
+  #sends(from: string, to: string, { digest, scope, ops }: SentPart): void {
+    this.#sent += 1;
+    const commit = this.ledger.byDigest(digest);
+    if (commit === undefined)
+      throw new SimError("A1", `${this.#deps.name(from)} sends a commit that nobody has signed`);
+    this.ledger.establish(commit);
+    const user = this.#deps.userOf(to);
+    const rights = this.#rights(scope, this.#deps.controlHeads(from, scope));
+    if (user !== undefined && (rights.tagsOf(user) & READ) !== 0) return;
+    throw new SimError(
+      "A3",
+      `${this.#deps.name(from)} sends ${ops} ops of ${scope} to ${this.#deps.name(to)}, which may not read it`,
+    );
+  }
+
+  /** Rights by control heads, remembered: they are asked for with every part that is sent. */
+  #rights(scope: ScopeName, heads: readonly string[]): Rights {
+    const name = `${scope} ${heads.join()}`;
+    const known = this.#rightsByHeads.get(name);
+    if (known !== undefined) return known;
+    const rights = new Rights(this.ledger, scope, closureOf(this.ledger, heads));
+    this.#rightsByHeads.set(name, rights);
+    return rights;
+  }
+
+  /** Checks a device as it is now, and remembers what it holds. */
+  checkDevice(view: DeviceView): void {
+    checkDevice(this.ledger, view);
+    this.noteHeld(view);
+  }
+
+  /** Remembers what a device holds, as far as it says so. */
+  noteHeld(
+    view: Pick<DeviceView, "device"> & {
+      readonly scopes: readonly Pick<ScopeView, "scope" | "vector">[];
+    },
+  ): void {
+    const held = new Map(view.scopes.map(({ scope, vector }) => [scope, vector]));
+    this.#held.set(view.device, held);
+  }
+
+  /** What a device held when it was looked at last: to be given back to `wasSetBack` when it is restored. */
+  heldBy(device: string): Map<ScopeName, ReadonlyMap<string, number>> {
+    return this.#held.get(device) ?? new Map<ScopeName, ReadonlyMap<string, number>>();
+  }
+
+  /** A device's store was replaced by an older one, or by none. What nobody holds any more is excused from now on. */
+  wasSetBack(device: string, held: Map<ScopeName, ReadonlyMap<string, number>>): void {
+    this.#held.set(device, held);
+    this.ledger.setBack.add(device);
+    for (const [dot, ack] of this.#acks) {
+      const { commit } = ack;
+      const isHere = commit.parts.every(
+        ({ scope }) => (held.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
+      );
+      if (ack.device === device && !isHere) ack.device = undefined;
+      const isHeld = commit.parts.every(({ scope }) =>
+        [...this.#held.values()].some(
+          (scopes) => (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
+        ),
+      );
+      if (!isHeld) this.#excused.add(dot);
+    }
+  }
+
+  /** A device came back after a crash: all that it acknowledged is there. [D1] */
+  checkAfterCrash(view: DeviceView): void {
+    for (const [dot, { commit, device }] of this.#acks) {
+      if (device !== view.device || this.#excused.has(dot)) continue;
+      for (const { scope } of commit.parts) this.#mustHold(view, scope, commit, "D1");
+    }
+  }
+
+  #mustHold(view: DeviceView, scope: ScopeName, commit: CommitFact, promise: string): void {
+    const known = view.scopes.find((one) => one.scope === scope);
+    if ((known?.vector.get(commit.log) ?? 0) >= commit.generation) return;
+    const part = this.ledger.part(scope, commit.log, commit.generation);
+    if (known !== undefined && part !== undefined && !this.#doesCount(known, commit)) return;
+    throw new SimError(
+      promise,
+      `${view.name} lacks ${short(dotOf(commit.log, commit.generation))} of ${scope}, which was acknowledged`,
+    );
+  }
+
+  /** Whether a commit, and all before it in its log, count in a scope by what a device knows. */
+  #doesCount(scope: ScopeView, commit: CommitFact): boolean {
+    const rights = rightsIn(this.ledger, scope);
+    for (const part of this.ledger.partsUpTo(scope.scope, commit.log, commit.generation)) {
+      if (part.versions.some((version) => !isCounted(rights, version))) {
+        this.#deps.sometimes("oracle.uncounted");
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** Nothing is under way any more: those who share a scope hold the same of it, and all that was acknowledged. [K3] [K5] [D1] */
+  checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
+    const [first, ...others] = views;
+    if (first === undefined) return;
+    const difference = others.find((view) => textOf(view, scope) !== textOf(first, scope));
+    if (difference !== undefined)
+      throw new SimError("K3", `${first.name} and ${difference.name} differ in ${scope} for good`);
+    for (const [dot, { commit }] of this.#acks) {
+      if (this.#excused.has(dot) || commit.parts.every((part) => part.scope !== scope)) continue;
+      for (const view of views) this.#mustHold(view, scope, commit, "K5");
+    }
+  }
+}
+
+/** All that a device holds of a scope, as a text: vector, head sum, control heads, rows. */
+export function textOf(view: DeviceView, scope: ScopeName): string {
+  const one = view.scopes.find((candidate) => candidate.scope === scope);
+  if (one === undefined) return "nothing";
+  const vector = [...one.vector].map((entry) => entry.join()).toSorted();
+  const rows = one.rows
+    .filter(({ heads }) => heads.length > 0)
+    .map(({ space, key, heads }) =>
+      [
+        space,
+        key,
+        ...heads.map(({ log, generation, value }) => `${log}#${generation}=${value}`),
+      ].join(),
+    )
+    .toSorted();
+  return JSON.stringify([vector, one.sum, one.controlHeads.toSorted(), rows]);
+}

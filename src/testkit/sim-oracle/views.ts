@@ -1,0 +1,35 @@
+import type { LogName, ScopeName } from "./facts.ts";
+
+/** A head of a row as a device shows it. */
+export interface HeadView {
+  readonly log: LogName;
+  readonly generation: number;
+  /** Hexadecimal; `undefined`: deleted. */
+  readonly value: string | undefined;
+}
+
+/** A row as a device shows it, the visible head first. */
+export interface RowView {
+  readonly space: number;
+  /** Hexadecimal. */
+  readonly key: string;
+  readonly heads: readonly HeadView[];
+}
+
+/** What a device says that it holds of a scope. */
+export interface ScopeView {
+  readonly scope: ScopeName;
+  readonly vector: ReadonlyMap<LogName, number>;
+  readonly controlHeads: readonly string[];
+  /** The head sum, as any text. */
+  readonly sum: string;
+  readonly rows: readonly RowView[];
+}
+
+/** A device as the oracle sees it: what its own calls answer. */
+export interface DeviceView {
+  readonly name: string;
+  /** Hexadecimal key. */
+  readonly device: string;
+  readonly scopes: readonly ScopeView[];
+}

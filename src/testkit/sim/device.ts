@@ -1,0 +1,139 @@
+/** A simulated device: what stays when its process dies, and the process while there is one. */
+
+import {
+  chanceOf,
+  MachineClock,
+  SIM_EPOCH,
+  SimClock,
+  simCrypto,
+  SimDisk,
+  type CryptoTap,
+  type KeyRing,
+  type Image,
+  type SimNetwork,
+  type Scheduler,
+} from "../sim-ports/index.ts";
+import { issueCertificate, verifyCertificate } from "../../access/index.ts";
+import { deviceIdOf, deviceKeyOf, type Logger, toHex, userKeyOf } from "../../base/index.ts";
+import type { Identity } from "../../history/index.ts";
+import type { SeededRandom } from "../seeded-random.ts";
+import type { ScopeName } from "../sim-oracle/index.ts";
+import type { DevicePlan } from "./plan.ts";
+import { SimProcess } from "./process.ts";
+
+export interface SimDeviceDeps {
+  readonly seed: number;
+  readonly scheduler: Scheduler;
+  readonly network: SimNetwork;
+  readonly keys: KeyRing;
+  readonly tap: CryptoTap;
+  readonly logger: Logger;
+  readonly onFault: (name: string) => void;
+}
+
+/** Milliseconds that a write to a disk takes at least, and more at most by chance. */
+const WRITE_MS = 0.5;
+const WRITE_MS_SPREAD = 4;
+
+/** What a store was, and what its device held then. */
+export interface Backup {
+  readonly image: Image;
+  readonly held: Map<ScopeName, ReadonlyMap<string, number>>;
+  /** Members of its groups, all together. */
+  readonly members: number;
+}
+
+export class SimDevice {
+  readonly name: string;
+  readonly index: number;
+  readonly identity: Identity;
+  /** Its key, hexadecimal. */
+  readonly key: string;
+  /** Its user's key, hexadecimal. */
+  readonly user: string;
+  readonly clock: MachineClock;
+  readonly disk: SimDisk;
+  readonly #deps: SimDeviceDeps;
+  readonly #random: SeededRandom;
+  #process: SimProcess | undefined;
+  #starts = 0;
+  /** How much slower than usual its disk is. */
+  diskFactor = 1;
+  backup: Backup | undefined;
+
+  private constructor(deps: SimDeviceDeps, index: number, plan: DevicePlan, identity: Identity) {
+    this.#deps = deps;
+    this.index = index;
+    this.name = `d${index}`;
+    this.identity = identity;
+    this.key = toHex(deviceKeyOf(identity.device));
+    this.user = toHex(userKeyOf(identity.certified.user));
+    this.clock = new MachineClock(deps.scheduler, plan.clockAheadMs, 1 + plan.drift);
+    this.#random = chanceOf(deps.seed, `disk ${index}`);
+    this.disk = new SimDisk({
+      wait: (work) => this.#diskWork(work),
+      onFault: deps.onFault,
+    });
+  }
+
+  static async create(deps: SimDeviceDeps, index: number, plan: DevicePlan): Promise<SimDevice> {
+    const crypto = simCrypto(deps.keys);
+    const deviceSeed = chanceOf(deps.seed, `device key ${index}`).bytes(32);
+    const userSeed = chanceOf(deps.seed, `user key ${plan.user}`).bytes(32);
+    const device = deviceIdOf(await crypto.publicKey(deviceSeed));
+    const request = { device, name: `d${index}`, issued: SIM_EPOCH };
+    const bytes = await issueCertificate({ crypto }, userSeed, request);
+    const certified = await verifyCertificate({ crypto }, bytes);
+    return new SimDevice(deps, index, plan, { device, deviceSeed, certified });
+  }
+
+  /** The process, when it is there and open. */
+  get running(): SimProcess | undefined {
+    return this.#process?.isOpen === true ? this.#process : undefined;
+  }
+
+  get isDown(): boolean {
+    return this.#process === undefined;
+  }
+
+  /** Starts a process; it is killed again when it cannot open. Answers it once it is open. */
+  async start(): Promise<SimProcess> {
+    const { seed, scheduler, network, keys, tap, logger } = this.#deps;
+    this.#starts += 1;
+    const clock = new SimClock(scheduler, this.clock, this.name);
+    const process: SimProcess = new SimProcess({
+      name: this.name,
+      identity: this.identity,
+      disk: this.disk,
+      clock,
+      crypto: simCrypto(keys, tap),
+      random: chanceOf(seed, `process ${this.index} ${this.#starts}`),
+      logger: (level, event, fields) => {
+        if (!process.isDead) logger(level, event, { device: this.name, ...fields });
+      },
+      transport: network.transport(this.identity.device, { place: `/sim/${this.index}`, logger }),
+    });
+    this.#process = process;
+    try {
+      await process.open();
+    } catch (error) {
+      if (this.#process === process) this.kill(false);
+      throw error;
+    }
+    return process;
+  }
+
+  /** Kills the process, if there is one. Nothing of it is closed. */
+  kill(isPowerCut: boolean): void {
+    const process = this.#process;
+    this.#process = undefined;
+    // A process that is killed has its connections closed by the system; a machine without power is silent.
+    process?.kill(() => (isPowerCut ? 1000 + this.#random.below(30_000) : this.#random.below(20)));
+    this.disk.crash(isPowerCut, () => this.#random.chance(0.5));
+  }
+
+  #diskWork(work: "write" | "open"): Promise<void> {
+    const ms = WRITE_MS + this.#random.below(1024 * WRITE_MS_SPREAD) / 1024;
+    return this.#deps.scheduler.sleep(ms * this.diskFactor, `${this.name} disk ${work}`);
+  }
+}

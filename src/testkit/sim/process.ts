@@ -1,0 +1,214 @@
+/** One process of a simulated device: the real code, from the store upward, on ports of the simulation. */
+
+import type { SimClock, SimDisk, SimTransport } from "../sim-ports/index.ts";
+import {
+  type Clock,
+  codeOf,
+  type Crypto,
+  type DeviceId,
+  deviceKeyOf,
+  type Logger,
+  type LogKey,
+  logIdOf,
+  type ScopeId,
+  toHex,
+  type UserId,
+  userKeyOf,
+} from "../../base/index.ts";
+import { type Database, openDatabase } from "../../db/index.ts";
+import { History, type Identity } from "../../history/index.ts";
+import { openStore, type Store } from "../../store/index.ts";
+import { SyncService } from "../../sync/index.ts";
+import type { SeededRandom } from "../seeded-random.ts";
+import {
+  type DeviceView,
+  type RowView,
+  type ScopeName,
+  scopeNameOf,
+  type ScopeView,
+} from "../sim-oracle/index.ts";
+
+/** The database that all devices of a run share. */
+export const SIM_DATABASE = "sim";
+
+export interface ProcessDeps {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly disk: SimDisk;
+  readonly clock: SimClock;
+  readonly crypto: Crypto;
+  readonly random: SeededRandom;
+  readonly logger: Logger;
+  readonly transport: SimTransport;
+}
+
+export class SimProcess {
+  readonly #deps: ProcessDeps;
+  readonly clock: Clock;
+  #store: Store | undefined;
+  #history: History | undefined;
+  #sync: SyncService | undefined;
+  #database: Database | undefined;
+  #isDead = false;
+
+  constructor(deps: ProcessDeps) {
+    this.#deps = deps;
+    this.clock = deps.clock;
+  }
+
+  /** Opens everything, from the store up. What it throws is what the store refuses. */
+  async open(): Promise<void> {
+    const { disk, identity, transport, ...ports } = this.#deps;
+    const store = await openStore({ ...ports, openEngine: () => disk.openEngine() });
+    this.#store = store;
+    const history = await History.open({ ...ports, store, identity });
+    this.#history = history;
+    const sync = await SyncService.open({ ...ports, store, history, transport });
+    this.#sync = sync;
+    this.#database = await openDatabase(
+      { ...ports, history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
+      SIM_DATABASE,
+    );
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** Whether everything is open. */
+  get isOpen(): boolean {
+    return !this.#isDead && this.#database !== undefined;
+  }
+
+  get store(): Store {
+    return open(this.#store);
+  }
+
+  get history(): History {
+    return open(this.#history);
+  }
+
+  get sync(): SyncService {
+    return open(this.#sync);
+  }
+
+  get database(): Database {
+    return open(this.#database);
+  }
+
+  get transport(): SimTransport {
+    return this.#deps.transport;
+  }
+
+  /** Gone at once: nothing is closed, nobody is told. */
+  kill(noticeMs: () => number): void {
+    this.#isDead = true;
+    this.#deps.clock.kill();
+    this.#deps.transport.kill(noticeMs);
+  }
+
+  /** Ids of the control heads that it holds of a scope. */
+  controlHeads(scope: ScopeName): readonly string[] {
+    for (const state of this.#history?.scopes(SIM_DATABASE) ?? [])
+      if (nameOfScope(state.id) === scope) return state.access.heads;
+    return [];
+  }
+
+  /** What it holds, without its rows. */
+  knowledge(): { readonly device: string; readonly scopes: Omit<ScopeView, "rows">[] } {
+    const scopes = this.history.scopes(SIM_DATABASE).map((state) => ({
+      scope: nameOfScope(state.id),
+      vector: new Map([...state.vector()].map(([log, at]) => [nameOfLog(log), at] as const)),
+      controlHeads: state.access.heads,
+      sum: toHex(state.sum.toBytes()),
+    }));
+    return { device: this.#key, scopes };
+  }
+
+  /** All that it shows, by its own calls. */
+  async view(): Promise<DeviceView> {
+    const { scopes } = this.knowledge();
+    const states = this.history.scopes(SIM_DATABASE);
+    const views: ScopeView[] = [];
+    for (const [i, scope] of scopes.entries()) {
+      const id = states[i]?.id;
+      if (id !== undefined) views.push({ ...scope, rows: await this.#rows(id) });
+    }
+    return { name: this.#deps.name, device: this.#key, scopes: views };
+  }
+
+  async #rows(id: ScopeId): Promise<RowView[]> {
+    const rows: RowView[] = [];
+    const spaces = id.kind === "collection" ? [0, 2] : [1];
+    for (const space of spaces) {
+      for await (const { key, row } of this.history.scan(id, space)) {
+        const heads = row.heads.map(({ log, generation, value }) => ({
+          log: nameOfLog(this.history.logOf(log)),
+          generation,
+          value: value && toHex(value),
+        }));
+        rows.push({ space, key: toHex(key), heads });
+      }
+    }
+    return rows;
+  }
+
+  get #key(): string {
+    return hexOfDevice(this.#deps.identity.device);
+  }
+}
+
+/** @throws an error with a code: what is being opened is not there yet. */
+function open<T>(part: T | undefined): T {
+  if (part === undefined) throw Object.assign(new Error("Not open"), { code: "SIM_NOT_OPEN" });
+  return part;
+}
+
+/** The oracle's name of a scope. */
+export function nameOfScope({ kind, owner, name }: ScopeId): ScopeName {
+  return scopeNameOf(kind, hexOfUser(owner), name);
+}
+
+/** The oracle's name of a log. */
+export function nameOfLog(log: LogKey): string {
+  return LOG_NAMES.of(log);
+}
+
+const LOG_NAMES = remembered((log: LogKey) => {
+  const { device, incarnation } = logIdOf(log);
+  return `${toHex(deviceKeyOf(device))}/${incarnation.toString(16).padStart(16, "0")}`;
+});
+
+const USER_NAMES = remembered((user: UserId) => toHex(userKeyOf(user)));
+
+const DEVICE_NAMES = remembered((device: DeviceId) => toHex(deviceKeyOf(device)));
+
+function hexOfDevice(device: DeviceId): string {
+  return DEVICE_NAMES.of(device);
+}
+
+function hexOfUser(user: UserId): string {
+  return USER_NAMES.of(user);
+}
+
+/** Names remembered: base58 is slow, and a run asks for few of them again and again. */
+const NAMES_MAX = 10_000;
+
+function remembered<K>(nameOf: (key: K) => string): { of(key: K): string } {
+  const names = new Map<K, string>();
+  return {
+    of(key) {
+      const known = names.get(key);
+      if (known !== undefined) return known;
+      if (names.size >= NAMES_MAX) names.clear();
+      const name = nameOf(key);
+      names.set(key, name);
+      return name;
+    },
+  };
+}
+
+/** An error's code, or what kind of error it is. */
+export function nameOfError(error: unknown): string {
+  return codeOf(error) ?? (error instanceof Error ? error.name : typeof error);
+}

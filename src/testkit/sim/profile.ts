@@ -1,0 +1,278 @@
+/**
+ * Swarm testing: a seed first draws which operations and faults there are at all, and how often, since a run in which
+ * everything happens hides what needs quiet to show.
+ */
+
+import { between, chanceOf } from "../sim-ports/index.ts";
+import type { SeededRandom } from "../seeded-random.ts";
+import type { DevicePlan, Fault, GroupPlan, Operation, Plan, Step } from "./plan.ts";
+
+type OperationKind = Exclude<Operation["op"], "create" | "admit">;
+type FaultKind = Fault["fault"];
+
+export interface Profile {
+  readonly name: string;
+  readonly devices: readonly [least: number, most: number];
+  /** Operations of a run. */
+  readonly operations: readonly [least: number, most: number];
+  /** Milliseconds for which operations and faults go on. */
+  readonly ms: readonly [least: number, most: number];
+  /** How often each operation is drawn, against the others. */
+  readonly weights: Readonly<Record<OperationKind, number>>;
+  /** Faults of each kind in a minute. */
+  readonly faults: Partial<Readonly<Record<FaultKind, number>>>;
+  /** Share of devices whose clock is wrong by years. */
+  readonly wrongClocks: number;
+}
+
+const WEIGHTS: Profile["weights"] = {
+  put: 8,
+  delete: 3,
+  change: 4,
+  family: 5,
+  unfamily: 1,
+  scan: 2,
+  watch: 1,
+};
+
+const base: Profile = {
+  name: "calm",
+  devices: [2, 4],
+  operations: [30, 90],
+  ms: [15_000, 40_000],
+  weights: WEIGHTS,
+  faults: {},
+  wrongClocks: 0.1,
+};
+
+/** The profiles by name. Rates are harsher than life. */
+export const PROFILES: readonly Profile[] = [
+  base,
+  { ...base, name: "crashes", faults: { crash: 20, noOpen: 2 } },
+  { ...base, name: "disks", faults: { eio: 12, full: 6, crash: 6, slowDisk: 6 } },
+  {
+    ...base,
+    name: "network",
+    devices: [3, 5],
+    faults: { cut: 20, cutStream: 30, block: 10, partition: 6, slow: 10, noDial: 4 },
+  },
+  { ...base, name: "clocks", wrongClocks: 0.6, faults: { jump: 12, freeze: 8, crash: 4 } },
+  { ...base, name: "backups", faults: { backup: 16, restore: 8, wipe: 2, crash: 4, cut: 6 } },
+  {
+    ...base,
+    name: "mixed",
+    devices: [3, 6],
+    faults: {
+      crash: 8,
+      eio: 4,
+      full: 2,
+      slowDisk: 2,
+      cut: 8,
+      cutStream: 8,
+      block: 4,
+      partition: 3,
+      slow: 3,
+      noDial: 1,
+      jump: 3,
+      freeze: 2,
+    },
+  },
+];
+
+/** The plan of a seed; `profile` names one, or else the seed draws it. */
+export function planOf(seed: number, profile?: string): Plan {
+  const random = chanceOf(seed, "plan");
+  const drawn = random.pick(PROFILES);
+  const named = PROFILES.find(({ name }) => name === profile);
+  if (profile !== undefined && named === undefined)
+    throw new RangeError(`There is no profile "${profile}"`);
+  return new Planner(seed, random, swarm(named ?? drawn, random)).plan();
+}
+
+/** Leaves out some of what a profile has, and moves the rates of the rest. */
+function swarm(profile: Profile, random: SeededRandom): Profile {
+  const weights = { ...profile.weights };
+  for (const kind of Object.keys(weights) as OperationKind[])
+    if (kind !== "put" && random.chance(0.3)) weights[kind] = 0;
+  const faults: Partial<Record<FaultKind, number>> = {};
+  for (const [kind, rate] of Object.entries(profile.faults) as [FaultKind, number][]) {
+    // What cannot happen without it goes with it.
+    const isKept = random.chance(0.7) || kind === "backup";
+    if (isKept) faults[kind] = rate * (0.5 + random.below(1000) / 500);
+  }
+  return { ...profile, weights, faults };
+}
+
+/** A year in milliseconds. */
+const YEAR_MS = 365 * 86_400_000;
+/** When the groups are there and who will join has begun to. */
+const SETUP_MS = 3_000;
+
+class Planner {
+  readonly #seed: number;
+  readonly #random: SeededRandom;
+  readonly #profile: Profile;
+  readonly #steps: Step[] = [];
+  readonly #devices: DevicePlan[] = [];
+  readonly #groups: GroupPlan[] = [];
+  readonly #collections: { readonly owner: number }[] = [];
+
+  constructor(seed: number, random: SeededRandom, profile: Profile) {
+    this.#seed = seed;
+    this.#random = random;
+    this.#profile = profile;
+  }
+
+  plan(): Plan {
+    const random = this.#random;
+    const endMs = SETUP_MS + between(random, ...this.#profile.ms);
+    this.#drawDevices();
+    this.#drawGroups();
+    this.#drawAdmissions(endMs);
+    this.#drawOperations(endMs);
+    this.#drawFaults(endMs);
+    return {
+      format: 1,
+      seed: this.#seed,
+      profile: this.#profile.name,
+      isRealCrypto: random.chance(0.01),
+      devices: this.#devices,
+      collections: this.#collections,
+      groups: this.#groups,
+      steps: this.#steps.toSorted((a, b) => a.at - b.at),
+      endMs,
+    };
+  }
+
+  #drawDevices(): void {
+    const random = this.#random;
+    const count = between(random, ...this.#profile.devices);
+    for (let i = 0; i < count; i++) {
+      const isOthers = i > 0 && random.chance(0.15);
+      const isWrong = random.chance(this.#profile.wrongClocks);
+      this.#devices.push({
+        user: isOthers ? random.below(i) : i,
+        clockAheadMs: isWrong
+          ? between(random, -10, 10) * YEAR_MS + random.below(86_400_000)
+          : between(random, -3000, 3000),
+        drift: between(random, -200, 200) / 1e6,
+      });
+    }
+  }
+
+  #drawGroups(): void {
+    const random = this.#random;
+    const groups = random.chance(0.3) ? 2 : 1;
+    const collections = between(random, 1, 2);
+    const owner = 0;
+    for (let i = 0; i < collections; i++) this.#collections.push({ owner });
+    for (let i = 0; i < groups; i++) {
+      const all = this.#collections.map((_, at) => at);
+      const some = random.shuffled(all).slice(0, between(random, 1, all.length));
+      this.#groups.push({ owner, collections: i === 0 ? all : some });
+    }
+  }
+
+  #drawAdmissions(endMs: number): void {
+    const random = this.#random;
+    for (const [group, { owner }] of this.#groups.entries()) {
+      this.#steps.push({ at: between(random, 10, 400), device: owner, op: "create", group });
+      for (let joiner = 0; joiner < this.#devices.length; joiner++) {
+        if (joiner === owner) continue;
+        const isLate = random.chance(0.2);
+        const at = isLate ? between(random, SETUP_MS, endMs) : between(random, 500, SETUP_MS);
+        const role = random.chance(0.15) ? "reader" : random.chance(0.2) ? "admin" : "writer";
+        // Mostly by the owner; else by whoever may be an admin by then.
+        const device = random.chance(0.8) ? owner : random.below(this.#devices.length);
+        if (device === joiner) continue;
+        this.#steps.push({ at, device, op: "admit", group, joiner, role });
+      }
+    }
+  }
+
+  #drawOperations(endMs: number): void {
+    const random = this.#random;
+    const kinds = (Object.entries(this.#profile.weights) as [OperationKind, number][]).flatMap(
+      ([kind, weight]) => Array.from({ length: weight }, () => kind),
+    );
+    const rows = between(random, 1, 12);
+    const families = between(random, 1, 3);
+    const count = between(random, ...this.#profile.operations);
+    for (let i = 0; i < count; i++) {
+      const device = random.below(this.#devices.length);
+      const collection = random.below(this.#collections.length);
+      // Some in bursts, so that writes meet in one turn and batches in one another.
+      const last = this.#steps.at(-1);
+      const at =
+        last !== undefined && random.chance(0.3)
+          ? last.at + random.below(3)
+          : between(random, 500, endMs - 500);
+      const op = random.pick(kinds);
+      if (op === "family" || op === "unfamily")
+        this.#steps.push({ at, device, op, collection, family: random.below(families) });
+      else if (op === "scan" || op === "watch") this.#steps.push({ at, device, op, collection });
+      else this.#steps.push({ at, device, op, collection, row: random.below(rows) });
+    }
+  }
+
+  #drawFaults(endMs: number): void {
+    const random = this.#random;
+    for (const [kind, rate] of Object.entries(this.#profile.faults) as [FaultKind, number][]) {
+      const expected = (rate * (endMs - SETUP_MS)) / 60_000;
+      const count = Math.floor(expected) + (random.chance(expected % 1) ? 1 : 0);
+      for (let i = 0; i < count; i++) {
+        const at = between(random, 300, endMs);
+        const device = random.below(this.#devices.length);
+        this.#steps.push({ at, device, ...this.#fault(kind, device) });
+      }
+    }
+  }
+
+  #fault(kind: FaultKind, device: number): Fault {
+    const random = this.#random;
+    const ms = between(random, 200, random.chance(0.2) ? 60_000 : 8_000);
+    const others = this.#devices.map((_, i) => i).filter((i) => i !== device);
+    const peer = random.pick(others);
+    const downMs = between(random, 1, random.chance(0.2) ? 20_000 : 2_000);
+    switch (kind) {
+      case "crash":
+        return { fault: kind, isPowerCut: random.chance(0.6), downMs };
+      case "eio":
+        return { fault: kind, afterWrites: between(random, 1, 6), isApplied: random.chance(0.5) };
+      case "noOpen":
+        return { fault: kind, times: between(random, 1, 3) };
+      case "full":
+        return { fault: kind, ms };
+      case "slowDisk":
+        return { fault: kind, ms, factor: between(random, 5, 300) };
+      case "backup":
+        return { fault: kind };
+      case "restore":
+      case "wipe":
+        return { fault: kind, downMs };
+      case "cut":
+        return { fault: kind, peer };
+      case "cutStream":
+        return { fault: kind, peer, bytes: between(random, 1, 3000), isReset: random.chance(0.5) };
+      case "block":
+        return { fault: kind, peer, ms, isOneWay: random.chance(0.5) };
+      case "partition": {
+        const side = random.shuffled(others).slice(0, random.below(others.length));
+        return { fault: kind, side: [device, ...side], ms, isOneWay: random.chance(0.2) };
+      }
+      case "slow":
+        return { fault: kind, peer, ms, latencyMs: between(random, 50, 3000) };
+      case "noDial":
+        return { fault: kind, ms, share: between(random, 10, 90) / 100 };
+      case "jump":
+        return {
+          fault: kind,
+          byMs: random.chance(0.5)
+            ? between(random, -10, 10) * YEAR_MS
+            : between(random, -600_000, 600_000),
+        };
+      case "freeze":
+        return { fault: kind, ms };
+    }
+  }
+}

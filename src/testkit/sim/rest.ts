@@ -1,0 +1,213 @@
+/** The end of a run: no fault strikes any more, and within bounded time everything is as it should be, and quiet. */
+
+import type { Scheduler } from "../sim-ports/index.ts";
+import { scopeKeyOf } from "../../base/index.ts";
+import { type DeviceView, type Oracle, SimError } from "../sim-oracle/index.ts";
+import type { SimDevice } from "./device.ts";
+import type { FaultMaker } from "./fault-maker.ts";
+import { at, type Plan } from "./plan.ts";
+import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
+import type { Workload } from "./workload.ts";
+import { checkFamilies } from "./families.ts";
+
+export interface RestDeps {
+  readonly plan: Plan;
+  readonly devices: readonly SimDevice[];
+  readonly scheduler: Scheduler;
+  readonly oracle: Oracle;
+  readonly sometimes: (what: string) => void;
+}
+
+/** Milliseconds in which all must be alike once nothing is in the way: some of the longest waits in a row. */
+const CONVERGE_MS_MAX = 600_000;
+/** Milliseconds between two looks. */
+const LOOK_MS = 500;
+/** Milliseconds of quiet in which nobody may send what all have. */
+const QUIET_MS = 120_000;
+/** Milliseconds after which even the slowest housekeeping is over: holders say what they hold every few minutes. */
+const SETTLE_MS = 900_000;
+/** Milliseconds in which a join that failed before is to succeed. */
+const JOIN_MS_MAX = 300_000;
+
+export class Rest {
+  readonly #deps: RestDeps;
+  readonly #workload: Workload;
+  readonly #faults: FaultMaker;
+
+  constructor(deps: RestDeps, workload: Workload, faults: FaultMaker) {
+    this.#deps = deps;
+    this.#workload = workload;
+    this.#faults = faults;
+  }
+
+  /** @throws {SimError} `L1`, `L2`, `L5`, `K3`, `K5`, `K8`, `D1`, `D2`. */
+  async come(): Promise<void> {
+    const { scheduler, sometimes } = this.#deps;
+    await this.#admitAll();
+    await this.#until(
+      CONVERGE_MS_MAX,
+      () => this.#workload.pending.length === 0,
+      () => {
+        throw new SimError("L2", `Not ended: ${this.#workload.pending.join()}`);
+      },
+    );
+    await this.#until(
+      CONVERGE_MS_MAX,
+      () => this.#difference() === undefined,
+      () => {
+        throw new SimError(
+          "L1",
+          `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
+        );
+      },
+    );
+    sometimes("converged");
+    await this.#beQuiet();
+    await this.#check();
+    for (const watcher of this.#workload.watchers) await watcher.checkAtRest();
+    // Once more from the disks: what was shown is what is kept.
+    for (const device of this.#deps.devices) {
+      device.kill(true);
+      await this.#faults.start(device);
+    }
+    await scheduler.sleep(1);
+  }
+
+  /** Who was to join and could not joins now. */
+  async #admitAll(): Promise<void> {
+    const { plan, scheduler } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const [group, { owner }] of plan.groups.entries()) {
+      const isMade = plan.steps.some(
+        (step) => "op" in step && step.op === "create" && step.group === group,
+      );
+      if (!isMade) continue;
+      await this.#insist(end, `make group ${group}`, () => this.#make(owner, group));
+      for (const step of plan.steps) {
+        if (!("op" in step) || step.op !== "admit" || step.group !== group) continue;
+        await this.#insist(end, `let d${step.joiner} into group ${group}`, async () => {
+          if (this.#isMember(at(this.#deps.devices, step.joiner).running, group)) return;
+          await this.#workload.admit(owner, step.joiner, group, step.role);
+        });
+      }
+    }
+  }
+
+  async #make(owner: number, group: number): Promise<void> {
+    const process = at(this.#deps.devices, owner).running;
+    if (process === undefined || this.#isMember(process, group)) return;
+    const { collections } = at(this.#deps.plan.groups, group);
+    await process.sync.createGroup(SIM_DATABASE, this.#workload.groupId(group).name, {
+      collections: collections.map((index) => this.#workload.collectionId(index)),
+    });
+  }
+
+  #isMember(process: SimProcess | undefined, group: number): boolean {
+    const key = scopeKeyOf(this.#workload.groupId(group));
+    return process?.sync.groups(SIM_DATABASE).some((id) => scopeKeyOf(id) === key) === true;
+  }
+
+  async #insist(end: number, what: string, attempt: () => Promise<void>): Promise<void> {
+    const { scheduler } = this.#deps;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const name = nameOfError(error);
+        if (error instanceof SimError || !/^[A-Z]+_/.test(name)) throw error;
+        if (scheduler.now > end)
+          throw new SimError("L2", `Could not ${what}: ${name}`, { cause: error });
+        await scheduler.sleep(1000, "insist");
+      }
+    }
+  }
+
+  async #until(ms: number, isSo: () => boolean, giveUp: () => void): Promise<void> {
+    const { scheduler } = this.#deps;
+    for (const end = scheduler.now + ms; !isSo();) {
+      if (scheduler.now > end) return giveUp();
+      await scheduler.sleep(LOOK_MS, "look for rest");
+    }
+  }
+
+  /** What is not yet as it should be, if anything. */
+  #difference(): string | undefined {
+    for (const [group] of this.#deps.plan.groups.entries()) {
+      const members = this.#deps.devices.filter(({ running }) => this.#isMember(running, group));
+      const [first] = members;
+      if (first?.running === undefined) continue;
+      const id = this.#workload.groupId(group);
+      for (const member of members) {
+        if (member.running?.sync.progress(id) !== undefined) return `${member.name} is pending`;
+      }
+      const scopes = [id, ...first.running.sync.collections(id)].map(nameOfScope);
+      for (const scope of scopes) {
+        const expected = knowledgeText(first, scope);
+        const other = members.find((member) => knowledgeText(member, scope) !== expected);
+        if (other !== undefined)
+          return `${first.name} and ${other.name} in ${scope}: ${expected} against ${knowledgeText(other, scope)}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** What every device says of its peers. */
+  #links(): string {
+    return this.#deps.devices
+      .map(({ name, running }) => {
+        const peers = running?.sync.peers() ?? [];
+        const links = peers.map(({ name: peer, isConnected, isBlocked, pulls, lastError }) =>
+          JSON.stringify([peer, isConnected, isBlocked, pulls, lastError?.code]),
+        );
+        return `${name} ${running?.store.state}: ${links.join()}`;
+      })
+      .join("; ");
+  }
+
+  /** Everything is known everywhere: nobody sends or writes any more. */
+  async #beQuiet(): Promise<void> {
+    const { scheduler, oracle } = this.#deps;
+    await scheduler.sleep(SETTLE_MS, "settle");
+    const before = { sent: oracle.sent, signed: oracle.ledger.length };
+    await scheduler.sleep(QUIET_MS, "quiet");
+    const sent = oracle.sent - before.sent;
+    const signed = oracle.ledger.length - before.signed;
+    if (sent > 0 || signed > 0)
+      throw new SimError("L5", `At rest ${sent} parts were sent and ${signed} commits signed`);
+  }
+
+  async #check(): Promise<void> {
+    const { devices, oracle, plan } = this.#deps;
+    const views = new Map<SimDevice, DeviceView>();
+    for (const device of devices) {
+      if (device.running === undefined) continue;
+      const view = await device.running.view();
+      oracle.checkDevice(view);
+      views.set(device, view);
+      for (const index of plan.collections.keys()) {
+        const rows = new Map<string, string>();
+        for await (const { key, value } of this.#workload.collection(device.running, index).scan())
+          rows.set(key, value.t);
+        checkFamilies(rows, device.name);
+      }
+    }
+    for (const [group] of plan.groups.entries()) {
+      const id = this.#workload.groupId(group);
+      const members = devices.filter(({ running }) => this.#isMember(running, group));
+      const [first] = members;
+      if (first?.running === undefined) continue;
+      const shown = members.flatMap((member) => views.get(member) ?? []);
+      for (const scope of [id, ...first.running.sync.collections(id)])
+        oracle.checkAtRest(nameOfScope(scope), shown);
+    }
+  }
+}
+
+function knowledgeText({ running }: SimDevice, name: string): string {
+  const scope = running?.knowledge().scopes.find((one) => one.scope === name);
+  if (scope === undefined) return "nothing";
+  const vector = [...scope.vector].map(
+    ([log, g]) => `${log.slice(0, 6)}/${log.slice(65, 69)}#${g}`,
+  );
+  return JSON.stringify([vector.toSorted(), scope.sum, scope.controlHeads.toSorted()]);
+}

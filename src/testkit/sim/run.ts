@@ -1,0 +1,247 @@
+/** One run: a plan is carried out, then everything has to come right. */
+
+import process from "node:process";
+import {
+  chanceOf,
+  KeyRing,
+  SimNetwork,
+  pump,
+  Scheduler,
+  type CryptoTap,
+} from "../sim-ports/index.ts";
+import type { Logger } from "../../base/index.ts";
+import { type CommitFact, Oracle, SimError } from "../sim-oracle/index.ts";
+import { SimDevice } from "./device.ts";
+import { FaultMaker } from "./fault-maker.ts";
+import { isFault, type Plan } from "./plan.ts";
+import { Rest } from "./rest.ts";
+import { Workload } from "./workload.ts";
+
+/** Events after which a run counts as endless. */
+const EVENTS_MAX = 400_000;
+/** Milliseconds between two looks at a device while faults go on. */
+const LOOK_MS = 1_500;
+/** Log events that tell of a bug, whoever caused them. */
+const ALARMS: ReadonlySet<string> = new Set(["sync.sums.differ", "history.fork"]);
+/** Errors that tell of what the disk did, not of a bug. */
+const EXPECTED_ERRORS: ReadonlySet<string> = new Set(["store.read-only"]);
+
+export interface RunOptions {
+  /** Called with a line for each thing that happens. */
+  readonly onTrace?: ((line: string) => void) | undefined;
+}
+
+/** What came of a run. */
+export interface RunReport {
+  readonly plan: Plan;
+  /** What it found, if anything. */
+  readonly error: SimError | undefined;
+  /** Equal for two runs that did the same. */
+  readonly trace: string;
+  /** Events of the scheduler. */
+  readonly events: number;
+  readonly simulatedMs: number;
+  /** Writes that were acknowledged. */
+  readonly acknowledged: number;
+  /** How often each thing happened that is worth seeing. */
+  readonly seen: ReadonlyMap<string, number>;
+}
+
+/** Runs a plan. Never rejects for what the run finds. */
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunReport> {
+  const world = new World(plan, options);
+  const { scheduler } = world;
+  let error: SimError | undefined;
+  const onRejection = (reason: unknown): void => world.fail(reason);
+  process.on("unhandledRejection", onRejection);
+  try {
+    await pump(scheduler, () => world.run(), {
+      eventsMax: EVENTS_MAX,
+      afterEvent: () => world.throwFailure(),
+    });
+    // Rejections that nobody handles are told of when the event loop turns.
+    await new Promise((resolve) => void setImmediate(resolve));
+    world.throwFailure();
+  } catch (cause) {
+    error = cause instanceof SimError ? cause : bugOf(cause);
+    // Nothing can be said of what follows a fork of an honest log.
+    if (error.promise === "fork") {
+      world.sometimes("ended by a fork");
+      error = undefined;
+    }
+  } finally {
+    process.off("unhandledRejection", onRejection);
+  }
+  return {
+    plan,
+    error,
+    trace: scheduler.trace.toString(),
+    events: scheduler.events,
+    simulatedMs: scheduler.now,
+    acknowledged: world.oracle.acknowledged,
+    seen: world.seen,
+  };
+}
+
+function bugOf(cause: unknown): SimError {
+  const text = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return new SimError("bug", text, { cause });
+}
+
+function fromHex(text: string): string {
+  return Buffer.from(text, "hex").toString();
+}
+
+/** Everything there is in a run. */
+class World {
+  readonly seen = new Map<string, number>();
+  readonly scheduler: Scheduler;
+  readonly oracle: Oracle;
+  readonly #plan: Plan;
+  readonly #onTrace: ((line: string) => void) | undefined;
+  readonly #devices: SimDevice[] = [];
+  readonly #network: SimNetwork;
+  #failure: unknown;
+  #hasFailed = false;
+
+  constructor(plan: Plan, { onTrace }: RunOptions) {
+    this.#plan = plan;
+    this.#onTrace = onTrace;
+    this.scheduler = new Scheduler(chanceOf(plan.seed, "ties"));
+    const byKey = (key: string): SimDevice | undefined =>
+      this.#devices.find((device) => device.key === key);
+    this.oracle = new Oracle({
+      userOf: (key) => byKey(key)?.user,
+      controlHeads: (key, scope) => byKey(key)?.running?.controlHeads(scope) ?? [],
+      name: (key) => byKey(key)?.name ?? key,
+      sometimes: (what) => this.sometimes(what),
+    });
+    this.#network = new SimNetwork({
+      scheduler: this.scheduler,
+      random: chanceOf(plan.seed, "network"),
+      onFault: (name) => this.sometimes(name),
+      tap: {
+        wrote: ({ from, to, protocol, stream, isOpener, bytes }) => {
+          this.scheduler.trace.number(bytes.length);
+          if (isOpener || !protocol.startsWith("/rookery/sync/deltas/")) return;
+          const [sender, receiver] = [from, to].map((id) =>
+            this.#devices.find(({ identity }) => identity.device === id),
+          );
+          if (sender === undefined || receiver === undefined) return;
+          this.#guarded(() => this.oracle.wrote(sender.key, receiver.key, stream, bytes));
+        },
+      },
+    });
+  }
+
+  sometimes(what: string): void {
+    this.seen.set(what, (this.seen.get(what) ?? 0) + 1);
+    this.#onTrace?.(`${this.scheduler.now.toFixed(1).padStart(9)} ${what}`);
+  }
+
+  /** The run has found something; it ends with the event under way. */
+  fail(error: unknown): void {
+    if (!this.#hasFailed) this.#failure = error;
+    this.#hasFailed = true;
+  }
+
+  throwFailure(): void {
+    if (this.#hasFailed) throw this.#failure;
+  }
+
+  /** Runs what must not throw into the code that is being judged. */
+  #guarded(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async run(): Promise<void> {
+    const { devices, seed } = { devices: this.#plan.devices, seed: this.#plan.seed };
+    const tap: CryptoTap = {
+      hashed: (digest, input) => this.oracle.ledger.hashed(digest, input),
+      signed: (key, message) => this.#guarded(() => this.oracle.ledger.signed(key, message)),
+    };
+    if (this.#onTrace !== undefined)
+      this.oracle.ledger.onSigned = (c) => this.#traceCommit("signed", c);
+    const keys = new KeyRing(this.#plan.isRealCrypto);
+    const deps = {
+      seed,
+      scheduler: this.scheduler,
+      network: this.#network,
+      keys,
+      tap,
+      logger: this.#logger,
+      onFault: (name: string) => this.sometimes(name),
+    };
+    for (const [i, device] of devices.entries())
+      this.#devices.push(await SimDevice.create(deps, i, device));
+
+    const shared = {
+      plan: this.#plan,
+      devices: this.#devices,
+      network: this.#network,
+      scheduler: this.scheduler,
+      oracle: this.oracle,
+      sometimes: (what: string) => this.sometimes(what),
+      fail: (error: unknown) => this.fail(error),
+    };
+    const faults = new FaultMaker(shared);
+    const workload = new Workload(shared);
+    await Promise.all(this.#devices.map((device) => faults.start(device)));
+    this.#schedule(workload, faults);
+    await this.scheduler.sleep(this.#plan.endMs - this.scheduler.now, "end of faults");
+    this.sometimes("healed");
+    await faults.heal();
+    await new Rest(shared, workload, faults).come();
+  }
+
+  #schedule(workload: Workload, faults: FaultMaker): void {
+    for (const step of this.#plan.steps) {
+      const label = `step ${"fault" in step ? step.fault : step.op}`;
+      this.scheduler.at(step.at, label, () => {
+        if (isFault(step)) return faults.strike(step);
+        void workload.perform(step);
+      });
+    }
+    for (const device of this.#devices) {
+      for (let at = LOOK_MS * (1 + device.index / 10); at < this.#plan.endMs; at += LOOK_MS)
+        this.scheduler.at(
+          at,
+          "look",
+          () => void this.#look(device).catch((e: unknown) => this.fail(e)),
+        );
+    }
+  }
+
+  async #look(device: SimDevice): Promise<void> {
+    const { running } = device;
+    if (running === undefined || running.store.state !== "open") return;
+    this.oracle.checkDevice(await running.view());
+  }
+
+  #traceCommit(what: string, { log, generation, parts }: CommitFact): void {
+    const said = parts.map(({ scope, versions, controls }) => {
+      const rows = versions.map(
+        ({ key, value }) => `${fromHex(key)}${value === undefined ? "-" : ""}`,
+      );
+      return `${scope.replace(/:.*:/, ":")} [${rows.join()}] +${controls.length}`;
+    });
+    const name = this.#devices.find(({ key }) => log.startsWith(key))?.name;
+    this.#onTrace?.(
+      `          ${name} ${what} ${log.slice(65, 69)}#${generation} ${said.join("; ")}`,
+    );
+  }
+
+  readonly #logger: Logger = (level, event, fields) => {
+    const code = fields?.["code"];
+    const text = typeof code === "string" ? `${event} ${code}` : event;
+    this.sometimes(`log ${text}`);
+    if (this.#onTrace !== undefined)
+      this.#onTrace(`          ${level} ${event} ${JSON.stringify(fields)}`);
+    const isAlarm = ALARMS.has(event) || (level === "error" && !EXPECTED_ERRORS.has(event));
+    if (isAlarm) this.fail(new SimError("bug", `${event} ${JSON.stringify(fields)}`));
+  };
+}

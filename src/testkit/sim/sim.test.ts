@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Plan, planOf, PROFILES, runPlan, shrink, SimError } from "./index.ts";
+import { Tally } from "./report.ts";
+
+const REGRESSIONS = join(import.meta.dirname, "regressions");
+
+/** Seeds of each profile: those of `npm run sim` go on from there. */
+const SEEDS_PER_PROFILE = 10;
+
+/** What must have happened in so many seeds, or the profiles hide it. */
+const SOMETIMES: readonly string[] = [
+  "converged",
+  "disk.eio",
+  "disk.full",
+  "disk.open",
+  "done change",
+  "done family",
+  "done scan",
+  "done unfamily",
+  "fault block",
+  "fault crash",
+  "fault cut",
+  "fault cutStream",
+  "fault partition",
+  "fault restore",
+  "fault slow",
+  "fault wipe",
+  "joined",
+  "log store.read-only STORE_WRITE_FAILED",
+  "log store.reopened",
+  "net.dial",
+  "watched",
+  "watched sync",
+];
+
+describe("[SI5] seeds", () => {
+  const tally = new Tally();
+
+  test.for(PROFILES.map(({ name }) => name))(
+    "no seed of profile %s finds anything",
+    async (name) => {
+      for (let seed = 0; seed < SEEDS_PER_PROFILE; seed++) {
+        const report = await runPlan(planOf(seed, name));
+        tally.add(report);
+        expect(report.error?.message, `npm run sim -- --seed ${seed} --profile ${name}`).toBe(
+          undefined,
+        );
+      }
+    },
+  );
+
+  test("[SI6] what is worth seeing has been seen", () => {
+    console.log(tally.text());
+    expect(SOMETIMES.filter((what) => !tally.seen.has(what))).toEqual([]);
+  });
+});
+
+test("[SI1] a seed that runs twice does the same twice", async () => {
+  for (const name of ["calm", "mixed"]) {
+    const [one, two] = [await runPlan(planOf(1, name)), await runPlan(planOf(1, name))];
+    expect(two.trace, name).toBe(one.trace);
+    expect(two.events).toBe(one.events);
+    expect([...two.seen]).toEqual([...one.seen]);
+  }
+});
+
+test.for(readdirSync(REGRESSIONS))("[SI7] what %s once found is found no more", async (file) => {
+  const plan = JSON.parse(readFileSync(join(REGRESSIONS, file), "utf8")) as Plan;
+  const { error } = await runPlan(plan);
+  expect(error?.message, `npm run sim -- --replay ${join(REGRESSIONS, file)}`).toBe(undefined);
+});
+
+test("[SI8] a plan that finds something is made smaller and still finds it", async () => {
+  // A plan that cannot be carried out: it names a device that is not there.
+  const whole = planOf(3, "calm");
+  const plan: Plan = {
+    ...whole,
+    steps: [...whole.steps, { at: whole.endMs - 1, device: 99, fault: "backup" }],
+  };
+  const found = (await runPlan(plan)).error;
+  expect(found).toBeInstanceOf(SimError);
+  const small = await shrink(plan, (found as SimError).promise, { runsMax: 100 });
+  expect(small.steps).toHaveLength(1);
+});

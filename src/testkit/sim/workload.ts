@@ -1,0 +1,247 @@
+/** Does what a plan says people do, through the calls that people have, and tells the oracle what was promised for it. */
+
+import { toHex, utf8, type ScopeId } from "../../base/index.ts";
+import type { Collection } from "../../db/index.ts";
+import type { CommitFact, Oracle } from "../sim-oracle/index.ts";
+import { SimError } from "../sim-oracle/index.ts";
+import type { SimDevice } from "./device.ts";
+import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
+import { at, type Operation, type Plan, type Step } from "./plan.ts";
+import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
+import { Watcher } from "./watcher.ts";
+
+export interface WorkloadDeps {
+  readonly plan: Plan;
+  readonly devices: readonly SimDevice[];
+  readonly oracle: Oracle;
+  readonly sometimes: (what: string) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** An operation under way, and the processes whose death leaves it without an end. */
+interface Pending {
+  readonly step: Step & Operation;
+  readonly processes: readonly SimProcess[];
+}
+
+/** Refusals that nobody has to be asked about: the store, the network or the group may be in any state. */
+const isCoded = (error: unknown): boolean =>
+  typeof (error as { code?: unknown } | null)?.code === "string";
+
+export class Workload {
+  readonly #deps: WorkloadDeps;
+  readonly #watchers = new Set<Watcher>();
+  readonly #pending = new Set<Pending>();
+  #tokens = 0;
+
+  constructor(deps: WorkloadDeps) {
+    this.#deps = deps;
+  }
+
+  get watchers(): readonly Watcher[] {
+    return [...this.#watchers];
+  }
+
+  /** What was begun and has not ended, of processes that are there. */
+  get pending(): string[] {
+    return [...this.#pending]
+      .filter(({ processes }) => processes.every((process) => !process.isDead))
+      .map(({ step }) => `${step.op} at d${step.device}`);
+  }
+
+  /** Performs one operation. Never rejects: what may not be is told to `fail`. */
+  async perform(step: Step & Operation): Promise<void> {
+    const { sometimes, fail, devices } = this.#deps;
+    const process = devices[step.device]?.running;
+    if (process === undefined) return sometimes(`skipped ${step.op}`);
+    const joiner = step.op === "admit" ? devices[step.joiner]?.running : undefined;
+    const pending = { step, processes: joiner === undefined ? [process] : [process, joiner] };
+    this.#pending.add(pending);
+    try {
+      await this.#perform(process, step);
+      sometimes(`done ${step.op}`);
+    } catch (error) {
+      if (!isCoded(error)) return fail(error);
+      sometimes(`refused ${step.op} ${nameOfError(error)}`);
+    } finally {
+      this.#pending.delete(pending);
+    }
+  }
+
+  async #perform(process: SimProcess, step: Step & Operation): Promise<void> {
+    switch (step.op) {
+      case "put":
+        return this.#put(process, step.device, step.collection, step.row);
+      case "delete":
+        return this.#delete(process, step.device, step.collection, step.row);
+      case "change":
+        return this.#change(process, step.device, step.collection, step.row);
+      case "family":
+        return this.#family(process, step.device, step.collection, step.family);
+      case "unfamily":
+        return this.#unfamily(process, step.device, step.collection, step.family);
+      case "scan":
+        return this.#scan(process, step.collection);
+      case "watch": {
+        const watcher = new Watcher(process, this.collection(process, step.collection), this.#deps);
+        this.#watchers.add(watcher);
+        return;
+      }
+      case "create":
+        return this.#create(process, step.group);
+      case "admit":
+        return this.admit(step.device, step.joiner, step.group, step.role);
+    }
+  }
+
+  /** A collection of the plan as a device uses it. */
+  collection(process: SimProcess, index: number): Collection<SimValue> {
+    const { owner, name } = this.collectionId(index);
+    return process.database.collection<SimValue>({ owner, name });
+  }
+
+  collectionId(index: number): ScopeId {
+    const { plan, devices } = this.#deps;
+    const { owner } = at(plan.collections, index);
+    const { user } = at(devices, owner).identity.certified;
+    return { database: SIM_DATABASE, kind: "collection", owner: user, name: `c${index}` };
+  }
+
+  groupId(index: number): ScopeId {
+    const { plan, devices } = this.#deps;
+    const { user } = at(devices, at(plan.groups, index).owner).identity.certified;
+    return { database: SIM_DATABASE, kind: "syncgroup", owner: user, name: `g${index}` };
+  }
+
+  #token(): string {
+    this.#tokens += 1;
+    return `<${this.#tokens}>`;
+  }
+
+  async #put(process: SimProcess, device: number, index: number, row: number): Promise<void> {
+    const token = this.#token();
+    const { length } = this.#deps.oracle.ledger;
+    const key = `r${row}`;
+    await this.collection(process, index).put(key, { t: token });
+    // Of two writes of a row in one turn the later alone is signed.
+    this.#acknowledged(device, length, token, key);
+  }
+
+  async #delete(process: SimProcess, device: number, index: number, row: number): Promise<void> {
+    const { oracle, devices } = this.#deps;
+    const { length } = oracle.ledger;
+    const key = `r${row}`;
+    await this.collection(process, index).delete(key);
+    const scope = nameOfScope(this.collectionId(index));
+    const hexKey = toHex(utf8(key));
+    // One that was not there makes no commit.
+    oracle.acknowledge(
+      at(devices, device).key,
+      length,
+      (one) => one.scope === scope && one.key === hexKey && one.value === undefined,
+    );
+  }
+
+  /** Reads a row and writes what follows from it. */
+  async #change(process: SimProcess, device: number, index: number, row: number): Promise<void> {
+    const token = this.#token();
+    const { length } = this.#deps.oracle.ledger;
+    const collection = this.collection(process, index);
+    const key = `r${row}`;
+    let read: string | undefined;
+    await process.database.batch(async (batch) => {
+      read = (await batch.get(collection, key))?.t;
+      batch.put(collection, key, { t: token, ...(read !== undefined && { after: read }) });
+    });
+    const commit = this.#acknowledged(device, length, token);
+    this.#sawWhatItRead(commit, index, key, read);
+  }
+
+  /** A batch that read a value has it in its past: nobody wrote in between. [D2] */
+  #sawWhatItRead(commit: CommitFact, index: number, key: string, read: string | undefined): void {
+    if (read === undefined) return;
+    const { ledger } = this.#deps.oracle;
+    const scope = nameOfScope(this.collectionId(index));
+    const version = ledger.version(scope, commit.log, commit.generation, 0, toHex(utf8(key)));
+    const token = toHex(utf8(read));
+    for (const [log, generation] of version?.context ?? []) {
+      for (const part of ledger.partsUpTo(scope, log, generation))
+        if (part.versions.some(({ value }) => value?.includes(token) === true)) return;
+    }
+    throw new SimError("D2", `A batch read ${read} and wrote as if it had not`);
+  }
+
+  async #family(process: SimProcess, device: number, index: number, family: number): Promise<void> {
+    const token = this.#token();
+    const { length } = this.#deps.oracle.ledger;
+    const collection = this.collection(process, index);
+    await process.database.batch((batch) => {
+      for (const row of FAMILY_ROWS) batch.put(collection, `f${family}/${row}`, { t: token });
+    });
+    this.#acknowledged(device, length, token);
+  }
+
+  async #unfamily(
+    process: SimProcess,
+    device: number,
+    index: number,
+    family: number,
+  ): Promise<void> {
+    const { oracle, devices } = this.#deps;
+    const { length } = oracle.ledger;
+    const collection = this.collection(process, index);
+    await process.database.batch((batch) => {
+      for (const row of FAMILY_ROWS) batch.delete(collection, `f${family}/${row}`);
+    });
+    const hexKey = toHex(utf8(`f${family}/${FAMILY_ROWS[0]}`));
+    oracle.acknowledge(
+      at(devices, device).key,
+      length,
+      (one) => one.key === hexKey && one.value === undefined,
+    );
+  }
+
+  async #scan(process: SimProcess, index: number): Promise<void> {
+    const rows = new Map<string, string>();
+    for await (const { key, value } of this.collection(process, index).scan())
+      rows.set(key, value.t);
+    checkFamilies(rows, "A scan");
+  }
+
+  async #create(process: SimProcess, group: number): Promise<void> {
+    const { collections } = at(this.#deps.plan.groups, group);
+    await process.sync.createGroup(SIM_DATABASE, this.groupId(group).name, {
+      collections: collections.map((index) => this.collectionId(index)),
+    });
+  }
+
+  /** An admin invites, the other joins. @throws what either refuses. */
+  async admit(
+    admin: number,
+    joiner: number,
+    group: number,
+    role: "reader" | "writer" | "admin",
+  ): Promise<void> {
+    const { devices, sometimes } = this.#deps;
+    const process = at(devices, admin).running;
+    if (process === undefined) return sometimes("skipped invite");
+    const ticket = await process.sync.invite(this.groupId(group), { role });
+    const joining = at(devices, joiner).running;
+    if (joining === undefined) return sometimes("skipped join");
+    await joining.sync.join(SIM_DATABASE, ticket);
+    sometimes("joined");
+  }
+
+  /** Finds the commit with a token, or at least one of a row, and tells the oracle of it. */
+  #acknowledged(device: number, since: number, token: string, key?: string): CommitFact {
+    const { oracle, devices } = this.#deps;
+    const [hexToken, hexKey] = [toHex(utf8(token)), key && toHex(utf8(key))];
+    const author = at(devices, device).key;
+    const found =
+      oracle.acknowledge(author, since, (version) => version.value?.includes(hexToken) === true) ??
+      oracle.acknowledge(author, since, (version) => version.key === hexKey);
+    if (found === undefined)
+      throw new SimError("D1", `A write was acknowledged that was never signed: ${token}`);
+    return found;
+  }
+}
