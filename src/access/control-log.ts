@@ -126,6 +126,11 @@ export class ControlLog {
     return this.#effects.verdictOf(this.#judged(entry, past), past);
   }
 
+  /** What was noted last of `device`. */
+  publishedOf(device: DeviceId): GenVector {
+    return this.#published.get(device) ?? new Map();
+  }
+
   /**
    * Takes in what the holder record of `device` says that it holds of the scope, in place of what it said before: what it
    * revokes is never frozen below that. [AC34]

@@ -202,7 +202,7 @@ class Responder {
       }
       const key = scopeKeyOf(scope);
       const before = this.#asked.get(mode)?.scopes.get(key)?.asked;
-      // Knowledge never goes down: who asks with less than before wants all of it, also what it has claimed.
+      // Who asks with less than before wants all of it, also what it has claimed.
       const isWhole = before !== undefined && !coversVector(vector, before);
       scopes.set(key, {
         id: scope,

@@ -1,15 +1,8 @@
 import { Tags } from "../access/index.ts";
 import { type DeviceId, parseDeviceId, type ScopeId } from "../base/index.ts";
+import { ROW_SPACE } from "../records/index.ts";
 
-/** What rows are for: the first byte of a row's name. */
-export const ROW_SPACE = {
-  /** The application's rows of a collection. */
-  rows: 0,
-  /** Members of a syncgroup, by device. */
-  members: 1,
-  /** Holders of a collection, by device. */
-  holders: 2,
-} as const;
+export { ROW_SPACE };
 
 /** Whether rows of `space` belong into a scope of this kind at all. */
 export function hasSpace(scope: ScopeId, space: number): boolean {

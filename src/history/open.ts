@@ -1,7 +1,14 @@
 /** Reads what a history keeps in memory: names, knowledge, control logs, our own logs. */
 
 import { type ControlEntry, ControlLog } from "../access/index.ts";
-import { type Clock, type Crypto, HybridClock, scopeKeyOf } from "../base/index.ts";
+import {
+  type Clock,
+  type Crypto,
+  fromUtf8,
+  HybridClock,
+  parseDeviceId,
+  scopeKeyOf,
+} from "../base/index.ts";
 import type { Store } from "../store/index.ts";
 import {
   asideRange,
@@ -21,6 +28,11 @@ import {
   decodeScopeRecord,
   type OwnLog,
   readRecord,
+  decodeRow,
+  publishedIn,
+  ROW_KEY_PREFIX,
+  ROW_SPACE,
+  rowRange,
 } from "../records/index.ts";
 import type { TrueTime } from "./own-log.ts";
 import { AsideIndex, ControlPlaces, DatabaseState, ScopeState } from "../turns/index.ts";
@@ -112,6 +124,11 @@ async function loadScope(deps: LoadDeps, scope: ScopeState): Promise<boolean> {
     places.add(record.log, record.generation);
   }
   scope.control = ControlLog.of(scope.id, controls);
+  for await (const { key, value } of store.scan(rowRange(scope.number, ROW_SPACE.holders))) {
+    const device = parseDeviceId(fromUtf8(key.subarray(ROW_KEY_PREFIX)) ?? "");
+    const published = publishedIn(readRecord("row", value, decodeRow));
+    if (device !== undefined) scope.control.notePublished(device, published);
+  }
   scope.controlPlaces = places;
   scope.aside = await loadAside(deps, scope);
   return true;

@@ -154,6 +154,8 @@ class Receiver {
     await this.#loadRows(parts);
     for (const part of parts) this.#takePart(part);
     for (const part of loose) this.#takeLoose(part);
+    // A holder record may say less than it did.
+    for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
     for (const { part } of forks)
       this.#deps.logger("warn", "history.fork", {

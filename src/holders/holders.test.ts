@@ -195,6 +195,39 @@ describe("holder records", () => {
   });
 });
 
+test("[HO9] a revocation takes back nothing of what its issuer has published, here, there and after a restart", async () => {
+  await using flock = await Flock.of(3);
+  const { ada, bea } = flock;
+  await flock.put(bea, { hers: 1 });
+  await flock.settle();
+  await flock.publish(ada);
+  const log = [...flock.state(ada).vector()].find(([one]) => one.startsWith(bea.device));
+  await flock.put(bea, { later: 2 });
+  await flock.settle();
+  // Freezes everything of Bea's at nothing, which Ada had published that she has.
+  const controls = [{ type: "revoke", user: bea.user, freeze: new Map() }] as const;
+  await ada.history.write({ parts: [{ scope: flock.scope, rows: [], controls }] });
+  await flock.settle();
+  const again = await makeDevice(1, { store: ada.store });
+  for (const device of [...flock.devices, again]) {
+    const row = async (key: string): Promise<number> =>
+      (await device.history.row(flock.scope, ROW_SPACE.rows, utf8(key))).heads.length;
+    expect([await row("hers"), await row("later")]).toEqual([1, 0]);
+    expect(
+      flock
+        .state(device)
+        .vector()
+        .get(log?.[0] as LogKey),
+    ).toBe(log?.[1]);
+  }
+  await again.history.close();
+  // What counts no more is no more said to be there.
+  const cyd = flock.devices[2] as TestDevice;
+  await flock.publish(cyd);
+  const said = (await readHolders(cyd.history, flock.state(cyd))).get(cyd.device);
+  expect(said?.get(log?.[0] as LogKey)).toBe(log?.[1]);
+});
+
 test("[HO3] what a device knows and says of a collection does not grow with its rows", async () => {
   await using flock = await Flock.of(2);
   const sizes: number[] = [];

@@ -3,9 +3,7 @@
 import { Tags } from "../access/index.ts";
 import {
   coversVector,
-  decodeValue,
   type DeviceId,
-  encodeValue,
   fromUtf8,
   generationIn,
   type GenVector,
@@ -14,7 +12,7 @@ import {
   utf8,
 } from "../base/index.ts";
 import { type History, ROW_SPACE, type RowWrite, type ScopeState } from "../history/index.ts";
-import { decodeVector, encodeVector } from "../wire/index.ts";
+import { decodeHolder, encodeHolder } from "../records/index.ts";
 
 /** What each holder has published that it has of a collection. */
 export type Holders = ReadonlyMap<DeviceId, GenVector>;
@@ -22,7 +20,7 @@ export type Holders = ReadonlyMap<DeviceId, GenVector>;
 /** The record of a holder: a row value of bytes, a GenVector message. `undefined`: it holds the collection no more. [HO1] */
 export function holderRow(device: DeviceId, known: GenVector | undefined): RowWrite {
   const name = { space: ROW_SPACE.holders, key: utf8(device), text: device };
-  return { name, value: known === undefined ? undefined : encodeValue(encodeVector(known)) };
+  return { name, value: known === undefined ? undefined : encodeHolder(known) };
 }
 
 /**
@@ -36,7 +34,7 @@ export async function readHolders(history: History, scope: ScopeState): Promise<
     const values = row.heads.flatMap(({ value }) => value ?? []);
     if (device === undefined || values.length === 0) continue;
     if (!scope.access.may(device, Tags.READ)) continue;
-    holders.set(device, values.map(vectorIn).reduce(meet));
+    holders.set(device, values.map(decodeHolder).reduce(meet));
   }
   return holders;
 }
@@ -63,15 +61,4 @@ function meet(a: GenVector, b: GenVector): GenVector {
     if (both > 0) least.set(log, both);
   }
   return least;
-}
-
-const NOTHING: GenVector = new Map();
-
-function vectorIn(value: Uint8Array): GenVector {
-  try {
-    const bytes = decodeValue(value);
-    return bytes instanceof Uint8Array ? decodeVector(bytes) : NOTHING;
-  } catch {
-    return NOTHING;
-  }
 }

@@ -2,7 +2,6 @@ import {
   type DeviceId,
   generationIn,
   type GenVector,
-  joinVectors,
   type LogKey,
   type ScopeKey,
 } from "../base/index.ts";
@@ -32,7 +31,7 @@ export class Publications {
   async publish(scope: ScopeState): Promise<boolean> {
     const { device } = this.#history.identity;
     const published = (await readHolders(this.#history, scope)).get(device);
-    const next = joinVectors(published ?? new Map(), await this.#roundedVector(scope));
+    const next = withoutLoss(await this.#roundedVector(scope), published, scope.vector());
     if (published !== undefined && sameVector(published, next)) return false;
     const rows = [holderRow(device, next)];
     await this.#history.write({ parts: [{ scope: scope.id, rows }] });
@@ -75,6 +74,19 @@ export class Publications {
     }
     return otherwise;
   }
+}
+
+/** What is said next: of no log less than before, as long as that still counts here. */
+function withoutLoss(
+  rounded: GenVector,
+  published: GenVector | undefined,
+  known: GenVector,
+): GenVector {
+  const next = new Map(rounded);
+  for (const [log, generation] of published ?? [])
+    if (generation <= generationIn(known, log) && generation > generationIn(rounded, log))
+      next.set(log, generation);
+  return next;
 }
 
 function sameVector(a: GenVector, b: GenVector): boolean {

@@ -1,5 +1,12 @@
 import type { AccessState, ControlEntry, ControlLog, Rejection } from "../access/index.ts";
-import { assert, type ScopeKey, type Sum256 } from "../base/index.ts";
+import {
+  assert,
+  coversVector,
+  type DeviceId,
+  type GenVector,
+  type ScopeKey,
+  type Sum256,
+} from "../base/index.ts";
 import type { LogNumber, Row, Version } from "../records/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
@@ -122,6 +129,17 @@ export class StagedScope {
     this.changed = true;
     if (!TAKES_NOTHING.has(entry.op.type)) this.#mayHaveLostRights = true;
     return this.#control.add(entry);
+  }
+
+  /** What a device's holder record says now that it has: its revocations take back nothing of that. [AC34] */
+  notePublished(device: DeviceId, published: GenVector): void {
+    const before = this.control.publishedOf(device);
+    const isLess = !coversVector(published, before);
+    if (!isLess && coversVector(before, published)) return;
+    this.#control ??= this.state.control.fork();
+    this.changed = true;
+    if (isLess) this.#mayHaveLostRights = true;
+    this.#control.notePublished(device, published);
   }
 
   /** The rows that the turn has changed so far. */

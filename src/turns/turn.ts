@@ -5,6 +5,7 @@ import {
   type Crypto,
   type HybridClock,
   type LogKey,
+  parseDeviceId,
   type ScopeId,
   scopeKeyOf,
 } from "../base/index.ts";
@@ -38,6 +39,8 @@ import {
   ABSENT_ROW,
   type LogNumber,
   mergeVersion,
+  publishedIn,
+  ROW_SPACE,
   type Row,
   type Version,
 } from "../records/index.ts";
@@ -179,6 +182,7 @@ export class Turn {
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     if (row.heads.includes(version)) this.#count(scope, version, 1);
     for (const old of superseded) setBeside(entry, old, old);
+    notePublished(scope, name, row);
   }
 
   /** All versions of a row that lie beside it. Reads them. */
@@ -215,6 +219,7 @@ export class Turn {
     entry.row = row;
     entry.changed = true;
     scope.changed = true;
+    notePublished(scope, name, row);
   }
 
   /** Blobs are kept while a version that is held names them, superseded ones too. [HI33] */
@@ -369,4 +374,10 @@ export class Turn {
     if (times === 1) scope.sum.add(head.digest);
     else scope.sum.subtract(head.digest);
   }
+}
+
+/** What a holder record says counts for access too. */
+function notePublished(scope: StagedScope, { space, text }: RowName, row: Row): void {
+  const device = space === ROW_SPACE.holders ? parseDeviceId(text) : undefined;
+  if (device !== undefined) scope.notePublished(device, publishedIn(row));
 }
