@@ -156,6 +156,25 @@ test("[AP1] a batch is one, and refused whole", async () => {
   ]);
 });
 
+test("[AP1] [AP2] collections are made, emptied and destroyed", async () => {
+  await using peer = await openPeer();
+  const collections = "/v1/databases/app/collections";
+  const made = await ask(peer, collections, "POST", { name: "rows" });
+  expect(made).toMatchObject({ status: 201, body: { name: "rows" } });
+  expect((await ask(peer, collections, "POST", { name: "rows" })).status).toBe(409);
+  for (const key of ["a", "b", "ba"])
+    await ask(peer, `${ROWS}/row?key=${key}`, "PUT", { value: key });
+  expect((await ask(peer, ROWS + "/rows", "DELETE")).status).toBe(400);
+  expect(await ask(peer, `${ROWS}/rows?prefix=b`, "DELETE")).toMatchObject({
+    body: { deleted: 2 },
+  });
+  expect(await ask(peer, `${ROWS}/rows?prefix=`, "DELETE")).toMatchObject({ body: { deleted: 1 } });
+  expect((await ask(peer, ROWS, "DELETE")).status).toBe(204);
+  expect((await ask(peer, collections)).body).toEqual([]);
+  const gone = { status: 409, body: { error: { code: "DB_COLLECTION_DESTROYED" } } };
+  expect(await ask(peer, `${ROWS}/row?key=a`)).toMatchObject(gone);
+});
+
 test("[AP4] a watch tells the state and what follows, and ends with its reader", async () => {
   await using peer = await openPeer();
   const rows = (await peer.openDatabase("app")).collection<number>("rows");

@@ -48,6 +48,15 @@ function addPeerRoutes(api: Hono, peer: Peer): void {
   api.get("/v1/databases/:database/collections", async (c) =>
     c.json((await databaseOf(c, peer)).collections()),
   );
+  api.post("/v1/databases/:database/collections", async (c) => {
+    const { name } = await bodyOf(c);
+    const made = await (await databaseOf(c, peer)).createCollection(textOf("name", name));
+    return c.json({ owner: made.owner, name: made.name }, 201);
+  });
+  api.delete(COLLECTION, async (c) => {
+    await (await collectionOf(c, peer)).destroy();
+    return c.body(null, 204);
+  });
   api.post("/v1/databases/:database/pause", async (c) => {
     await peer.pause(param(c, "database"));
     return c.body(null, 204);
@@ -106,6 +115,14 @@ function addRowRoutes(api: Hono, peer: Peer): void {
       ...(limit !== undefined && { limit: countOf(limit) }),
     });
     return lines(c, rows, ({ key, value }) => ({ key, value: toJson(value) }));
+  });
+  api.delete(`${COLLECTION}/rows`, async (c) => {
+    const { prefix, start, end } = c.req.query();
+    // Nothing said is more likely a mistake than a wish for all: that is the empty prefix.
+    if (prefix === undefined && start === undefined && end === undefined)
+      throw new ApiError("API_INPUT_INVALID", "A prefix, a start or an end is wanted", 400);
+    const deleted = await (await collectionOf(c, peer)).deleteRange({ prefix, start, end });
+    return c.json({ deleted });
   });
   api.get(`${COLLECTION}/watch`, async (c) => {
     const { prefix } = c.req.query();
@@ -235,6 +252,6 @@ function statusOf(error: Error): ContentfulStatusCode {
   if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
     return code === "STORE_READ_ONLY" ? 503 : 403;
   if (/_(NO_GROUP|NO_ROW|NOT_HERE)$/.test(code)) return 404;
-  if (/_(EXISTS|CONCURRENT_BATCH|PENDING)$/.test(code)) return 409;
+  if (/_(EXISTS|DESTROYED|CONCURRENT_BATCH|PENDING)$/.test(code)) return 409;
   return code === "" ? 500 : 503;
 }

@@ -29,8 +29,10 @@ export type { FetchProgress, KeeperStatus } from "../exchange/index.ts";
 export type { ChunkStatus } from "../chunks/index.ts";
 export type {
   Batch,
+  BatchOptions,
   Change,
   Collection,
+  CollectionAccess,
   CollectionInfo,
   CollectionName,
   Conflict,

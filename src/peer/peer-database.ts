@@ -45,6 +45,11 @@ export class PeerDatabase implements AsyncDisposable {
     return this.#database.collection<T>(of);
   }
 
+  /** See `Database.createCollection`. */
+  createCollection<T = Value>(name: string): Promise<Collection<T>> {
+    return this.#database.createCollection<T>(name);
+  }
+
   /** See `Database.collections`. */
   collections(): CollectionInfo[] {
     return this.#database.collections();

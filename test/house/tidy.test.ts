@@ -226,10 +226,13 @@ describe("source", () => {
 describe("layers", () => {
   const drawing = `
  cli → peer → node | browser
-        │          exchange
+        │          exchange  pairing
  swarm → pullsync     sync
-            │     db   │
+            │     db   │  deltas  time  doctor
+            │     conflicts  holders
             │ history  blobs
+            │ turns
+            │ records
             │ access chunks
            net    store
                wire
