@@ -40,6 +40,7 @@ const BELOW_SYNC = [
   "history",
   "holders",
   "deltas",
+  "groups",
   "time",
   "conflicts",
   "db",
@@ -125,6 +126,12 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "deltas",
     imports: ["base", "wire", "net", "access", "history"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "groups",
+    imports: ["base", "wire", "store", "access", "history", "deltas"],
     packages: [],
     platform: "neutral",
   },

@@ -2,18 +2,24 @@ import { CodedError } from "../base/index.ts";
 
 /** Every way the Sync service may refuse, here or at the peer that was asked. docs/errors.md says what to do about each. */
 export type SyncErrorCode =
+  | "SYNC_BAD_VERSION"
   | "SYNC_BUSY"
   | "SYNC_CLOSED"
+  | "SYNC_DUP_PUBLISH"
+  | "SYNC_GROUP_ENDED"
   | "SYNC_GROUP_EXISTS"
   | "SYNC_INVITE_EXPIRED"
   | "SYNC_INVITE_USED_UP"
   | "SYNC_JOIN_FAILED"
   | "SYNC_NO_ACCESS"
   | "SYNC_NO_GROUP"
+  | "SYNC_NO_INVITE"
+  | "SYNC_NO_MEMBER"
   | "SYNC_NOT_ADMIN"
   | "SYNC_OFFLINE"
   | "SYNC_PENDING"
   | "SYNC_PROTOCOL"
+  | "SYNC_SERVICE_FULL"
   | "SYNC_SPEC_INVALID"
   | "SYNC_TIMEOUT"
   | "SYNC_UNSUPPORTED"
@@ -27,6 +33,7 @@ export class RefusalError extends SyncError {}
 /** Codes that a peer may answer with; any other, of a later version perhaps, is shown as `SYNC_UNSUPPORTED`. */
 const ANSWERS: ReadonlySet<string> = new Set<SyncErrorCode>([
   "SYNC_BUSY",
+  "SYNC_DUP_PUBLISH",
   "SYNC_INVITE_EXPIRED",
   "SYNC_INVITE_USED_UP",
   "SYNC_NO_ACCESS",
@@ -34,6 +41,7 @@ const ANSWERS: ReadonlySet<string> = new Set<SyncErrorCode>([
   "SYNC_OFFLINE",
   "SYNC_PENDING",
   "SYNC_PROTOCOL",
+  "SYNC_SPEC_INVALID",
   "SYNC_UNSUPPORTED",
 ]);
 

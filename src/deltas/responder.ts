@@ -221,7 +221,7 @@ class Responder {
     for (const mode of [DeltaMode.SYNCGROUPS, DeltaMode.DATA]) {
       const asked = this.#asked.get(mode);
       if (asked === undefined || (asked.isCaughtUp && !asked.live)) continue;
-      if (!this.#deps.isServed(this.#database) || !this.mayReadAny()) {
+      if (!this.#deps.isServed(this.#database) || !this.mayReadAny() || this.#hasLost(asked)) {
         await this.refuse();
         return false;
       }
@@ -234,6 +234,14 @@ class Responder {
     return [...asked.scopes.values()].flatMap((one) => {
       const scope = this.#deps.history.scope(one.id);
       return scope !== undefined && this.#mayRead(scope) ? [{ asked: one, scope }] : [];
+    });
+  }
+
+  /** Whether the initiator may not read any more what it was served: it is told, so that it asks why. */
+  #hasLost({ scopes }: Asked): boolean {
+    return [...scopes.values()].some(({ id, numbers }) => {
+      const scope = this.#deps.history.scope(id);
+      return numbers !== undefined && scope !== undefined && !this.#mayRead(scope);
     });
   }
 

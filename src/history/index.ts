@@ -29,3 +29,4 @@ export type { RowName, ScopeState, SeenRef, View } from "../turns/index.ts";
 export type { WriteRequest } from "./drafts.ts";
 export type { AccessRead, RangeRead, RowRead } from "./reads.ts";
 export type { WriteOutcome, Written } from "./writer.ts";
+export { COMMIT_PARTS_MAX } from "./limits.ts";

@@ -6,6 +6,7 @@ import {
   type AccessState,
   checkInvite,
   checkNotAfter,
+  type CollectionName,
   type Certified,
   proveInvite,
   tagsOfKind,
@@ -38,16 +39,24 @@ import {
   scopeToWire,
 } from "../wire/index.ts";
 import type { CallClient } from "./calls.ts";
-import { SyncError, claimFromWire, claimToWire } from "../deltas/index.ts";
+import { SyncError, claimFromWire, claimToWire, type ScopeClaim } from "../deltas/index.ts";
 import { holderRow } from "../holders/index.ts";
-import type { Groups, JoinedGroup } from "./groups.ts";
-import { type DeviceType, type Member, memberRow, readMember } from "./members.ts";
+import {
+  type DeviceType,
+  type Groups,
+  type JoinedGroup,
+  type Member,
+  memberRow,
+  readMember,
+} from "../groups/index.ts";
 
 export interface AdmissionDeps {
   readonly history: History;
   readonly crypto: Crypto;
   readonly clock: Clock;
   readonly groups: Groups;
+  /** Whether a database does not sync now. */
+  readonly isPaused: (database: string) => boolean;
 }
 
 const TYPES: Readonly<Record<DeviceType, WireType>> = {
@@ -55,6 +64,15 @@ const TYPES: Readonly<Record<DeviceType, WireType>> = {
   server: WireType.SERVER,
   leaf: WireType.LEAF,
 };
+
+export function typeToWire(type: DeviceType): WireType {
+  return TYPES[type];
+}
+
+/** What this version does not know is nothing special. */
+export function typeFromWire(type: WireType | undefined): DeviceType {
+  return (Object.keys(TYPES) as DeviceType[]).find((one) => TYPES[one] === type) ?? "normal";
+}
 
 /** Who asks to join, on which stream. */
 export interface JoinCall {
@@ -87,14 +105,17 @@ export class Admission {
 
   async #admit(join: Join, call: JoinCall): Promise<MessageInitShape<typeof JoinedSchema>> {
     const { history, groups } = this.#deps;
-    const certified = await this.#certified(join, call);
+    const certified = await certifiedCaller(this.#deps, join.certificate, call.peer);
     const group = join.group === undefined ? undefined : scopeFromWire(join.group);
     if (group === undefined) throw noAccess();
     // Before the group is looked for: a false proof has one answer, whether the group is here or not.
     const invite = await this.#provedInvite(group, join, call);
     const scope = group.kind === "syncgroup" ? history.scope(group) : undefined;
-    if (scope?.access.spec === undefined) throw noAccess();
+    if (scope?.access.spec === undefined || !groups.isActive(group)) throw noAccess();
     const admitted = this.#rights(scope.access, invite, certified);
+    // Only now: that the database is here is not for everybody to know.
+    if (this.#deps.isPaused(group.database))
+      throw new SyncError("SYNC_OFFLINE", "Cannot join: the database does not sync now");
     const { device } = history.identity;
     if (!scope.access.may(device, Tags.ADMIN) && history.identity.certified.user !== group.owner) {
       throw new SyncError(
@@ -102,17 +123,19 @@ export class Admission {
         "Cannot join: the device asked is no admin of the group",
       );
     }
-    if (groups.status(group) === "pending") {
+    if (groups.isPending(group)) {
       throw new SyncError(
         "SYNC_PENDING",
         "Cannot join: the device asked has not caught up with the group itself",
       );
     }
+    const member = await this.#record(group, join, certified, call);
+    // Who comes with a ticket may come with a new store; a member without one asks for a checkpoint alone.
+    const isNew = member !== undefined || join.proof !== undefined;
     const drafts = groups
       .collections(group)
-      .map((collection) => this.#draft(collection, certified, admitted));
-    const member = await this.#record(group, join, certified, call);
-    drafts.push(this.#draft(group, certified, admitted, member));
+      .map((collection) => this.#draft(collection, certified, { ...admitted, isNew }));
+    drafts.push(this.#draft(group, certified, { ...admitted, isNew }, member));
     // The group's last: until it is written the invite is not used up, and who is cut off may come again.
     for (const draft of drafts)
       if (draft.controls.length > 0 || draft.rows.length > 0)
@@ -128,19 +151,6 @@ export class Admission {
       ),
       certificate: history.identity.certified.bytes,
     };
-  }
-
-  async #certified(join: Join, { peer }: JoinCall): Promise<Certified> {
-    const certified = await verifyCertificate(this.#deps, join.certificate);
-    if (certified.device !== peer) {
-      throw new SyncError("SYNC_PROTOCOL", "Cannot join: the certificate is another device's");
-    }
-    try {
-      checkNotAfter(certified, this.#deps.clock.now());
-    } catch {
-      throw noAccess();
-    }
-    return certified;
   }
 
   /** The key of the invite that the caller knows the secret of, if they name one. @throws {AccessError} a false proof. */
@@ -190,7 +200,7 @@ export class Admission {
   #draft(
     scope: ScopeId,
     certified: Certified,
-    { tags, invite }: Admitted,
+    { tags, invite, isNew }: Admitted & { readonly isNew: boolean },
     member?: Member,
   ): PartWrite & { readonly controls: readonly VerifiedOp[] } {
     const { identity } = this.#deps.history;
@@ -226,8 +236,9 @@ export class Admission {
     }
     const rows = member === undefined ? [] : [memberRow(member)];
     const isAdmin = isOwner || access?.may(identity.device, Tags.ADMIN) === true;
-    // Also of one that has joined before: it may come with a new store. It says itself what it has. [HO1]
-    if (scope.kind === "collection" && isAdmin) rows.push(holderRow(certified.device, new Map()));
+    // Also of one that has joined before. It says itself what it has. [HO1]
+    if (scope.kind === "collection" && isAdmin && isNew)
+      rows.push(holderRow(certified.device, new Map()));
     return { scope, controls, rows };
   }
 
@@ -240,9 +251,7 @@ export class Admission {
   ): Promise<Member | undefined> {
     const known = await readMember(this.#deps.history, group, device);
     if (known !== undefined && !known.hasLeft && known.user === user) return undefined;
-    const type =
-      (Object.keys(TYPES) as DeviceType[]).find((one) => TYPES[one] === join.info?.type) ??
-      "normal";
+    const type = typeFromWire(join.info?.type);
     const priority = join.info?.syncPriority ?? 0;
     const joined = this.#deps.clock.now();
     return {
@@ -274,13 +283,35 @@ function isCounted(
   return access?.invites.get(toHex(invite))?.usedBy.has(user) === true;
 }
 
+/**
+ * The certificate of who calls, checked.
+ *
+ * @throws {AccessError} a false certificate; {SyncError} `SYNC_PROTOCOL` for another device's, `SYNC_NO_ACCESS` for one that has ended.
+ */
+export async function certifiedCaller(
+  { crypto, clock }: AdmissionDeps,
+  certificate: Uint8Array,
+  peer: DeviceId,
+): Promise<Certified> {
+  const certified = await verifyCertificate({ crypto }, certificate);
+  if (certified.device !== peer)
+    throw new SyncError("SYNC_PROTOCOL", "Cannot answer: the certificate is another device's");
+  try {
+    checkNotAfter(certified, clock.now());
+  } catch {
+    throw noAccess();
+  }
+  return certified;
+}
+
 function noAccess(): SyncError {
   return new SyncError("SYNC_NO_ACCESS", "Cannot join: no such group, or no access to it");
 }
 
 /** What a device says when it asks to be admitted. */
 export interface JoinRequest {
-  readonly ticket: Ticket;
+  /** Without the secret: as one whose user may read the group already. */
+  readonly ticket: Omit<Ticket, "secret"> & { readonly secret: Uint8Array | undefined };
   readonly name: string;
   readonly type: DeviceType;
   readonly priority: number;
@@ -297,16 +328,15 @@ export async function askToJoin(
   const { history, crypto } = deps;
   const { ticket, name, type, priority, admin, signal } = request;
   const { group, secret, addresses } = ticket;
-  const proof = await proveInvite(
-    { crypto },
-    { secret, nonce: client.nonce, joiner: history.identity.device, admin, group },
-  );
+  const binding = { nonce: client.nonce, joiner: history.identity.device, admin, group };
+  const proof =
+    secret === undefined ? undefined : await proveInvite({ crypto }, { secret, ...binding });
   const value = {
     group: scopeToWire(group),
     joinerName: name,
-    info: { type: TYPES[type], syncPriority: priority },
+    info: { type: typeToWire(type), syncPriority: priority },
     certificate: history.identity.certified.bytes,
-    proof,
+    ...(proof !== undefined && { proof }),
   };
   const response = await client.call({ case: "join", value }, signal);
   if (response.case !== "joined")
@@ -324,6 +354,18 @@ function checkJoined(
   if (joined.spec === undefined)
     throw new SyncError("SYNC_PROTOCOL", "Cannot join: the admin's answer lacks the spec");
   const { collections } = specFromWire(joined.spec);
+  const checkpoint = joined.vectors.map(claimFromWire);
+  const scopes = checkCheckpoint(group, collections, checkpoint);
+  const fresh = scopes.filter((scope) => history.scope(scope) === undefined);
+  return { group, checkpoint, fresh, admin, addresses };
+}
+
+/** The collections of a group whose checkpoint names its scope and theirs. @throws {SyncError} `SYNC_PROTOCOL` otherwise. */
+export function checkCheckpoint(
+  group: ScopeId,
+  collections: readonly CollectionName[],
+  checkpoint: readonly ScopeClaim[],
+): ScopeId[] {
   const scopes: ScopeId[] = collections.map(({ owner, name }) => ({
     database: group.database,
     kind: "collection",
@@ -331,16 +373,11 @@ function checkJoined(
     name,
   }));
   const expected = new Set([group, ...scopes].map(scopeKeyOf));
-  const checkpoint = joined.vectors.map(claimFromWire);
   if (
     checkpoint.length !== expected.size ||
     !checkpoint.every(({ scope }) => expected.has(scopeKeyOf(scope)))
   ) {
-    throw new SyncError(
-      "SYNC_PROTOCOL",
-      "Cannot join: the admin's checkpoint is not that of the group",
-    );
+    throw new SyncError("SYNC_PROTOCOL", "Cannot take group: the checkpoint is not that of it");
   }
-  const fresh = scopes.filter((scope) => history.scope(scope) === undefined);
-  return { group, checkpoint, fresh, admin, addresses };
+  return scopes;
 }

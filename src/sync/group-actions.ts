@@ -25,13 +25,22 @@ import {
   utf8,
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
-import type { Connection, Transport } from "../net/index.ts";
+import type { Transport } from "../net/index.ts";
 import { askToJoin } from "./admission.ts";
-import { CallClient } from "./calls.ts";
-import { RefusalError, SyncError, inTime, REQUEST_SCOPES_MAX } from "../deltas/index.ts";
-import type { Groups } from "./groups.ts";
-import { ADDRESSES_MAX, CONNECT_TIMEOUT_MS, GROUP_COLLECTIONS_MAX } from "./limits.ts";
-import { type DeviceType, type Member, memberRow } from "./members.ts";
+import { withCalls } from "./calling.ts";
+import { RefusalError, SyncError, REQUEST_SCOPES_MAX } from "../deltas/index.ts";
+import {
+  ADDRESSES_MAX,
+  adminAccess,
+  type DeviceType,
+  GROUP_COLLECTIONS_MAX,
+  type Groups,
+  type Member,
+  memberRow,
+  publishTargetOf,
+  refuseEnded,
+  specFault,
+} from "../groups/index.ts";
 
 export interface GroupActionsDeps {
   readonly history: History;
@@ -40,6 +49,8 @@ export interface GroupActionsDeps {
   readonly random: Random;
   readonly transport: Transport;
   readonly groups: Groups;
+  /** Whether a database does not sync now. */
+  readonly isPaused: (database: string) => boolean;
   /** Aborted when sync closes. */
   readonly ending: AbortSignal;
 }
@@ -51,6 +62,10 @@ export interface GroupOptions {
   readonly description?: string | undefined;
   /** Its blobs are for members alone; else also for any connected device that presents the reference. Default false. */
   readonly isPrivate?: boolean | undefined;
+  /** Multiaddrs where members look for each other. */
+  readonly rendezvous?: readonly string[] | undefined;
+  /** Multiaddrs of a device to publish the group at, or its bare name: one that is usually there. Default: none. */
+  readonly publishAt?: readonly string[] | undefined;
   /** What this device is in it. Default `normal`. */
   readonly type?: DeviceType | undefined;
 }
@@ -88,8 +103,13 @@ export class GroupActions {
     if (this.#deps.groups.has(group))
       throw new SyncError(
         "SYNC_GROUP_EXISTS",
-        `Cannot create syncgroup "${name}": there is one already`,
+        `Cannot create syncgroup "${name}": there is one already (${this.#deps.groups.status(group)})`,
       );
+    const { publishAt = [] } = options;
+    const target = publishAt.length === 0 ? undefined : publishTargetOf(publishAt);
+    const fault = specFault({ description: options.description, rendezvous: options.rendezvous });
+    if (fault !== undefined)
+      throw new SyncError("SYNC_SPEC_INVALID", `Cannot create syncgroup "${name}": ${fault}`);
     for (const collection of options.collections) {
       const tags =
         history.scope(collection)?.access.tagsOf(user) ??
@@ -107,7 +127,8 @@ export class GroupActions {
         owner,
         name: collection,
       })),
-      rendezvous: [],
+      rendezvous: options.rendezvous ?? [],
+      publishPeer: target?.peer,
       isPrivate: options.isPrivate ?? false,
     };
     const member: Member = {
@@ -122,8 +143,10 @@ export class GroupActions {
     };
     const controls: readonly VerifiedOp[] = [
       { type: "spec", ...spec },
-      { type: "status", state: "running" },
+      { type: "status", state: target === undefined ? "running" : "publishPending" },
     ];
+    // Kept before the group is: from then on the peer is to be found.
+    if (target !== undefined) await this.#deps.groups.records.setIntent({ group, ...target });
     await history.write({ parts: [{ scope: group, controls, rows: [memberRow(member)] }] });
     return group;
   }
@@ -131,8 +154,7 @@ export class GroupActions {
   /** A ticket for others to join by. Its holder may join: give it only to whom it is meant for. @throws {SyncError} */
   async invite(group: ScopeId, options: InviteOptions = {}): Promise<string> {
     const { history, crypto, random, clock } = this.#deps;
-    const access = history.scope(group)?.access;
-    if (access?.spec === undefined) throw noGroup(group);
+    const { access } = adminAccess(this.#deps, group);
     const { role = "writer", uses = 1, expiresInMs } = options;
     const tags = tagsOfRole(role, "collection");
     if (!access.mayGrant(history.identity.device, tags)) {
@@ -141,11 +163,11 @@ export class GroupActions {
         `Cannot invite into syncgroup "${group.name}": this device's user may not admit a ${role}`,
       );
     }
-    const addresses = addressesOf(this.#deps.transport);
+    const addresses = this.#adminAddresses(group, tags);
     if (addresses.length === 0)
       throw new SyncError(
         "SYNC_OFFLINE",
-        "Cannot invite: this device does not listen, so nobody could join at it",
+        "Cannot invite: neither this device nor another admin says where it is reached",
       );
     const secret = random.bytes(INVITE_SECRET_SIZE);
     const { publicKey } = await createInviteKeys({ crypto }, secret);
@@ -156,6 +178,27 @@ export class GroupActions {
     ];
     await history.write({ parts: [{ scope: group, controls, rows: [] }] });
     return formatTicket({ group, addresses, secret }, { crypto });
+  }
+
+  /** Where to join: at this device, and at other admins who may answer such an invite, an address of each in turn. */
+  #adminAddresses(group: ScopeId, tags: Tags): string[] {
+    const { history, groups, transport } = this.#deps;
+    const access = history.scope(group)?.access;
+    const others = groups
+      .members(group)
+      .filter(
+        ({ device, hasLeft }) =>
+          !hasLeft &&
+          device !== history.identity.device &&
+          access?.may(device, Tags.ADMIN) === true &&
+          access.mayGrant(device, tags),
+      )
+      .map(({ device, addresses }) => addresses.filter((one) => one.endsWith(`/p2p/${device}`)));
+    const lists = [addressesOf(transport), ...others];
+    const longest = Math.max(...lists.map((list) => list.length));
+    return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1)))
+      .flat()
+      .slice(0, ADDRESSES_MAX);
   }
 
   /**
@@ -173,7 +216,11 @@ export class GroupActions {
         `Cannot join: the ticket is for database "${group.database}", not "${database}"`,
       );
     }
-    if (this.#deps.groups.has(group)) return group;
+    // Whoever has left or was ejected comes back by a ticket; nobody comes back to what is gone.
+    if (this.#deps.groups.has(group)) {
+      if (this.#deps.groups.isActive(group)) return group;
+      if (this.#deps.groups.status(group) === "destroyed") refuseEnded(this.#deps.groups, group);
+    }
     let failure: unknown;
     for (const [admin, addresses] of byDevice(ticket.addresses)) {
       // A ticket of our own, from before this store: another admin may know us.
@@ -206,22 +253,10 @@ export class GroupActions {
     addresses: readonly string[],
     options: JoinOptions,
   ): Promise<void> {
-    const { transport, clock, history, groups, ending } = this.#deps;
+    const { history, groups, ending } = this.#deps;
     const asked = options.signal === undefined ? [ending] : [ending, options.signal];
     const signal = AbortSignal.any(asked);
-    const timer = new AbortController();
-    const connecting = transport.connect(admin, addresses, {
-      signal: AbortSignal.any([timer.signal, ...asked]),
-    });
-    let connection: Connection;
-    try {
-      const why = "Cannot join: the admin did not answer in time";
-      connection = await inTime(clock, connecting, CONNECT_TIMEOUT_MS, why);
-    } finally {
-      timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
-    }
-    const client = await CallClient.open(clock, connection, signal);
-    try {
+    await withCalls(this.#deps, admin, addresses, signal, async (client) => {
       const { type = "normal", priority = 0 } = options;
       const { name } = history.identity.certified;
       const request = { ticket, name, type, priority, admin, signal };
@@ -234,10 +269,8 @@ export class GroupActions {
         collections.map(({ scope }) => scope),
       );
       await history.createDatabase(ticket.group.database);
-      await groups.addJoined({ ...joined, addresses });
-    } finally {
-      client.close();
-    }
+      await groups.addJoined(joined);
+    });
   }
 }
 
@@ -246,14 +279,12 @@ export function addressesOf(transport: Transport): readonly string[] {
   return transport.addresses().slice(0, ADDRESSES_MAX);
 }
 
-export function noGroup(group: ScopeId): SyncError {
-  return new SyncError("SYNC_NO_GROUP", `No syncgroup "${group.name}" here`);
-}
-
 /** Whether another admin may answer where this one did not. */
 function mayAnotherAnswer({ code }: RefusalError): boolean {
   return (
     code === "SYNC_OFFLINE" ||
+    // It may not know of the invite yet.
+    code === "SYNC_NO_ACCESS" ||
     code === "SYNC_NOT_ADMIN" ||
     code === "SYNC_PENDING" ||
     code === "SYNC_BUSY" ||
@@ -273,7 +304,7 @@ function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
 }
 
 /** A request for deltas names every scope that two peers share: more than it may hold would never be pulled. */
-function refuseTooMany(groups: Groups, group: ScopeId, added: readonly ScopeId[]): void {
+export function refuseTooMany(groups: Groups, group: ScopeId, added: readonly ScopeId[]): void {
   const known = groups.all(group.database);
   const collections = new Set(
     [...known.flatMap((one) => groups.collections(one)), ...added].map(scopeKeyOf),

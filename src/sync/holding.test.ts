@@ -9,11 +9,13 @@ import type { SyncPeer } from "../testkit/sync-peer.ts";
 /** For which rest comes at once, and an interval between records is over in less than a second. */
 function hastyClock(): Clock {
   const clock = nodeClock();
+  // What is left of an interval, as of a wait between two tries, is no whole number; time limits are, and stay.
+  const isOverAtOnce = (ms: number): boolean =>
+    ms === HOLDER_REST_MS || ms > HOLDER_INTERVAL_MS / 2 || !Number.isInteger(ms);
   return {
     now: () => clock.now(),
     monotonic: () => 500 * clock.monotonic(),
-    sleep: (ms, signal) =>
-      clock.sleep(ms === HOLDER_REST_MS || ms > HOLDER_INTERVAL_MS / 2 ? 5 : ms, signal),
+    sleep: (ms, signal) => clock.sleep(isOverAtOnce(ms) ? 5 : ms, signal),
   };
 }
 

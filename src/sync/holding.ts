@@ -22,8 +22,7 @@ import {
 } from "../holders/index.ts";
 import { Wakeup } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
-import type { Groups } from "./groups.ts";
-import type { Sharing } from "./sharing.ts";
+import { type Groups, type Sharing } from "../groups/index.ts";
 
 export interface HoldingDeps {
   readonly store: Store;

@@ -7,9 +7,26 @@
  */
 
 export { SyncError, type SyncErrorCode, isPeerFault, type PullProgress } from "../deltas/index.ts";
-export { type GroupStatus, hasGroups, type PendingProgress } from "./groups.ts";
-export type { DeviceType, Member } from "./members.ts";
-export type { PeerTime } from "./peer-clock.ts";
+export {
+  type DeviceType,
+  type Ejected,
+  type EjectOptions,
+  type GroupSpec,
+  type GroupStatus,
+  hasGroups,
+  type InviteView,
+  type Member,
+  type MemberChanges,
+  type MemberState,
+  type MemberView,
+  type PendingProgress,
+  ServiceAccess,
+  type SetSpecOptions,
+  type Sharing,
+  type SpecChanges,
+} from "../groups/index.ts";
+export type { HaveBlobHandler } from "./answers.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
-export { type HaveBlobHandler, type PeerStatus, type SyncDeps, SyncService } from "./service.ts";
-export type { Sharing } from "./sharing.ts";
+export type { LeaveOptions, LeaveOutcome } from "./leaving.ts";
+export type { PeerTime } from "./peer-clock.ts";
+export { type PeerStatus, type SyncDeps, SyncService } from "./service.ts";

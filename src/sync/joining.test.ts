@@ -15,8 +15,7 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity } from "../testkit/sync-peer.ts";
-import { Groups } from "./groups.ts";
-import { GROUP_COLLECTIONS_MAX } from "./limits.ts";
+import { GROUP_COLLECTIONS_MAX, Groups } from "../groups/index.ts";
 
 const crypto = nodeCrypto();
 

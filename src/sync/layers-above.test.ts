@@ -95,7 +95,7 @@ describe("what layers above use", () => {
     for (const { sharing } of [ada.sync, bob.sync]) {
       expect(sharing.isPrivate(group)).toBe(true);
       expect(sharing.isPrivate(open.group)).toBe(false);
-      expect(sharing.groupsOf(todos.id).map(({ name }) => name)).toEqual(["vault", "open"]);
+      expect(sharing.groupsOf(todos.id).map(({ name }) => name)).toEqual(["open", "vault"]);
       expect(sharing.isReader(bob.device, group)).toBe(true);
     }
     expect(

@@ -10,13 +10,19 @@ export const RETRY_MIN_MS = 250;
 export const RETRY_MAX_MS = 60_000;
 /** Milliseconds between two measurements of a peer's clock. */
 export const CLOCK_INTERVAL_MS = 300_000;
-/** Addresses kept per peer, as a ticket holds. */
-export const ADDRESSES_MAX = 16;
-/** Bytes of one address. */
-export const ADDRESS_BYTES_MAX = 256;
-/** Collections in a syncgroup, as the message's limit says. */
-export const GROUP_COLLECTIONS_MAX = 256;
 /** Members of a syncgroup that this device connects to by itself; the others are met when they connect. */
 export const PEERS_DIALLED_MAX = 100;
 /** Milliseconds that a peer which shares nothing with us may stay connected: time for a join, and places for others. */
 export const STRANGER_MS_MAX = 60_000;
+/** Milliseconds before a syncgroup is offered to its publish peer again, doubled each time. */
+export const PUBLISH_RETRY_MIN_MS = 1_000;
+/** The longest such wait: a publish peer that was away for a day has the group within five minutes of its return. */
+export const PUBLISH_RETRY_MAX_MS = 300_000;
+/** Milliseconds that a group stays pending before an admin is asked for a fresh checkpoint, doubled each time. */
+export const CHECKPOINT_RETRY_MIN_MS = 30_000;
+/** The longest such wait: the checkpoint of a device that has vanished is replaced within ten minutes. */
+export const CHECKPOINT_RETRY_MAX_MS = 600_000;
+/** Milliseconds between two looks at what others hold of what a leaving device has, doubled each time. */
+export const HAND_OVER_MIN_MS = 20;
+/** The longest such wait: who leaves is waiting for it. */
+export const HAND_OVER_MAX_MS = 2_000;

@@ -1,13 +1,13 @@
-import { codeOf, type Logger } from "../base/index.ts";
+import { type Clock, codeOf, type Logger } from "../base/index.ts";
+import { Tags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
 import type { Transport } from "../net/index.ts";
+import { type Groups, memberRow, type Sharing } from "../groups/index.ts";
 import { addressesOf } from "./group-actions.ts";
-import type { Groups } from "./groups.ts";
-import { memberRow } from "./members.ts";
-import type { Sharing } from "./sharing.ts";
 
 export interface OwnAddressesDeps {
   readonly history: History;
+  readonly clock: Clock;
   readonly transport: Transport;
   readonly logger: Logger;
   readonly groups: Groups;
@@ -16,7 +16,7 @@ export interface OwnAddressesDeps {
   readonly ending: AbortSignal;
 }
 
-/** Sees to it that our member records say where we are reached now. */
+/** Sees to it that our member records say whether we take part, and where we are reached now. */
 export class OwnAddresses {
   readonly #deps: OwnAddressesDeps;
   #publishing: Promise<void> = Promise.resolve();
@@ -48,12 +48,25 @@ export class OwnAddresses {
   }
 
   async #publish(): Promise<void> {
-    const { history, groups, sharing } = this.#deps;
+    const { history, groups, sharing, clock } = this.#deps;
     const addresses = addressesOf(this.#deps.transport);
-    if (addresses.length === 0) return;
     for (const group of sharing.allGroups()) {
       const own = groups.members(group).find(({ device }) => device === history.identity.device);
-      if (own === undefined || own.hasLeft || groups.status(group) === "pending") continue;
+      if (own === undefined || groups.isPending(group)) continue;
+      // Whoever was ejected writes nothing into it any more.
+      const access = history.scope(group)?.access;
+      if (access?.destroyed === true || access?.may(own.device, Tags.READ) !== true) continue;
+      const hasLeft = groups.records.end(group)?.kind === "left";
+      // A crash came between leaving and saying so, or nobody who admitted us again had heard of our leaving.
+      if (own.hasLeft !== hasLeft) {
+        const now = clock.now();
+        const { left: _, ...rest } = own;
+        const row = { ...rest, hasLeft, ...(hasLeft ? { left: now } : { joined: now }) };
+        await history.write({ parts: [{ scope: group, rows: [memberRow(row)] }] });
+        continue;
+      }
+      if (!groups.isActive(group)) continue;
+      if (addresses.length === 0) continue;
       if (
         own.addresses.length === addresses.length &&
         own.addresses.every((address, i) => address === addresses[i])

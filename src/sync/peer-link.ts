@@ -18,6 +18,7 @@ import { type Connection, type Transport, Wakeup } from "../net/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import {
   type PageBudget,
+  RefusalError,
   SyncError,
   isPeerFault,
   Initiator,
@@ -43,6 +44,8 @@ export interface LinkDeps {
   readonly time: TrueTime;
   /** Tells that the peer broke the protocol. */
   readonly onFault: (peer: DeviceId, error: unknown) => void;
+  /** Asks the peer what we are to it: when we have connected, and when it refuses to be pulled from. */
+  readonly askStanding: (peer: DeviceId) => void;
 }
 
 /** What a link is for, asked again whenever it may have changed. */
@@ -231,6 +234,7 @@ export class PeerLink {
     const ended = AbortSignal.any([connection.closed, this.#ending.signal]);
     ended.addEventListener("abort", () => this.#changed.wake(), { once: true });
     const clock = this.#measureClock(connection, ended);
+    this.#deps.askStanding(this.device);
     while (!ended.aborted) {
       const change = this.#changed.wait();
       for (const database of this.#needs.databases()) this.#startPull(connection, database, ended);
@@ -282,6 +286,7 @@ export class PeerLink {
         if (isPeerFault(error)) return this.#deps.onFault(this.device, error);
         if (ended.aborted || pull.stop.signal.aborted) return;
         this.#note(error);
+        if (error instanceof RefusalError) this.#deps.askStanding(this.device);
       }
       if (initiator.progress.state === "live") wait = RETRY_MIN_MS;
       pull.initiator = undefined;

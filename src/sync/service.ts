@@ -7,7 +7,6 @@ import type { Clock, Crypto, DeviceId, Logger, Random, ScopeId } from "../base/i
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, StreamHandler, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
-import type { BlobHeldSchema, BlobName, MessageInitShape } from "../wire/index.ts";
 import { Admission } from "./admission.ts";
 import {
   BlockedPeers,
@@ -20,29 +19,35 @@ import {
   DELTAS_PROTOCOL,
 } from "../deltas/index.ts";
 import {
-  type Answer,
-  type Request,
-  type RequestInit,
-  type ResponseInit,
-  serveCalls,
-} from "./calls.ts";
+  GroupEdits,
+  Groups,
+  type GroupStatus,
+  type MemberView,
+  Pauses,
+  type PendingProgress,
+  ServiceAccess,
+  Sharing,
+  whenReady,
+} from "../groups/index.ts";
+import { Answers, type HaveBlobHandler } from "./answers.ts";
+import { type Answer, type RequestInit, serveCalls } from "./calls.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import {
   GroupActions,
   type GroupOptions,
   type InviteOptions,
   type JoinOptions,
-  noGroup,
 } from "./group-actions.ts";
-import { Groups, type GroupStatus, type PendingProgress } from "./groups.ts";
 import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
-import type { Member } from "./members.ts";
 import { Holding } from "./holding.ts";
+import { type LeaveOptions, type LeaveOutcome, Leaving } from "./leaving.ts";
 import { OwnAddresses } from "./own-addresses.ts";
-import { clockOf, timeAnswer, type TimeDeps } from "./peer-clock.ts";
-import { Pauses } from "./pauses.ts";
+import { clockOf, type TimeDeps } from "./peer-clock.ts";
 import { type LinkStatus, PeerLink } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
-import { Sharing } from "./sharing.ts";
+import { Publishee } from "./publishee.ts";
+import { Publishing } from "./publishing.ts";
+import { Standing } from "./standing.ts";
 
 export interface SyncDeps extends Partial<TimeDeps> {
   readonly store: Store;
@@ -63,19 +68,19 @@ export interface PeerStatus extends LinkStatus {
   readonly isBlocked: boolean;
 }
 
-/** What answers whether a blob is here, for a peer that may not be allowed to know. Never rejects for what the peer did. */
-export type HaveBlobHandler = (
-  blob: BlobName,
-  peer: DeviceId,
-) => Promise<MessageInitShape<typeof BlobHeldSchema>>;
-
 export class SyncService implements AsyncDisposable {
   readonly #deps: SyncDeps & TimeDeps;
   readonly #groups: Groups;
   /** Who shares what with us: a view for the layers above, asked anew each time. */
   readonly sharing: Sharing;
-  readonly #admission: Admission;
+  /** What is changed of groups that are here. */
+  readonly edits: GroupEdits;
   readonly #actions: GroupActions;
+  readonly #leaving: Leaving;
+  readonly #publishing: Publishing;
+  readonly #checkpoints: Checkpoints;
+  readonly #standing: Standing;
+  readonly #answers: Answers;
   readonly #blocked: BlockedPeers;
   readonly #budget = new PageBudget();
   readonly #knowledge = new PeerKnowledges();
@@ -86,20 +91,36 @@ export class SyncService implements AsyncDisposable {
   readonly #serving: Serving;
   readonly #ownAddresses: OwnAddresses;
   readonly #holding: Holding;
-  #haveBlob: HaveBlobHandler | undefined;
 
   private constructor(deps: SyncDeps, groups: Groups, pauses: Pauses) {
     this.#pauses = pauses;
     this.#deps = { ...deps, time: deps.time ?? clockOf(deps) };
     this.#groups = groups;
     this.sharing = new Sharing(deps.history, groups);
-    this.#admission = new Admission({ ...deps, groups });
-    this.#actions = new GroupActions({ ...deps, groups, ending: this.#ending.signal });
+    const isPaused = (database: string): boolean => this.#pauses.has(database);
+    const ending = this.#ending.signal;
+    const common = { ...this.#deps, groups, sharing: this.sharing, isPaused, ending };
+    this.edits = new GroupEdits(common);
+    this.#actions = new GroupActions(common);
+    this.#publishing = new Publishing(common);
+    this.#checkpoints = new Checkpoints(common);
+    const call: SyncService["call"] = (peer, request, signal) => this.call(peer, request, signal);
+    this.#standing = new Standing({ ...common, call });
+    const publishOwn = async (): Promise<void> => {
+      this.#ownAddresses.publish();
+      await this.#ownAddresses.settled();
+    };
+    this.#leaving = new Leaving({ ...common, call, publishOwn });
+    this.#answers = new Answers({
+      ...common,
+      admission: new Admission(common),
+      publishee: new Publishee({ ...common, serviceAccess: new ServiceAccess(deps.store) }),
+      standing: this.#standing,
+    });
     this.#blocked = new BlockedPeers(deps.clock);
     this.#serving = new Serving({ ...deps, blocked: this.#blocked });
-    const shared = { ...deps, groups, sharing: this.sharing, ending: this.#ending.signal };
-    this.#ownAddresses = new OwnAddresses(shared);
-    this.#holding = new Holding(shared);
+    this.#ownAddresses = new OwnAddresses(common);
+    this.#holding = new Holding(common);
   }
 
   /** Begins to serve, and to connect to the members of the groups that are here. */
@@ -124,6 +145,7 @@ export class SyncService implements AsyncDisposable {
     for (const connection of transport.connections()) this.#onConnection(connection);
     this.#onGroups();
     this.#holding.start();
+    this.#leaving.start();
   }
 
   /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
@@ -150,8 +172,13 @@ export class SyncService implements AsyncDisposable {
     return this.#groups.all(database);
   }
 
-  members(group: ScopeId): readonly Member[] {
-    return this.#groups.members(group);
+  members(group: ScopeId): readonly MemberView[] {
+    return this.edits.members(group);
+  }
+
+  /** Leaves a group: see `Leaving`. @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`. */
+  leave(group: ScopeId, options?: LeaveOptions): Promise<LeaveOutcome> {
+    return this.#leaving.leave(group, options);
   }
 
   collections(group: ScopeId): ScopeId[] {
@@ -168,27 +195,10 @@ export class SyncService implements AsyncDisposable {
   }
 
   /** Resolves when a group's history up to the checkpoint is here, rows included. */
-  async ready(group: ScopeId, signal?: AbortSignal): Promise<void> {
-    if (!this.#groups.has(group)) throw noGroup(group);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const look = (): void => {
-      if (this.#groups.progress(group) === undefined) resolve();
-    };
-    const signals = AbortSignal.any([
-      this.#ending.signal,
-      ...(signal === undefined ? [] : [signal]),
-    ]);
-    const abort = (): void => reject(signals.reason);
-    signals.addEventListener("abort", abort, { once: true });
-    const stop = this.#groups.onChange(look);
-    try {
-      signals.throwIfAborted();
-      look();
-      await promise;
-    } finally {
-      stop();
-      signals.removeEventListener("abort", abort);
-    }
+  ready(group: ScopeId, signal?: AbortSignal): Promise<void> {
+    const ending = this.#ending.signal;
+    const ended = signal === undefined ? ending : AbortSignal.any([ending, signal]);
+    return whenReady(this.#groups, group, ended);
   }
 
   /** Why a collection may not be written to yet, or `undefined`. */
@@ -234,9 +244,9 @@ export class SyncService implements AsyncDisposable {
 
   /** What answers HaveBlob; there is one at a time. Answers a function that ends it. */
   handleHaveBlob(handler: HaveBlobHandler): () => void {
-    this.#haveBlob = handler;
+    this.#answers.haveBlob = handler;
     return () => {
-      if (this.#haveBlob === handler) this.#haveBlob = undefined;
+      if (this.#answers.haveBlob === handler) this.#answers.haveBlob = undefined;
     };
   }
 
@@ -282,7 +292,11 @@ export class SyncService implements AsyncDisposable {
       this.#serving.close(),
       this.#ownAddresses.settled(),
       this.#holding.settled(),
+      this.#publishing.settled(),
+      this.#checkpoints.settled(),
+      this.#leaving.settled(),
     ]);
+    await this.#standing.settled();
     await this.#groups.settled();
   }
 
@@ -294,6 +308,9 @@ export class SyncService implements AsyncDisposable {
     this.#updateLinks();
     this.#refreshLinks();
     this.#ownAddresses.publish();
+    this.#publishing.wake();
+    this.#checkpoints.wake();
+    this.#standing.askWhereEjected();
   }
 
   #refreshLinks(): void {
@@ -307,6 +324,7 @@ export class SyncService implements AsyncDisposable {
     }
     this.#updateLinks();
     const { peer } = connection;
+    this.#publishing.wake();
     if (!this.#links.has(peer) && this.sharing.groups(peer).length > 0)
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
@@ -340,6 +358,7 @@ export class SyncService implements AsyncDisposable {
       budget: this.#budget,
       knowledge: this.#knowledge,
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
+      askStanding: (device: DeviceId) => this.#standing.ask(device),
     };
     const sharing = this.sharing;
     return new PeerLink(deps, peer, {
@@ -360,41 +379,12 @@ export class SyncService implements AsyncDisposable {
   }
 
   #serveCalls(stream: Stream, connection: Connection): Promise<void> {
+    const { peer } = connection;
     return serveCalls(
       this.#deps,
-      (request, call) => this.#answer(request, call.nonce, connection),
+      (request, { nonce }) => this.#answers.answer(request, { peer, nonce, addresses: [] }),
       stream,
       connection,
     );
-  }
-
-  async #answer(
-    request: Request,
-    nonce: Uint8Array,
-    connection: Connection,
-  ): Promise<ResponseInit> {
-    switch (request.case) {
-      case "getTime":
-        return { case: "time", value: timeAnswer(this.#deps.time, request.value.origin) };
-      case "join":
-        return {
-          case: "joined",
-          value: await this.#admission.admit(request.value, {
-            peer: connection.peer,
-            nonce,
-            addresses: [],
-          }),
-        };
-      case "haveBlob":
-        if (this.#haveBlob !== undefined && request.value.blob !== undefined)
-          return {
-            case: "blobHeld",
-            value: await this.#haveBlob(request.value.blob, connection.peer),
-          };
-        break;
-      case undefined:
-        break;
-    }
-    throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
   }
 }

@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/call.proto.
  */
 export const file_rookery_call: GenFile = /*@__PURE__*/
-  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSKvAQoLQ2FsbFJlcXVlc3QSFAoGbnVtYmVyGAEgASgNQgSotRgBEiQKCGdldF90aW1lGAIgASgLMhAucm9va2VyeS5HZXRUaW1lSAASHQoEam9pbhgDIAEoCzINLnJvb2tlcnkuSm9pbkgAEiYKCWhhdmVfYmxvYhgFIAEoCzIRLnJvb2tlcnkuSGF2ZUJsb2JIADoGiLUYgIAEQgkKB3JlcXVlc3RKBAgEEAVKBAgGEAci8gEKDENhbGxSZXNwb25zZRIOCgZudW1iZXIYASABKA0SIwoHd2VsY29tZRgCIAEoCzIQLnJvb2tlcnkuV2VsY29tZUgAEiMKB3JlZnVzZWQYAyABKAsyEC5yb29rZXJ5LlJlZnVzZWRIABIdCgR0aW1lGAQgASgLMg0ucm9va2VyeS5UaW1lSAASIQoGam9pbmVkGAUgASgLMg8ucm9va2VyeS5Kb2luZWRIABImCglibG9iX2hlbGQYByABKAsyES5yb29rZXJ5LkJsb2JIZWxkSAA6Boi1GICAREIKCghyZXNwb25zZUoECAYQB0oECAgQCSpvCgpEZXZpY2VUeXBlEhsKF0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSREVWSUNFX1RZUEVfTk9STUFMEAESFgoSREVWSUNFX1RZUEVfU0VSVkVSEAISFAoQREVWSUNFX1RZUEVfTEVBRhADYgZwcm90bzM", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSLaAQoHUHVibGlzaBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIhCgRzcGVjGAIgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEhkKB3ZlcnNpb24YAyABKAxCCIi1GCCQtRggEiwKB3ZlY3RvcnMYBCADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiBAhIeCgtjZXJ0aWZpY2F0ZRgFIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgGIAMoCUIJiLUYgAKYtRgQIocBCglQdWJsaXNoZWQSEwoEbmFtZRgBIAEoCUIFiLUYgAISJwoEaW5mbxgCIAEoCzITLnJvb2tlcnkuTWVtYmVySW5mb0IEqLUYARIeCgtjZXJ0aWZpY2F0ZRgDIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgEIAMoCUIJiLUYgAKYtRgQIjAKBUtub3dzEicKBnNjb3BlcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgQIiNQoFS25vd24SLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIECIjMKCFN0YW5kaW5nEicKBmdyb3VwcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiWAoKR3JvdXBTdGFuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIjCgVzdGFuZBgCIAEoDjIOLnJvb2tlcnkuU3RhbmRCBKi1GAEiNAoGU3RhbmRzEioKBnN0YW5kcxgBIAMoCzITLnJvb2tlcnkuR3JvdXBTdGFuZEIFmLUYgAIilgIKC0NhbGxSZXF1ZXN0EhQKBm51bWJlchgBIAEoDUIEqLUYARIkCghnZXRfdGltZRgCIAEoCzIQLnJvb2tlcnkuR2V0VGltZUgAEh0KBGpvaW4YAyABKAsyDS5yb29rZXJ5LkpvaW5IABIjCgdwdWJsaXNoGAQgASgLMhAucm9va2VyeS5QdWJsaXNoSAASJgoJaGF2ZV9ibG9iGAUgASgLMhEucm9va2VyeS5IYXZlQmxvYkgAEh8KBWtub3dzGAcgASgLMg4ucm9va2VyeS5Lbm93c0gAEiUKCHN0YW5kaW5nGAggASgLMhEucm9va2VyeS5TdGFuZGluZ0gAOgaItRiAgERCCQoHcmVxdWVzdEoECAYQByLZAgoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAEicKCXB1Ymxpc2hlZBgGIAEoCzISLnJvb2tlcnkuUHVibGlzaGVkSAASJgoJYmxvYl9oZWxkGAcgASgLMhEucm9va2VyeS5CbG9iSGVsZEgAEh8KBWtub3duGAkgASgLMg4ucm9va2VyeS5Lbm93bkgAEiEKBnN0YW5kcxgKIAEoCzIPLnJvb2tlcnkuU3RhbmRzSAA6Boi1GICAREIKCghyZXNwb25zZUoECAgQCSpvCgpEZXZpY2VUeXBlEhsKF0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSREVWSUNFX1RZUEVfTk9STUFMEAESFgoSREVWSUNFX1RZUEVfU0VSVkVSEAISFAoQREVWSUNFX1RZUEVfTEVBRhADKmsKBVN0YW5kEhUKEVNUQU5EX1VOU1BFQ0lGSUVEEAASEQoNU1RBTkRfVU5LTk9XThABEhAKDFNUQU5EX01FTUJFUhACEhEKDVNUQU5EX0VKRUNURUQQAxITCg9TVEFORF9ERVNUUk9ZRUQQBGIGcHJvdG8z", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * Fresh for each stream: what a joiner signs to prove an invite.
@@ -288,6 +288,194 @@ export const BlobHeldSchema: GenMessage<BlobHeld> = /*@__PURE__*/
   messageDesc(file_rookery_call, 8);
 
 /**
+ * Asks the group's publish peer to take it in and become an admin of it.
+ *
+ * @generated from message rookery.Publish
+ */
+export type Publish = Message<"rookery.Publish"> & {
+  /**
+   * @generated from field: rookery.ScopeId group = 1;
+   */
+  group?: ScopeId | undefined;
+
+  /**
+   * @generated from field: rookery.Spec spec = 2;
+   */
+  spec?: Spec | undefined;
+
+  /**
+   * Version of the spec.
+   *
+   * @generated from field: bytes version = 3;
+   */
+  version: Uint8Array;
+
+  /**
+   * The checkpoint: the group's scope and its collections, as the publisher knows them.
+   *
+   * @generated from field: repeated rookery.ScopeVector vectors = 4;
+   */
+  vectors: ScopeVector[];
+
+  /**
+   * An encoded SignedCertificate of the publisher's device.
+   *
+   * @generated from field: bytes certificate = 5;
+   */
+  certificate: Uint8Array;
+
+  /**
+   * Where the publisher is reached: multiaddr texts.
+   *
+   * @generated from field: repeated string addresses = 6;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message rookery.Publish.
+ * Use `create(PublishSchema)` to create a new message.
+ */
+export const PublishSchema: GenMessage<Publish> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 9);
+
+/**
+ * @generated from message rookery.Published
+ */
+export type Published = Message<"rookery.Published"> & {
+  /**
+   * The publishee's name, for people.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: rookery.MemberInfo info = 2;
+   */
+  info?: MemberInfo | undefined;
+
+  /**
+   * An encoded SignedCertificate of the publishee's device.
+   *
+   * @generated from field: bytes certificate = 3;
+   */
+  certificate: Uint8Array;
+
+  /**
+   * Where it is reached: multiaddr texts.
+   *
+   * @generated from field: repeated string addresses = 4;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message rookery.Published.
+ * Use `create(PublishedSchema)` to create a new message.
+ */
+export const PublishedSchema: GenMessage<Published> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 10);
+
+/**
+ * What the callee holds durably of these scopes.
+ *
+ * @generated from message rookery.Knows
+ */
+export type Knows = Message<"rookery.Knows"> & {
+  /**
+   * @generated from field: repeated rookery.ScopeId scopes = 1;
+   */
+  scopes: ScopeId[];
+};
+
+/**
+ * Describes the message rookery.Knows.
+ * Use `create(KnowsSchema)` to create a new message.
+ */
+export const KnowsSchema: GenMessage<Knows> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 11);
+
+/**
+ * Of those that the caller may read and the callee has.
+ *
+ * @generated from message rookery.Known
+ */
+export type Known = Message<"rookery.Known"> & {
+  /**
+   * @generated from field: repeated rookery.ScopeVector vectors = 1;
+   */
+  vectors: ScopeVector[];
+};
+
+/**
+ * Describes the message rookery.Known.
+ * Use `create(KnownSchema)` to create a new message.
+ */
+export const KnownSchema: GenMessage<Known> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 12);
+
+/**
+ * What the caller is in these groups, by what the callee knows.
+ *
+ * @generated from message rookery.Standing
+ */
+export type Standing = Message<"rookery.Standing"> & {
+  /**
+   * @generated from field: repeated rookery.ScopeId groups = 1;
+   */
+  groups: ScopeId[];
+};
+
+/**
+ * Describes the message rookery.Standing.
+ * Use `create(StandingSchema)` to create a new message.
+ */
+export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 13);
+
+/**
+ * @generated from message rookery.GroupStand
+ */
+export type GroupStand = Message<"rookery.GroupStand"> & {
+  /**
+   * @generated from field: rookery.ScopeId group = 1;
+   */
+  group?: ScopeId | undefined;
+
+  /**
+   * @generated from field: rookery.Stand stand = 2;
+   */
+  stand: Stand;
+};
+
+/**
+ * Describes the message rookery.GroupStand.
+ * Use `create(GroupStandSchema)` to create a new message.
+ */
+export const GroupStandSchema: GenMessage<GroupStand> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 14);
+
+/**
+ * One for each group asked about.
+ *
+ * @generated from message rookery.Stands
+ */
+export type Stands = Message<"rookery.Stands"> & {
+  /**
+   * @generated from field: repeated rookery.GroupStand stands = 1;
+   */
+  stands: GroupStand[];
+};
+
+/**
+ * Describes the message rookery.Stands.
+ * Use `create(StandsSchema)` to create a new message.
+ */
+export const StandsSchema: GenMessage<Stands> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 15);
+
+/**
  * @generated from message rookery.CallRequest
  */
 export type CallRequest = Message<"rookery.CallRequest"> & {
@@ -315,12 +503,30 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
     case: "join";
   } | {
     /**
-     * 4 publish, 6 keep_blob
-     *
+     * @generated from field: rookery.Publish publish = 4;
+     */
+    value: Publish;
+    case: "publish";
+  } | {
+    /**
      * @generated from field: rookery.HaveBlob have_blob = 5;
      */
     value: HaveBlob;
     case: "haveBlob";
+  } | {
+    /**
+     * 6 keep_blob
+     *
+     * @generated from field: rookery.Knows knows = 7;
+     */
+    value: Knows;
+    case: "knows";
+  } | {
+    /**
+     * @generated from field: rookery.Standing standing = 8;
+     */
+    value: Standing;
+    case: "standing";
   } | { case: undefined; value?: undefined };
 };
 
@@ -329,7 +535,7 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
  * Use `create(CallRequestSchema)` to create a new message.
  */
 export const CallRequestSchema: GenMessage<CallRequest> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 9);
+  messageDesc(file_rookery_call, 16);
 
 /**
  * @generated from message rookery.CallResponse
@@ -371,12 +577,30 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
     case: "joined";
   } | {
     /**
-     * 6 published, 8 keep_blob
-     *
+     * @generated from field: rookery.Published published = 6;
+     */
+    value: Published;
+    case: "published";
+  } | {
+    /**
      * @generated from field: rookery.BlobHeld blob_held = 7;
      */
     value: BlobHeld;
     case: "blobHeld";
+  } | {
+    /**
+     * 8 keep_blob
+     *
+     * @generated from field: rookery.Known known = 9;
+     */
+    value: Known;
+    case: "known";
+  } | {
+    /**
+     * @generated from field: rookery.Stands stands = 10;
+     */
+    value: Stands;
+    case: "stands";
   } | { case: undefined; value?: undefined };
 };
 
@@ -385,7 +609,7 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
  * Use `create(CallResponseSchema)` to create a new message.
  */
 export const CallResponseSchema: GenMessage<CallResponse> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 10);
+  messageDesc(file_rookery_call, 17);
 
 /**
  * @generated from enum rookery.DeviceType
@@ -422,4 +646,47 @@ export type DeviceType = (typeof DeviceType)[keyof typeof DeviceType] | UnknownE
  */
 export const DeviceTypeSchema: GenEnum<DeviceType> = /*@__PURE__*/
   enumDesc(file_rookery_call, 0);
+
+/**
+ * @generated from enum rookery.Stand
+ */
+export const Stand = {
+  /**
+   * @generated from enum value: STAND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * No such group here, or the caller never was in it: nobody is told which.
+   *
+   * @generated from enum value: STAND_UNKNOWN = 1;
+   */
+  UNKNOWN: 1,
+
+  /**
+   * @generated from enum value: STAND_MEMBER = 2;
+   */
+  MEMBER: 2,
+
+  /**
+   * @generated from enum value: STAND_EJECTED = 3;
+   */
+  EJECTED: 3,
+
+  /**
+   * @generated from enum value: STAND_DESTROYED = 4;
+   */
+  DESTROYED: 4,
+} as const;
+
+/**
+ * @generated from enum rookery.Stand
+ */
+export type Stand = (typeof Stand)[keyof typeof Stand] | UnknownEnum;
+
+/**
+ * Describes the enum rookery.Stand.
+ */
+export const StandSchema: GenEnum<Stand> = /*@__PURE__*/
+  enumDesc(file_rookery_call, 1);
 

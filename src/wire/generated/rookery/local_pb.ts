@@ -4,20 +4,20 @@
 // @generated from file rookery/local.proto (package rookery, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ScopeVector } from "./deltas_pb.ts";
 import { file_rookery_deltas } from "./deltas_pb.ts";
 import type { ScopeId } from "./ids_pb.ts";
 import { file_rookery_ids } from "./ids_pb.ts";
 import { file_rookery_limits } from "./limits_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rookery/local.proto.
  */
 export const file_rookery_local: GenFile = /*@__PURE__*/
-  fileDesc("ChNyb29rZXJ5L2xvY2FsLnByb3RvEgdyb29rZXJ5ItEBCgtKb2luZWRHcm91cBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIvCgpjaGVja3BvaW50GAIgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISJgoFZnJlc2gYAyADKAsyEC5yb29rZXJ5LlNjb3BlSWRCBZi1GIACEhsKBWFkbWluGAQgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAUgAygJQgmItRiAApi1GBA6B4i1GICAgAhiBnByb3RvMw", [file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChNyb29rZXJ5L2xvY2FsLnByb3RvEgdyb29rZXJ5ItEBCgtKb2luZWRHcm91cBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIvCgpjaGVja3BvaW50GAIgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISJgoFZnJlc2gYAyADKAsyEC5yb29rZXJ5LlNjb3BlSWRCBZi1GIACEhsKBWFkbWluGAQgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAUgAygJQgmItRiAApi1GBA6B4i1GICAgAgidwoNUHVibGlzaEludGVudBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIaCgRwZWVyGAIgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAMgAygJQgmItRiAApi1GBA6BYi1GIBAIooBCghHcm91cEVuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIkCgRraW5kGAIgASgOMhAucm9va2VyeS5FbmRLaW5kQgSotRgBEhkKBHdoZW4YAyABKARCC6C1GP////////8PEg8KB2lzX3RvbGQYBCABKAg6BYi1GIAgIl8KDlB1Ymxpc2hlZEdyb3VwEiUKBWdyb3VwGAEgASgLMhAucm9va2VyeS5TY29wZUlkQgSotRgBEh8KCXB1Ymxpc2hlchgCIAEoDEIMiLUYIJC1GCCotRgBOgWItRiAICJICgxTZXJ2aWNlR3JhbnQSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhYKBHRhZ3MYAiABKA1CCKC1GA+otRgBOgSItRhAKkwKB0VuZEtpbmQSGAoURU5EX0tJTkRfVU5TUEVDSUZJRUQQABIRCg1FTkRfS0lORF9MRUZUEAESFAoQRU5EX0tJTkRfRUpFQ1RFRBACYgZwcm90bzM", [file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * On disk: a syncgroup that was joined here. It is pending until the knowledge here covers the checkpoint, entry by entry.
@@ -63,4 +63,150 @@ export type JoinedGroup = Message<"rookery.JoinedGroup"> & {
  */
 export const JoinedGroupSchema: GenMessage<JoinedGroup> = /*@__PURE__*/
   messageDesc(file_rookery_local, 0);
+
+/**
+ * On disk, at the publisher: where the publish peer of a group was said to be reached.
+ *
+ * @generated from message rookery.PublishIntent
+ */
+export type PublishIntent = Message<"rookery.PublishIntent"> & {
+  /**
+   * @generated from field: rookery.ScopeId group = 1;
+   */
+  group?: ScopeId | undefined;
+
+  /**
+   * @generated from field: bytes peer = 2;
+   */
+  peer: Uint8Array;
+
+  /**
+   * @generated from field: repeated string addresses = 3;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message rookery.PublishIntent.
+ * Use `create(PublishIntentSchema)` to create a new message.
+ */
+export const PublishIntentSchema: GenMessage<PublishIntent> = /*@__PURE__*/
+  messageDesc(file_rookery_local, 1);
+
+/**
+ * On disk: a syncgroup that this device has left, or that an admin has said it was ejected from. Gone when it joins again.
+ *
+ * @generated from message rookery.GroupEnd
+ */
+export type GroupEnd = Message<"rookery.GroupEnd"> & {
+  /**
+   * @generated from field: rookery.ScopeId group = 1;
+   */
+  group?: ScopeId | undefined;
+
+  /**
+   * @generated from field: rookery.EndKind kind = 2;
+   */
+  kind: EndKind;
+
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: uint64 when = 3;
+   */
+  when: bigint;
+
+  /**
+   * Another member holds our word that we have left.
+   *
+   * @generated from field: bool is_told = 4;
+   */
+  isTold: boolean;
+};
+
+/**
+ * Describes the message rookery.GroupEnd.
+ * Use `create(GroupEndSchema)` to create a new message.
+ */
+export const GroupEndSchema: GenMessage<GroupEnd> = /*@__PURE__*/
+  messageDesc(file_rookery_local, 2);
+
+/**
+ * On disk, at the publish peer: who has published a group here.
+ *
+ * @generated from message rookery.PublishedGroup
+ */
+export type PublishedGroup = Message<"rookery.PublishedGroup"> & {
+  /**
+   * @generated from field: rookery.ScopeId group = 1;
+   */
+  group?: ScopeId | undefined;
+
+  /**
+   * @generated from field: bytes publisher = 2;
+   */
+  publisher: Uint8Array;
+};
+
+/**
+ * Describes the message rookery.PublishedGroup.
+ * Use `create(PublishedGroupSchema)` to create a new message.
+ */
+export const PublishedGroupSchema: GenMessage<PublishedGroup> = /*@__PURE__*/
+  messageDesc(file_rookery_local, 3);
+
+/**
+ * On disk: what a user may ask of this device as a service. Tags are bits: 2 Write, to publish syncgroups here.
+ *
+ * @generated from message rookery.ServiceGrant
+ */
+export type ServiceGrant = Message<"rookery.ServiceGrant"> & {
+  /**
+   * @generated from field: bytes user = 1;
+   */
+  user: Uint8Array;
+
+  /**
+   * @generated from field: uint32 tags = 2;
+   */
+  tags: number;
+};
+
+/**
+ * Describes the message rookery.ServiceGrant.
+ * Use `create(ServiceGrantSchema)` to create a new message.
+ */
+export const ServiceGrantSchema: GenMessage<ServiceGrant> = /*@__PURE__*/
+  messageDesc(file_rookery_local, 4);
+
+/**
+ * @generated from enum rookery.EndKind
+ */
+export const EndKind = {
+  /**
+   * @generated from enum value: END_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: END_KIND_LEFT = 1;
+   */
+  LEFT: 1,
+
+  /**
+   * @generated from enum value: END_KIND_EJECTED = 2;
+   */
+  EJECTED: 2,
+} as const;
+
+/**
+ * @generated from enum rookery.EndKind
+ */
+export type EndKind = (typeof EndKind)[keyof typeof EndKind] | UnknownEnum;
+
+/**
+ * Describes the enum rookery.EndKind.
+ */
+export const EndKindSchema: GenEnum<EndKind> = /*@__PURE__*/
+  enumDesc(file_rookery_local, 0);
 

@@ -2,6 +2,7 @@
  * Member records: rows of a syncgroup's scope, one a device. Written first by the admin that admits it, then by itself.
  */
 
+import type { Role } from "../access/index.ts";
 import {
   decodeValue,
   type DeviceId,
@@ -32,13 +33,25 @@ export interface Member {
   /** Milliseconds since 1970 by the admitting admin's clock. */
   readonly joined: number;
   readonly hasLeft: boolean;
+  /** Milliseconds since 1970 by its own clock; absent unless it has left. */
+  readonly left?: number | undefined;
   /** Where it was reached last: multiaddr texts. */
   readonly addresses: readonly string[];
 }
 
+/** What a device is in a group now: by its record, and by what its user may still do. */
+export type MemberState = "joined" | "left" | "ejected";
+
+/** A member as people see it. */
+export interface MemberView extends Member {
+  readonly state: MemberState;
+  /** By its user's rights in the group; `undefined` when there are none. */
+  readonly role: Role | undefined;
+}
+
 /** The row that says so. */
 export function memberRow(member: Member): RowWrite {
-  const { device, user, name, type, priority, joined, hasLeft, addresses } = member;
+  const { device, user, name, type, priority, joined, hasLeft, left, addresses } = member;
   const value = {
     user,
     name,
@@ -46,6 +59,7 @@ export function memberRow(member: Member): RowWrite {
     priority,
     joined,
     hasLeft,
+    ...(left !== undefined && { left }),
     addresses: addresses.slice(0, ADDRESSES_MAX),
   };
   return { name: memberRowName(device), value: encodeValue(value) };
@@ -87,10 +101,10 @@ function parseMember(device: DeviceId, value: Value): Member | undefined {
   const fields = value as Readonly<Record<string, unknown>>;
   const user = typeof fields["user"] === "string" ? parseUserId(fields["user"]) : undefined;
   if (user === undefined) return undefined;
-  const { name, type, priority, joined, hasLeft, addresses } = fields as Readonly<
+  const { name, type, priority, joined, hasLeft, left, addresses } = fields as Readonly<
     Record<string, unknown>
   > &
-    Record<"name" | "type" | "priority" | "joined" | "hasLeft" | "addresses", unknown>;
+    Record<"name" | "type" | "priority" | "joined" | "hasLeft" | "left" | "addresses", unknown>;
   return {
     device,
     user,
@@ -99,6 +113,7 @@ function parseMember(device: DeviceId, value: Value): Member | undefined {
     priority: typeof priority === "number" ? priority : 0,
     joined: typeof joined === "number" ? joined : 0,
     hasLeft: hasLeft === true,
+    ...(hasLeft === true && typeof left === "number" && { left }),
     addresses: Array.isArray(addresses) ? addresses.filter(isAddress).slice(0, ADDRESSES_MAX) : [],
   };
 }

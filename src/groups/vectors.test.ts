@@ -10,9 +10,11 @@ import {
 } from "../base/index.ts";
 import { makeDevice } from "../testkit/device.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs } from "../testkit/golden.ts";
-import { Groups, type JoinedGroup } from "./groups.ts";
+import { GroupStore, type JoinedGroup } from "./records.ts";
+import { Groups } from "./groups.ts";
 import { type Member, memberRow } from "./members.ts";
 import { Pauses } from "./pauses.ts";
+import { ServiceAccess } from "./service-access.ts";
 
 const filled = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 const owner = userIdOf(filled(0x61));
@@ -56,7 +58,57 @@ const MEMBERS: readonly Member[] = [
     hasLeft: true,
     addresses: [`/ip4/192.0.2.1/tcp/4001/p2p/${admin}`],
   },
+  {
+    device: admin,
+    user: owner,
+    name: "gone",
+    type: "leaf",
+    priority: 1,
+    joined: 1_767_225_600_000,
+    hasLeft: true,
+    left: 1_767_225_600_001,
+    addresses: [],
+  },
 ];
+
+/** The other records of groups, and of who may publish here. */
+async function recordCases(): Promise<readonly GoldenCase[]> {
+  await using device = await makeDevice(1);
+  const records = await GroupStore.open(device.store);
+  const access = new ServiceAccess(device.store);
+  const intent = { group, peer: admin, addresses: [`/ip4/192.0.2.1/tcp/4001/p2p/${admin}`] };
+  const left = { group, kind: "left", when: 1_767_225_600_000, isTold: true } as const;
+  const other = { ...group, name: "other" };
+  const ejected = { group: other, kind: "ejected", when: 0, isTold: false } as const;
+  const published = { group, publisher: admin };
+  const writes = [
+    { record: "publish intent", value: intent, write: () => records.setIntent(intent) },
+    { record: "group end", value: left, write: () => records.setEnd(left) },
+    { record: "group end", value: ejected, write: () => records.setEnd(ejected) },
+    { record: "published group", value: published, write: () => records.setPublisher(published) },
+    { record: "service grant", value: { user: owner }, write: () => access.grant(owner) },
+  ];
+  const known = new Set<string>();
+  const cases: GoldenCase[] = [];
+  for (const [i, { record, value, write }] of writes.entries()) {
+    await write();
+    for await (const entry of device.store.scan({ gte: Uint8Array.of(0x80) })) {
+      const text = entry.key.toString();
+      if (known.has(text)) continue;
+      known.add(text);
+      const name = `record ${i}`;
+      cases.push({ record: `${record} key`, name, value, output: entry.key });
+      cases.push({ record, name, value, output: entry.value });
+    }
+  }
+  expect(cases.length).toBe(2 * writes.length);
+  const again = await GroupStore.open(device.store);
+  expect([again.intent(group), again.end(group), again.end(other), again.publisher(group)]).toEqual(
+    [intent, left, ejected, admin],
+  );
+  expect(await access.list()).toEqual([owner]);
+  return cases;
+}
 
 /** What groups that were joined are kept as, as the store gets it. */
 async function joinedCases(): Promise<readonly GoldenCase[]> {
@@ -80,7 +132,7 @@ async function joinedCases(): Promise<readonly GoldenCase[]> {
     }
   }
   expect(cases.length).toBe(2 * GROUPS.length);
-  return cases;
+  return [...cases, ...(await recordCases())];
 }
 
 /** What a paused database is kept as. */
@@ -117,6 +169,8 @@ describe("joined groups", () => {
       await device.store.write([{ type: "put", key, value }]);
     }
     const groups = await Groups.open(device.store, device.history);
+    expect(await new ServiceAccess(device.store).list()).toEqual([owner]);
+    expect(groups.records.publisher(group)).toBe(admin);
     for (const joined of GROUPS)
       expect(groups.joined(joined.group), FORMAT_CHANGED).toEqual(joined);
   });

@@ -1,5 +1,11 @@
 import { Tags } from "../access/index.ts";
-import { type DeviceId, type ScopeId, scopeKeyOf, type UserId } from "../base/index.ts";
+import {
+  type DeviceId,
+  parseDeviceId,
+  type ScopeId,
+  scopeKeyOf,
+  type UserId,
+} from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import type { Groups } from "./groups.ts";
@@ -16,9 +22,17 @@ export class Sharing {
     this.#groups = groups;
   }
 
-  /** Syncgroups of all databases. */
+  /** Syncgroups of all databases, also those that have ended here. */
   allGroups(): ScopeId[] {
     return this.#history.databases().flatMap((database) => this.#groups.all(database));
+  }
+
+  /**
+   * Those whose own scope is kept in step with others: that a group was destroyed is news to who was away, and whoever was
+   * ejected may be let in again. What has been left is not asked about any more.
+   */
+  #followedGroups(): ScopeId[] {
+    return this.allGroups().filter((group) => this.#groups.status(group) !== "left");
   }
 
   /** The devices in a group, by their records; also those that have left. */
@@ -42,8 +56,9 @@ export class Sharing {
     return undefined;
   }
 
-  /** Storage peers of a group now: its devices of type `server` whose user may read it. */
+  /** Storage peers of a group now: its devices of type `server` whose user may read it. None of one that has ended here. */
   storagePeers(group: ScopeId): DeviceId[] {
+    if (!this.#groups.isActive(group)) return [];
     return this.members(group)
       .filter(({ type }) => type === "server")
       .map(({ device }) => device)
@@ -55,11 +70,12 @@ export class Sharing {
     return this.#history.scope(group)?.access.spec?.value.isPrivate ?? true;
   }
 
-  /** Groups that share a collection. */
+  /** Groups that share a collection, and in which this device takes part. */
   groupsOf(collection: ScopeId): ScopeId[] {
     const key = scopeKeyOf(collection);
     return this.#groups
       .all(collection.database)
+      .filter((group) => this.#groups.isActive(group))
       .filter((group) => this.collections(group).some((scope) => scopeKeyOf(scope) === key));
   }
 
@@ -70,11 +86,12 @@ export class Sharing {
   /** Devices that share a group with us: members, and the admin that admitted us before its record is here. */
   peers(): Set<DeviceId> {
     const peers = new Set<DeviceId>();
-    for (const group of this.allGroups()) {
-      const admin = this.#groups.joined(group)?.admin;
-      if (admin !== undefined) peers.add(admin);
-      for (const { device, hasLeft } of this.#groups.members(group))
-        if (!hasLeft) peers.add(device);
+    const isToTell = (group: ScopeId): boolean => this.#groups.records.end(group)?.isTold === false;
+    const groups = [...this.#followedGroups(), ...this.allGroups().filter(isToTell)];
+    for (const group of groups) {
+      for (const admin of this.admitting(group)) peers.add(admin);
+      for (const member of this.#groups.members(group))
+        if (this.#takesPart(group, member)) peers.add(member.device);
     }
     peers.delete(this.#history.identity.device);
     return peers;
@@ -82,11 +99,28 @@ export class Sharing {
 
   /** Groups that we share with a peer. */
   groups(peer: DeviceId): ScopeId[] {
-    return this.allGroups().filter(
+    return this.#followedGroups().filter(
       (group) =>
-        this.#groups.joined(group)?.admin === peer ||
-        this.#groups.members(group).some(({ device, hasLeft }) => device === peer && !hasLeft),
+        this.admitting(group).has(peer) ||
+        this.#groups
+          .members(group)
+          .some((member) => member.device === peer && this.#takesPart(group, member)),
     );
+  }
+
+  /** The admin that admitted us; while the group is pending also others that the ticket named. */
+  admitting(group: ScopeId): Set<DeviceId> {
+    const joined = this.#groups.joined(group);
+    if (joined === undefined) return new Set();
+    const named = this.#groups.isPending(group) ? devicesIn(joined.addresses) : [];
+    return new Set([joined.admin, ...named]);
+  }
+
+  /** Whether a member has not left and was not ejected. While a group is pending it is not known here who was. */
+  #takesPart(group: ScopeId, { device, hasLeft }: Member): boolean {
+    if (hasLeft) return false;
+    if (this.#groups.isPending(group)) return true;
+    return this.#history.scope(group)?.access.may(device, Tags.READ) === true;
   }
 
   /** Databases of those groups. */
@@ -98,7 +132,8 @@ export class Sharing {
   scopes(peer: DeviceId, database: string, mode: DeltaMode): ScopeId[] {
     const groups = this.groups(peer).filter((group) => group.database === database);
     if (mode === DeltaMode.SYNCGROUPS) return groups;
-    const collections = groups.flatMap((group) => this.#groups.collections(group));
+    const active = groups.filter((group) => this.#groups.isActive(group));
+    const collections = active.flatMap((group) => this.#groups.collections(group));
     return [...new Map(collections.map((scope) => [scopeKeyOf(scope), scope])).values()];
   }
 
@@ -109,9 +144,18 @@ export class Sharing {
       for (const { device, addresses: own } of this.#groups.members(group)) {
         if (device === peer) for (const address of own) addresses.add(address);
       }
-      const joined = this.#groups.joined(group);
-      if (joined?.admin === peer) for (const address of joined.addresses) addresses.add(address);
+      for (const address of this.#groups.joined(group)?.addresses ?? [])
+        if (deviceIn(address) === peer) addresses.add(address);
     }
     return [...addresses].slice(0, ADDRESSES_MAX);
   }
+}
+
+/** The device that an address ends with. */
+function deviceIn(address: string): DeviceId | undefined {
+  return parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
+}
+
+function devicesIn(addresses: readonly string[]): DeviceId[] {
+  return addresses.map(deviceIn).filter((device) => device !== undefined);
 }

@@ -1,0 +1,10 @@
+/** Addresses kept per peer, as a ticket holds. */
+export const ADDRESSES_MAX = 16;
+/** Bytes of one address. */
+export const ADDRESS_BYTES_MAX = 256;
+/** Collections in a syncgroup, as the message's limit says. */
+export const GROUP_COLLECTIONS_MAX = 256;
+/** Users that may publish syncgroups at one device: a list that people keep by hand. */
+export const SERVICE_USERS_MAX = 10_000;
+/** Bytes of UTF-8 in the description of a syncgroup, as the message's limit says. */
+export const DESCRIPTION_BYTES_MAX = 4096;

@@ -1,0 +1,113 @@
+import {
+  codeOf,
+  type Clock,
+  type DeviceId,
+  type Logger,
+  type Random,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  spread,
+} from "../base/index.ts";
+import { Tags } from "../access/index.ts";
+import type { History } from "../history/index.ts";
+import type { Transport } from "../net/index.ts";
+import { type Groups, type Sharing } from "../groups/index.ts";
+import { type AdmissionDeps, askToJoin } from "./admission.ts";
+import { withCalls } from "./calling.ts";
+import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
+
+export interface CheckpointsDeps extends AdmissionDeps {
+  readonly history: History;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly transport: Transport;
+  readonly groups: Groups;
+  readonly sharing: Sharing;
+  readonly isPaused: (database: string) => boolean;
+  /** Aborted when sync closes. */
+  readonly ending: AbortSignal;
+}
+
+/**
+ * Asks for fresh checkpoints of groups that stay pending: what the one that is waited for names may be gone for good, with
+ * the only device that held it. [SY74]
+ */
+export class Checkpoints {
+  readonly #deps: CheckpointsDeps;
+  readonly #runs = new Map<ScopeKey, Promise<void>>();
+
+  constructor(deps: CheckpointsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Looks which groups are pending, and sees to each until it is not. */
+  wake(): void {
+    const { sharing, groups, ending } = this.#deps;
+    if (ending.aborted) return;
+    for (const group of sharing.allGroups()) {
+      const key = scopeKeyOf(group);
+      if (groups.status(group) !== "pending" || this.#runs.has(key)) continue;
+      this.#runs.set(
+        key,
+        this.#run(group).finally(() => this.#runs.delete(key)),
+      );
+    }
+  }
+
+  /** Resolves when nothing is asked any more: after the end of sync. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#runs.values());
+  }
+
+  async #run(group: ScopeId): Promise<void> {
+    const { clock, random, groups, ending, isPaused } = this.#deps;
+    let wait = CHECKPOINT_RETRY_MIN_MS;
+    while (!ending.aborted) {
+      await clock.sleep(spread(random, wait), ending).catch(() => {});
+      if (ending.aborted || groups.status(group) !== "pending") return;
+      if (!isPaused(group.database)) await this.#askAll(group);
+      wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
+    }
+  }
+
+  /** Asks admins in turn until one answers. Never rejects. */
+  async #askAll(group: ScopeId): Promise<void> {
+    const { groups, sharing, logger, ending, history } = this.#deps;
+    const { name } = history.identity.certified;
+    for (const admin of this.#admins(group)) {
+      if (ending.aborted) return;
+      try {
+        const addresses = sharing.addressesOf(admin);
+        const joined = await withCalls(this.#deps, admin, addresses, ending, (client) =>
+          askToJoin(this.#deps, client, {
+            ticket: { group, addresses, secret: undefined },
+            name,
+            type: "normal",
+            priority: 0,
+            admin,
+            signal: ending,
+          }),
+        );
+        await groups.replaceCheckpoint(group, joined.checkpoint);
+        logger("info", "sync.checkpoint.fresh", { database: group.database, peer: admin });
+        return;
+      } catch (error) {
+        logger("debug", "sync.checkpoint.failed", { peer: admin, code: codeOf(error) });
+      }
+    }
+  }
+
+  /** Who may answer: admins as far as they are known, and whoever admitted us. */
+  #admins(group: ScopeId): DeviceId[] {
+    const { history, groups, sharing } = this.#deps;
+    const access = history.scope(group)?.access;
+    const admins = new Set<DeviceId>();
+    for (const peer of sharing.admitting(group)) admins.add(peer);
+    for (const { device, hasLeft } of groups.members(group))
+      if (!hasLeft && access?.may(device, Tags.ADMIN) === true) admins.add(device);
+    admins.delete(history.identity.device);
+    return [...admins];
+  }
+}

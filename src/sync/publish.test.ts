@@ -1,0 +1,252 @@
+/** Groups that are published at a device that is usually there, and groups that wait for what has vanished. */
+
+import { describe, expect, test } from "vitest";
+import { Tags } from "../access/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
+import { FakeClock } from "../testkit/index.ts";
+import {
+  admit,
+  alike,
+  eventually,
+  FLOCK_DATABASE,
+  shareTodos,
+  SyncFlock,
+  todosOf,
+} from "../testkit/sync-flock.ts";
+import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
+import { SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
+import { CHECKPOINT_RETRY_MIN_MS, PUBLISH_RETRY_MAX_MS, RETRY_MAX_MS } from "./limits.ts";
+
+/** Lets `user`'s groups be published at `server`. */
+async function allow(server: SyncPeer, user: SyncPeer): Promise<void> {
+  await new ServiceAccess(server.store).grant(user.identity.certified.user);
+}
+
+/** Lets time pass until it is so. */
+async function passUntil(
+  clock: FakeClock,
+  ms: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await eventually(async () => {
+    await clock.advance(ms);
+    return condition();
+  });
+}
+
+describe("publishing", () => {
+  test("[SY71] a group without a publish peer is running at once", async () => {
+    await using flock = new SyncFlock();
+    const owner = await flock.open("owner");
+    const { group } = await shareTodos(owner);
+    expect(owner.sync.status(group)).toBe("running");
+  });
+
+  test("[SY70] [SY72] the publish peer takes the group, becomes an admin and lets others join", async () => {
+    await using flock = new SyncFlock();
+    const [owner, server] = [await flock.open("owner"), await flock.open("server")];
+    await allow(server, owner);
+    const todos = (await owner.database(FLOCK_DATABASE)).collection("todos");
+    await todos.put("early", 1);
+    const group = await owner.sync.createGroup(FLOCK_DATABASE, "home", {
+      collections: [todos.id],
+      publishAt: server.transport.addresses(),
+    });
+    const shared = { group, collection: todos.id };
+    expect(owner.sync.status(group)).toBe("publishPending");
+    await eventually(() => owner.sync.status(group) === "running");
+    await eventually(() => server.sync.status(group) === "running");
+    await alike([owner, server]);
+    expect(await (await todosOf(server, shared)).get("early")).toBe(1);
+    expect(owner.sync.members(group)).toContainEqual(
+      expect.objectContaining({
+        device: server.device,
+        type: "server",
+        role: "admin",
+        name: "server",
+      }),
+    );
+    const access = owner.history.scope(todos.id)?.access;
+    const { user } = server.identity.certified;
+    expect(access?.tagsOf(user)).toBe(Tags.READ | Tags.ADMIN);
+    await expect((await todosOf(server, shared)).put("row", 1)).rejects.toMatchObject({
+      code: "DB_NO_ACCESS",
+    });
+    // The owner goes; others join at the server, by a ticket of the server's or of the owner's.
+    await eventually(() =>
+      owner.sync
+        .members(group)
+        .some(({ device, addresses }) => device === server.device && addresses.length > 0),
+    );
+    const ticket = await owner.sync.invite(group);
+    await alike([owner, server]);
+    await flock.close(owner);
+    const joiner = await flock.open("joiner");
+    await joiner.sync.join(FLOCK_DATABASE, ticket);
+    await joiner.sync.ready(group);
+    await (await todosOf(joiner, shared)).put("late", 1);
+    await eventually(async () => (await todosOf(server, shared)).has("late"));
+  });
+
+  test("[SY70] [SY71] whom the publish peer does not know is rejected, and may publish anew when it does", async () => {
+    await using flock = new SyncFlock();
+    const [owner, server, member] = [
+      await flock.open("owner"),
+      await flock.open("server"),
+      await flock.open("member"),
+    ];
+    const shared = await shareTodos(owner);
+    await admit(owner, member, shared, { role: "admin" });
+    const publishAt = server.transport.addresses();
+    await owner.sync.edits.setSpec(shared.group, { publishAt });
+    await eventually(() => owner.sync.status(shared.group) === "publishRejected");
+    await alike([owner, member]);
+    expect(member.sync.status(shared.group)).toBe("publishRejected");
+    expect(server.sync.groups(FLOCK_DATABASE)).toEqual([]);
+    expect(server.history.databases()).toEqual([]);
+    await allow(server, owner);
+    // An admin may ask for it; the owner's device does it.
+    await member.sync.edits.setSpec(shared.group, { publishAt });
+    await eventually(() => owner.sync.status(shared.group) === "running");
+    await alike([owner, member, server]);
+    expect(member.sync.status(shared.group)).toBe("running");
+    // Published nowhere: nothing is taken from whoever has it.
+    await owner.sync.edits.setSpec(shared.group, { publishAt: [] });
+    expect(owner.sync.edits.spec(shared.group).publishPeer).toBeUndefined();
+    expect(owner.sync.status(shared.group)).toBe("running");
+  });
+
+  test("[SY71] it is tried again across restarts until the publish peer is there", async () => {
+    await using flock = new SyncFlock();
+    const identity = await makeIdentity("owner");
+    const medium = createMemoryMedium();
+    const server = await makeIdentity("server");
+    const clock = new FakeClock(Date.now());
+    const open = async (): Promise<SyncPeer> =>
+      flock.open("owner", { clock, identity, store: await openMemoryStore({ medium }) });
+    const first = await open();
+    const { group } = await shareTodos(first);
+    // Nobody is there yet, and it will be the third on this network.
+    const publishAt = [`/memory/3/p2p/${server.device}`];
+    await first.sync.edits.setSpec(group, { publishAt });
+    await clock.advance(10 * PUBLISH_RETRY_MAX_MS);
+    expect(first.sync.status(group)).toBe("publishPending");
+    await flock.close(first);
+    const second = await open();
+    expect(second.sync.status(group)).toBe("publishPending");
+    await clock.advance(2 * PUBLISH_RETRY_MAX_MS);
+    const there = await flock.open("server", { identity: server });
+    expect(there.transport.addresses()).toEqual(publishAt);
+    await allow(there, second);
+    await passUntil(clock, RETRY_MAX_MS, () => second.sync.status(group) === "running");
+    await eventually(() => there.sync.status(group) === "running");
+  });
+
+  test("[SY72] publishing twice changes nothing; another device of the owner leaves it to the first", async () => {
+    await using flock = new SyncFlock();
+    const seed = new Uint8Array(32).fill(7);
+    const [one, two, server] = [
+      await flock.open("one", { identity: await makeIdentity("one", seed) }),
+      await flock.open("two", { identity: await makeIdentity("two", seed) }),
+      await flock.open("server"),
+    ];
+    await allow(server, one);
+    const shared = await shareTodos(one);
+    await admit(one, two, shared);
+    await alike([one, two]);
+    flock.network.partition([one.device, server.device], [two.device]);
+    const publishAt = server.transport.addresses();
+    await one.sync.edits.setSpec(shared.group, { publishAt });
+    await eventually(() => one.sync.status(shared.group) === "running");
+    flock.network.partition([two.device, server.device], [one.device]);
+    await two.sync.edits.setSpec(shared.group, { publishAt });
+    await eventually(() =>
+      flock.events.some(
+        ({ event, fields }) =>
+          event === "sync.publish.failed" && fields["code"] === "SYNC_DUP_PUBLISH",
+      ),
+    );
+    expect(two.sync.status(shared.group)).toBe("publishPending");
+    flock.network.heal();
+    await alike([one, two, server]);
+    expect(two.sync.status(shared.group)).toBe("running");
+    // Offered again by the first: the same answer, and the same members.
+    const before = one.sync.members(shared.group).length;
+    await one.sync.edits.setSpec(shared.group, { publishAt });
+    await alike([one, two, server]);
+    expect([one.sync.status(shared.group), one.sync.members(shared.group).length]).toEqual([
+      "running",
+      before,
+    ]);
+  });
+
+  test("[SY72] of a group that is at the publish peer already it becomes an admin", async () => {
+    await using flock = new SyncFlock();
+    const [owner, server] = [await flock.open("owner"), await flock.open("server")];
+    const shared = await shareTodos(owner);
+    await admit(owner, server, shared, { role: "reader" });
+    await allow(server, owner);
+    await owner.sync.edits.setSpec(shared.group, { publishAt: [server.device] });
+    await eventually(() => owner.sync.status(shared.group) === "running");
+    await alike([owner, server]);
+    expect(server.sync.members(shared.group)).toHaveLength(2);
+    await server.sync.edits.setSpec(shared.group, { description: "by the server" });
+  });
+
+  test("[SY70] the list is kept, and has an end", async () => {
+    const medium = createMemoryMedium();
+    const users = await Promise.all(
+      Array.from({ length: 3 }, async (_, i) => (await makeIdentity(`user ${i}`)).certified.user),
+    );
+    {
+      await using store = await openMemoryStore({ medium });
+      const access = new ServiceAccess(store);
+      for (const user of users) await access.grant(user);
+      await access.grant(users[0] as (typeof users)[number]);
+      await access.revoke(users[1] as (typeof users)[number]);
+    }
+    await using store = await openMemoryStore({ medium });
+    const access = new ServiceAccess(store);
+    expect(new Set(await access.list())).toEqual(new Set([users[0], users[2]]));
+    expect(await access.mayPublish(users[1] as (typeof users)[number])).toBe(false);
+    expect(SERVICE_USERS_MAX).toBeGreaterThan(100);
+  });
+});
+
+describe("pending", () => {
+  test("[SY74] [SY29] what only a vanished device held is not waited for for ever", async () => {
+    await using flock = new SyncFlock();
+    const [owner, admin] = [await flock.open("owner"), await flock.open("admin")];
+    const shared = await shareTodos(owner);
+    await admit(owner, admin, shared, { role: "admin" });
+    await alike([owner, admin]);
+    // What the admin writes now is in the checkpoint that it answers with, and vanishes with it.
+    flock.network.partition([admin.device]);
+    const clock = new FakeClock(Date.now());
+    const joiner = await flock.open("joiner", { clock });
+    flock.network.partition([admin.device, joiner.device], [owner.device]);
+    const ticket = await admin.sync.invite(shared.group);
+    await joiner.sync.join(FLOCK_DATABASE, ticket);
+    expect(joiner.sync.status(shared.group)).toBe("pending");
+    flock.network.partition([joiner.device], [owner.device]);
+    await flock.close(admin);
+    // By another way the owner hears that the joiner is to be a reader.
+    const again = await owner.sync.invite(shared.group);
+    expect(again).not.toBe(ticket);
+    await owner.sync.edits.grant(shared.group, joiner.identity.certified.user, "writer");
+    for (const changed of [
+      joiner.sync.edits.setSpec(shared.group, { description: "no" }),
+      joiner.sync.invite(shared.group),
+    ])
+      await expect(changed).rejects.toMatchObject({ code: "SYNC_PENDING" });
+    expect(joiner.sync.progress(shared.group)).toMatchObject({ need: expect.any(Number) });
+    flock.network.heal();
+    await joiner.transport.connect(owner.device, owner.transport.addresses());
+    await passUntil(
+      clock,
+      CHECKPOINT_RETRY_MIN_MS,
+      () => joiner.sync.status(shared.group) === "running",
+    );
+    await alike([owner, joiner]);
+  });
+});

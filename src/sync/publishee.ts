@@ -1,0 +1,106 @@
+/**
+ * PublishSyncgroup, at the device that is to take the group: as one that is usually there, it lets others find and join the group.
+ */
+
+import { specFromWire } from "../access/index.ts";
+import { type ScopeId, type UserId } from "../base/index.ts";
+import { claimFromWire, SyncError } from "../deltas/index.ts";
+import {
+  type MessageInitShape,
+  type Publish,
+  type PublishedSchema,
+  scopeFromWire,
+} from "../wire/index.ts";
+import {
+  type AdmissionDeps,
+  certifiedCaller,
+  checkCheckpoint,
+  type JoinCall,
+  typeToWire,
+} from "./admission.ts";
+import { addressesOf, refuseTooMany } from "./group-actions.ts";
+import type { Transport } from "../net/index.ts";
+import { type DeviceType, type ServiceAccess } from "../groups/index.ts";
+
+export interface PublisheeDeps extends AdmissionDeps {
+  readonly transport: Transport;
+  readonly serviceAccess: ServiceAccess;
+}
+
+/** What a publish peer is in the groups that are published at it: a storage peer. */
+const TYPE: DeviceType = "server";
+
+/** Takes groups, one at a time. Rules: [SY70], [SY72]. */
+export class Publishee {
+  readonly #deps: PublisheeDeps;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(deps: PublisheeDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Takes the group: it is here, pending, when this resolves.
+   *
+   * @throws {SyncError} `SYNC_NO_ACCESS` for users who may not publish here, `SYNC_NOT_ADMIN` for others' groups, `SYNC_OFFLINE`,
+   *   `SYNC_DUP_PUBLISH`, `SYNC_SPEC_INVALID`.
+   */
+  take(publish: Publish, call: JoinCall): Promise<MessageInitShape<typeof PublishedSchema>> {
+    const answer = this.#last.then(() => this.#take(publish, call));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async #take(publish: Publish, call: JoinCall): Promise<MessageInitShape<typeof PublishedSchema>> {
+    const { history, groups, transport, isPaused } = this.#deps;
+    const certified = await certifiedCaller(this.#deps, publish.certificate, call.peer);
+    // Asked before the group is looked at: who may not publish here learns nothing of what is here.
+    if (!(await this.#mayPublish(certified.user))) {
+      throw new SyncError("SYNC_NO_ACCESS", "Cannot publish: the user may not publish here");
+    }
+    const group = publish.group === undefined ? undefined : scopeFromWire(publish.group);
+    if (group?.kind !== "syncgroup" || publish.spec === undefined)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot publish: that is no syncgroup");
+    if (certified.user !== group.owner)
+      throw new SyncError("SYNC_NOT_ADMIN", "Cannot publish: only the owner's devices do");
+    if (isPaused(group.database))
+      throw new SyncError("SYNC_OFFLINE", "Cannot publish: the database does not sync now");
+    const publisher = groups.records.publisher(group);
+    if (publisher !== undefined && publisher !== call.peer)
+      throw new SyncError("SYNC_DUP_PUBLISH", "Cannot publish: another device has done so");
+    if (groups.status(group) === "destroyed")
+      throw new SyncError("SYNC_SPEC_INVALID", "Cannot publish: the group was destroyed");
+    if (publisher === undefined || !groups.isActive(group)) await this.#keep(group, publish, call);
+    return {
+      name: history.identity.certified.name,
+      info: { type: typeToWire(TYPE), syncPriority: 0 },
+      certificate: history.identity.certified.bytes,
+      addresses: [...addressesOf(transport)],
+    };
+  }
+
+  async #mayPublish(user: UserId): Promise<boolean> {
+    const { history, serviceAccess } = this.#deps;
+    return user === history.identity.certified.user || serviceAccess.mayPublish(user);
+  }
+
+  async #keep(group: ScopeId, publish: Publish, { peer }: JoinCall): Promise<void> {
+    const { history, groups } = this.#deps;
+    if (groups.isActive(group)) {
+      await groups.records.setPublisher({ group, publisher: peer });
+      return;
+    }
+    if (publish.spec === undefined)
+      throw new SyncError("SYNC_PROTOCOL", "Cannot publish: there is no spec");
+    const { collections } = specFromWire(publish.spec);
+    const checkpoint = publish.vectors.map(claimFromWire);
+    const scopes = checkCheckpoint(group, collections, checkpoint);
+    refuseTooMany(groups, group, scopes);
+    const fresh = scopes.filter((scope) => history.scope(scope) === undefined);
+    await history.createDatabase(group.database);
+    await groups.addJoined(
+      { group, checkpoint, fresh, admin: peer, addresses: publish.addresses },
+      peer,
+    );
+  }
+}
