@@ -10,6 +10,10 @@ export interface ServeFlags {
   readonly fetch?: boolean | undefined;
   /** Decimal digits: see `PeerOptions.chunkBytesMax`. */
   readonly chunkBytes?: string | undefined;
+  /** See `PeerOptions.relay`. */
+  readonly relay?: boolean | undefined;
+  /** See `PeerOptions.relays`. */
+  readonly through?: readonly string[] | undefined;
   /** See `PeerOptions.ntpServers`. */
   readonly ntp?: readonly string[] | undefined;
 }
@@ -17,7 +21,7 @@ export interface ServeFlags {
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
 export async function serve(
   context: CommandContext,
-  { path, name, listen, fetch = true, chunkBytes, ntp }: ServeFlags,
+  { path, name, listen, fetch = true, chunkBytes, ntp, relay, through }: ServeFlags,
 ): Promise<number> {
   if (chunkBytes !== undefined && !/^[1-9]\d{0,14}$/.test(chunkBytes))
     throw new UsageError("--chunk-bytes is a whole number of bytes");
@@ -30,6 +34,8 @@ export async function serve(
     logger,
     fetchesBlobs: fetch,
     ...(chunkBytes !== undefined && { chunkBytesMax: Number(chunkBytes) }),
+    ...(relay !== undefined && { relay }),
+    ...(through !== undefined && { relays: through }),
     ...(ntp !== undefined && { ntpServers: ntp }),
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),

@@ -49,6 +49,8 @@ export interface Connection {
   readonly direction: "inbound" | "outbound";
   /** The other end's address as multiaddr text. */
   readonly remoteAddress: string;
+  /** Whether the transport itself needs it now, because others are reached through it. Absent: no. */
+  readonly isInUse?: boolean;
   /** Aborted, with a `NetError` as reason, when the connection has closed for whatever cause. */
   readonly closed: AbortSignal;
 

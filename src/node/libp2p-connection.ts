@@ -14,6 +14,7 @@ import {
   StreamSlots,
   STREAMS_PER_PROTOCOL_MAX,
 } from "../net/index.ts";
+import { isRelayed } from "./libp2p-dial.ts";
 import { openError } from "./libp2p-errors.ts";
 import {
   LINK_IDLE_MS,
@@ -41,6 +42,7 @@ export class Libp2pConnection implements Connection {
   readonly #since: number;
   readonly #sendBytes: number;
   readonly #closed = new AbortController();
+  readonly #hasPlace: () => boolean;
   readonly #slots = new StreamSlots();
   readonly #streams = new Set<Libp2pStream>();
   /** Preferred first. */
@@ -51,7 +53,9 @@ export class Libp2pConnection implements Connection {
     device: DeviceId,
     peer: DeviceId,
     link: Libp2pRawConnection,
+    hasPlace: () => boolean = () => false,
   ) {
+    this.#hasPlace = hasPlace;
     this.#serving = serving;
     this.peer = peer;
     this.#isPeerSmaller = peer < device;
@@ -60,6 +64,16 @@ export class Libp2pConnection implements Connection {
     this.#since = serving.clock.monotonic();
     this.#sendBytes = link.encryption === "/noise" ? NOISE_SEND_BYTES : TLS_SEND_BYTES;
     this.#addLink(link);
+  }
+
+  /** Whether others are reached through it, by us or by the peer. */
+  get isInUse(): boolean {
+    return (
+      this.#hasPlace() ||
+      this.#links.some((link) =>
+        link.streams.some(({ protocol }) => protocol.includes("/circuit/")),
+      )
+    );
   }
 
   get closed(): AbortSignal {
@@ -81,7 +95,8 @@ export class Libp2pConnection implements Connection {
   }
 
   #rank(link: Libp2pRawConnection): number {
-    return (link.direction === "inbound") === this.#isPeerSmaller ? 0 : 1;
+    const preferred = (link.direction === "inbound") === this.#isPeerSmaller ? 0 : 1;
+    return isRelayed(link.remoteAddr) ? 2 + preferred : preferred;
   }
 
   #addLink(link: Libp2pRawConnection): void {
@@ -143,6 +158,8 @@ export class Libp2pConnection implements Connection {
             ...(signal === undefined ? [] : [signal]),
           ]),
           maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
+          // Through a relay too: its limits cut the connection, and we go on over the next.
+          runOnLimitedConnection: true,
         });
       } catch (error) {
         signal?.throwIfAborted();

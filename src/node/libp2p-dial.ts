@@ -1,8 +1,9 @@
-import type { Libp2p } from "@libp2p/interface";
+import type { Connection as Libp2pConnection, Libp2p } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Clock, DeviceId } from "../base/index.ts";
 import { NetError } from "../net/index.ts";
 import type { ParseMultiaddr } from "./libp2p-host.ts";
+import { relayOf, type RelayPlace } from "./libp2p-relays.ts";
 import { DIAL_ADDRESS_TIMEOUT_MS, DIAL_ADDRESSES_MAX, DIAL_STAGGER_MS } from "./libp2p-limits.ts";
 
 const HOSTS_TO_LISTEN: ReadonlySet<string> = new Set(["ip4", "ip6"]);
@@ -29,7 +30,7 @@ export function parseListen(texts: readonly string[], parse: ParseMultiaddr): Mu
 }
 
 /**
- * Those of `texts` that `device` can be dialled at by TCP, each once and without the device's name. Others come from
+ * Those of `texts` that `device` can be dialled at by TCP, each once and without the device's name, then those through relays. Others come from
  * other transports and later versions, so they are no error.
  */
 export function parseDialled(
@@ -38,9 +39,19 @@ export function parseDialled(
   parse: ParseMultiaddr,
 ): Multiaddr[] {
   const placesByText = new Map<string, Multiaddr>();
+  const relayed: Multiaddr[] = [];
   for (const text of texts) {
     const components = parse(text)?.getComponents() ?? [];
-    const [host, port, named] = components;
+    const [host, port, named, circuit, behind] = components;
+    if (circuit?.name === "p2p-circuit") {
+      const relay = relayOf(text, parse);
+      const isFor = behind === undefined || (behind.name === "p2p" && behind.value === device);
+      if (relay === undefined || relay.relay === device || !isFor || components.length > 5)
+        continue;
+      const place = parse(`${relay.place.toString()}/p2p/${relay.relay}/p2p-circuit/p2p/${device}`);
+      if (place !== undefined) relayed.push(place);
+      continue;
+    }
     if (
       host === undefined ||
       !HOSTS_TO_DIAL.has(host.name) ||
@@ -52,7 +63,8 @@ export function parseDialled(
     const place = parse(`/${host.name}/${host.value}/tcp/${port.value}`);
     if (place !== undefined) placesByText.set(place.toString(), place);
   }
-  return [...placesByText.values()].slice(0, DIAL_ADDRESSES_MAX);
+  // Directly first: a relay is slower, and for others to pay for.
+  return [...placesByText.values(), ...relayed].slice(0, DIAL_ADDRESSES_MAX);
 }
 
 /** What libp2p calls it when another device answers: our gater refuses it, or it is this device itself. */
@@ -69,9 +81,11 @@ export class Dialler {
   readonly #host: Libp2p;
   readonly #clock: Clock;
   readonly #expected: ExpectedDevices;
+  readonly #parse: ParseMultiaddr;
 
-  constructor(host: Libp2p, clock: Clock, expected: ExpectedDevices) {
+  constructor(host: Libp2p, clock: Clock, expected: ExpectedDevices, parse: ParseMultiaddr) {
     this.#host = host;
+    this.#parse = parse;
     this.#clock = clock;
     this.#expected = expected;
   }
@@ -115,7 +129,17 @@ export class Dialler {
     if (!hasWon) throw unreachable(device, failures);
   }
 
+  /** Connects to a relay, unless it is connected. */
+  async dialRelay({ relay, place }: RelayPlace, signal: AbortSignal): Promise<void> {
+    const isThere = this.#host.getConnections().some((link) => isOpenTo(link, relay));
+    if (!isThere) await this.#dialPlace(relay, place, signal);
+  }
+
   async #dialPlace(device: DeviceId, place: Multiaddr, signal: AbortSignal): Promise<void> {
+    if (isRelayed(place)) {
+      const relay = relayOf(place.toString(), this.#parse);
+      if (relay !== undefined) await this.dialRelay(relay, signal);
+    }
     const timeout = AbortSignal.timeout(DIAL_ADDRESS_TIMEOUT_MS);
     await this.#expected.during(device, place, async () => {
       // Without `force` libp2p would answer a connection to the same address that is just closing.
@@ -127,6 +151,17 @@ export class Dialler {
         throw new NetError("NET_PEER_MISMATCH", "Another device answered");
     });
   }
+}
+
+function isOpenTo(link: Libp2pConnection, device: DeviceId): boolean {
+  return (
+    link.status === "open" && link.remotePeer.toString() === device && !isRelayed(link.remoteAddr)
+  );
+}
+
+/** Whether it leads through a relay. */
+export function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some(({ name }) => name === "p2p-circuit");
 }
 
 function unreachable(device: DeviceId, failures: readonly unknown[]): NetError {

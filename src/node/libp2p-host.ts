@@ -17,6 +17,11 @@ import {
   DIAL_TIMEOUT_MS,
   DIALS_MAX,
   HANDSHAKE_TIMEOUT_MS,
+  RELAY_RESERVATION_MS,
+  RELAY_RESERVATIONS_MAX,
+  RELAYED_BYTES_MAX,
+  RELAYED_MS_MAX,
+  RELAYED_PER_PEER_MAX,
   LIBP2P_READ_BUFFER_BYTES,
   LIBP2P_WRITE_BUFFER_BYTES,
   ROUND_TRIP_INTERVAL_MS,
@@ -33,6 +38,8 @@ export interface HostSettings {
   readonly pingIntervalMs: number;
   readonly pingTimeoutMs: number;
   readonly socketSilenceMs: number;
+  /** Whether others are relayed to each other here. */
+  readonly isRelay: boolean;
   /** Whether a connection that we dialled at `address` may be with the device of this peer id. */
   readonly isExpected: (peerId: string, address: Multiaddr) => boolean;
   /** Whether a device of this peer id may connect to us. */
@@ -67,6 +74,17 @@ const CONNECTION_SETTINGS = {
   outboundStreamProtocolNegotiationTimeout: STREAM_OPEN_TIMEOUT_MS,
 };
 
+const RELAY_SETTINGS = {
+  maxInboundHopStreams: RELAYED_PER_PEER_MAX,
+  maxOutboundStopStreams: RELAYED_PER_PEER_MAX,
+  reservations: {
+    maxReservations: RELAY_RESERVATIONS_MAX,
+    reservationTtl: RELAY_RESERVATION_MS,
+    defaultDurationLimit: RELAYED_MS_MAX,
+    defaultDataLimit: BigInt(RELAYED_BYTES_MAX),
+  },
+};
+
 /** A libp2p that is not listening yet, with nothing on but what `Transport` needs. Loading it takes about a second. */
 export async function createHost(settings: HostSettings): Promise<Libp2p> {
   const [
@@ -78,6 +96,7 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
     { yamux },
     { identify },
     { ping },
+    { circuitRelayServer, circuitRelayTransport },
   ] = await Promise.all([
     import("libp2p"),
     import("@libp2p/crypto/keys"),
@@ -87,6 +106,7 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
     import("@libp2p/yamux"),
     import("@libp2p/identify"),
     import("@libp2p/ping"),
+    import("@libp2p/circuit-relay-v2"),
   ]);
   const encrypters = { tls: tls(), noise: noise() };
   const silence = settings.socketSilenceMs;
@@ -100,10 +120,15 @@ export async function createHost(settings: HostSettings): Promise<Libp2p> {
     logger: loggerOf(settings.logger),
     transports: [
       tcp({ inboundSocketInactivityTimeout: silence, outboundSocketInactivityTimeout: silence }),
+      circuitRelayTransport({ maxInboundStopStreams: RELAYED_PER_PEER_MAX }),
     ],
     connectionEncrypters: settings.encryption.map((name) => encrypters[name]),
     streamMuxers: [() => guarded(muxer())],
-    services: { identify: identify(), ping: ping() },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      ...(settings.isRelay && { relay: circuitRelayServer(RELAY_SETTINGS) }),
+    },
     connectionGater: {
       denyInboundEncryptedConnection: (peer) => !settings.isWelcome(peer.toString()),
       denyOutboundEncryptedConnection: (peer, { remoteAddr }) =>

@@ -51,3 +51,22 @@ export const CLOSE_TIMEOUT_MS = 3_000;
 export const TLS_SEND_BYTES = 16 * 1024;
 /** Bytes handed to libp2p at once over Noise: with yamux's header one Noise message, measured faster than less or more. */
 export const NOISE_SEND_BYTES = 65_507;
+
+/** Relays that a device is reached through. */
+export const RELAYS_MAX = 4;
+/** Milliseconds until a relay is looked at again, doubled each time it fails. */
+export const RELAY_RETRY_MIN_MS = 5_000;
+/** The longest such wait. */
+export const RELAY_RETRY_MAX_MS = 300_000;
+/** Milliseconds that opening waits for relays: who starts without one is reached through it later. */
+export const RELAY_START_MS_MAX = 5_000;
+/** Devices that a relay keeps a place for. */
+export const RELAY_RESERVATIONS_MAX = 128;
+/** Milliseconds that such a place lasts; the device asks again before. */
+export const RELAY_RESERVATION_MS = 7_200_000;
+/** Milliseconds that a relayed connection lasts: the devices then make another one and go on where they were. */
+export const RELAYED_MS_MAX = 3_600_000;
+/** Bytes that a relayed connection carries each way. */
+export const RELAYED_BYTES_MAX = 268_435_456;
+/** Relayed connections under way of one device at a relay. */
+export const RELAYED_PER_PEER_MAX = 32;

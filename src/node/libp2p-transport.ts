@@ -1,4 +1,5 @@
 import type { Connection as Libp2pRawConnection, Libp2p } from "@libp2p/interface";
+import type { CircuitRelayService } from "@libp2p/circuit-relay-v2";
 import {
   assert,
   type Clock,
@@ -18,6 +19,7 @@ import {
 import { Libp2pConnection } from "./libp2p-connection.ts";
 import { Dialler, ExpectedDevices, parseDialled, parseListen } from "./libp2p-dial.ts";
 import { listenError } from "./libp2p-errors.ts";
+import { parseRelays, Relayed, type RelayPlace } from "./libp2p-relays.ts";
 import type { Encryption } from "./encryption.ts";
 import { createHost, loadParseMultiaddr, type ParseMultiaddr } from "./libp2p-host.ts";
 import {
@@ -25,6 +27,7 @@ import {
   DIAL_TIMEOUT_MS,
   PING_INTERVAL_MS,
   PING_TIMEOUT_MS,
+  RELAY_START_MS_MAX,
   SOCKET_SILENCE_MS,
 } from "./libp2p-limits.ts";
 
@@ -38,6 +41,10 @@ export interface Libp2pTransportDeps {
 export interface Libp2pTransportOptions {
   /** Multiaddr texts to listen at, like `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose. Empty: do not listen. */
   readonly listen: readonly string[];
+  /** Multiaddrs of relays to be reached through, each ending in `/p2p/<relay>`; at most `RELAYS_MAX`. Default: none. */
+  readonly relays?: readonly string[] | undefined;
+  /** Whether others are relayed to each other here, within the limits of `libp2p-limits.ts`. Default: no. */
+  readonly isRelay?: boolean | undefined;
   /** Default TLS, then Noise for peers that know no TLS. */
   readonly encryption?: readonly Encryption[] | undefined;
   /** Milliseconds between pings of a connection. Default `PING_INTERVAL_MS`. */
@@ -62,10 +69,12 @@ export async function openLibp2pTransport(
   assert(deps.seed.length === KEY_SIZE, "a device seed has 32 bytes");
   const parse = await loadParseMultiaddr();
   const listen = parseListen(options.listen, parse);
+  const relays = parseRelays(options.relays ?? [], parse);
   const expected = new ExpectedDevices();
   const host = await createHost({
     seed: deps.seed,
     listen,
+    isRelay: options.isRelay ?? false,
     encryption: options.encryption ?? ["tls", "noise"],
     pingIntervalMs: options.pingIntervalMs ?? PING_INTERVAL_MS,
     pingTimeoutMs: options.pingTimeoutMs ?? PING_TIMEOUT_MS,
@@ -76,14 +85,18 @@ export async function openLibp2pTransport(
     onConnection: (link) => transport.add(link),
     logger: deps.logger,
   });
-  const transport = new Libp2pTransport(deps, host, parse, expected);
+  const transport = new Libp2pTransport(deps, host, parse, expected, relays);
   try {
     await host.start();
   } catch (error) {
     throw listenError(error, options.listen);
   }
+  await transport.beginRelays();
   return transport;
 }
+
+/** By which a relay brings somebody: of circuit relay v2. Not imported from there, since libp2p is loaded late. */
+const RELAY_STOP_PROTOCOL = "/libp2p/circuit/relay/0.2.0/stop";
 
 class Libp2pTransport implements Transport {
   readonly device: DeviceId;
@@ -91,6 +104,7 @@ class Libp2pTransport implements Transport {
   readonly #serving: ServeStreamDeps;
   readonly #parse: ParseMultiaddr;
   readonly #dialler: Dialler;
+  readonly #relayed: Relayed;
   readonly #connectionsByDevice = new Map<DeviceId, Libp2pConnection>();
   readonly #connectionsByLink = new WeakMap<Libp2pRawConnection, Libp2pConnection>();
   readonly #handlersByProtocol = new Map<string, StreamHandler>();
@@ -103,16 +117,21 @@ class Libp2pTransport implements Transport {
     host: Libp2p,
     parse: ParseMultiaddr,
     expected: ExpectedDevices,
+    relays: readonly RelayPlace[],
   ) {
     this.device = deviceOf(host.peerId.toString());
     this.#host = host;
     this.#serving = { clock: deps.clock, logger: deps.logger };
     this.#parse = parse;
-    this.#dialler = new Dialler(host, deps.clock, expected);
+    this.#dialler = new Dialler(host, deps.clock, expected, parse);
+    const dial = (relay: RelayPlace, signal: AbortSignal): Promise<void> =>
+      this.#dialler.dialRelay(relay, signal);
+    this.#relayed = new Relayed({ ...deps, host, parse, dial }, relays);
   }
 
   addresses(): readonly string[] {
-    return this.#closing.signal.aborted ? [] : this.#host.getMultiaddrs().map(String);
+    if (this.#closing.signal.aborted) return [];
+    return this.#relayed.chosen(this.#host.getMultiaddrs().map(String));
   }
 
   connections(): readonly Connection[] {
@@ -153,6 +172,16 @@ class Libp2pTransport implements Transport {
     return made;
   }
 
+  /** Begins to be reached through relays. Resolves when they have been asked, or have had their time. */
+  async beginRelays(): Promise<void> {
+    // Else whoever is connected could have us reached through them, unasked.
+    if (this.#relayed.isUnused) await this.#host.unhandle(RELAY_STOP_PROTOCOL);
+    const begun = new AbortController();
+    const asked = this.#relayed.run(this.#closing.signal).finally(() => begun.abort());
+    const late = this.#serving.clock.sleep(RELAY_START_MS_MAX, begun.signal).catch(() => {});
+    await Promise.race([asked, late]);
+  }
+
   /** Takes a link that libp2p has made, encrypted and proven. */
   add(link: Libp2pRawConnection): void {
     if (this.#closing.signal.aborted) {
@@ -167,7 +196,9 @@ class Libp2pTransport implements Transport {
       return;
     }
     existing?.abort("replaced by a new one of the peer");
-    const connection = new Libp2pConnection(this.#serving, this.device, peer, link);
+    const connection = new Libp2pConnection(this.#serving, this.device, peer, link, () =>
+      this.#keepsPlaceFor(link),
+    );
     if (connection.closed.aborted) return;
     this.#connectionsByLink.set(link, connection);
     this.#connectionsByDevice.set(peer, connection);
@@ -178,6 +209,12 @@ class Libp2pTransport implements Transport {
       address: connection.remoteAddress,
     });
     for (const listener of this.#listeners) listener(connection);
+  }
+
+  /** Whether the peer has a place here to be reached through. */
+  #keepsPlaceFor({ remotePeer }: Libp2pRawConnection): boolean {
+    const { relay } = this.#host.services as { relay?: CircuitRelayService };
+    return relay?.reservations.has(remotePeer) ?? false;
   }
 
   #remove(connection: Libp2pConnection): void {
@@ -197,7 +234,11 @@ class Libp2pTransport implements Transport {
         if (connection === undefined) raw.abort(new Error("refused"));
         else connection.accept(raw, handler);
       },
-      { maxInboundStreams: STREAMS_PER_PROTOCOL_MAX, maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX },
+      {
+        maxInboundStreams: STREAMS_PER_PROTOCOL_MAX,
+        maxOutboundStreams: STREAMS_PER_PROTOCOL_MAX,
+        runOnLimitedConnection: true,
+      },
     );
     noted.catch(() => {});
     return () => {

@@ -46,6 +46,13 @@ export interface PeerOptions {
    * what they have learned, so one device that asks is enough.
    */
   readonly ntpServers?: readonly string[] | undefined;
+  /**
+   * Multiaddrs of relays to be reached through, for a device that others cannot dial: `/ip4/192.0.2.1/tcp/4001/p2p/…`, at most 4. The relay sees who talks
+   * to whom and how much, and nothing of what. Default: none.
+   */
+  readonly relays?: readonly string[] | undefined;
+  /** Whether this device relays others to each other, within limits: for always-on peers. Default `false`. */
+  readonly relay?: boolean | undefined;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
@@ -58,7 +65,7 @@ export interface PeerOptions {
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
-  const { logger = (): void => {}, ntpServers = [] } = options;
+  const { logger = (): void => {}, ntpServers = [], relays, relay } = options;
   const ntp = { servers: parseNtpServers(ntpServers), datagrams: nodeDatagrams() };
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
@@ -102,7 +109,10 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     fetchesBlobs,
     servePairing: (stream, connection) => devices.serverOf(network).serve(stream, connection),
     openTransport: (addresses) =>
-      openLibp2pTransport({ ...platform, seed: identity.deviceSeed }, { listen: addresses }),
+      openLibp2pTransport(
+        { ...platform, seed: identity.deviceSeed },
+        { listen: addresses, relays, isRelay: relay },
+      ),
     // A peer in memory is a new one each time.
     port: folder ?? {
       readPort: () => Promise.resolve(undefined),

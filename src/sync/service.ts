@@ -335,7 +335,8 @@ export class SyncService implements AsyncDisposable {
   async #closeStranger(connection: Connection): Promise<void> {
     try {
       const signal = AbortSignal.any([connection.closed, this.#ending.signal]);
-      await this.#deps.clock.sleep(STRANGER_MS_MAX, signal);
+      do await this.#deps.clock.sleep(STRANGER_MS_MAX, signal);
+      while (connection.isInUse === true);
     } catch {
       return;
     }

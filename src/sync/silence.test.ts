@@ -287,3 +287,21 @@ test("[SY36] who connects and shares nothing does not keep a place", async () =>
   await clock.advance(1);
   await eventually(() => connection.closed.aborted);
 });
+
+test("[SY36] a stranger whom the transport relays to others stays for as long as it does", async () => {
+  await using flock = new SyncFlock();
+  const clock = new FakeClock(Date.now());
+  const victim = await flock.open("victim", { clock });
+  const member = await flock.open("member");
+  await shareTodos(victim);
+  let isInUse = true;
+  victim.transport.onConnection((connection) =>
+    Object.defineProperty(connection, "isInUse", { get: () => isInUse }),
+  );
+  const connection = await member.transport.connect(victim.device, victim.transport.addresses());
+  await clock.advance(3 * STRANGER_MS_MAX);
+  expect(connection.closed.aborted).toBe(false);
+  isInUse = false;
+  await clock.advance(STRANGER_MS_MAX);
+  await eventually(() => connection.closed.aborted);
+});
