@@ -10,7 +10,7 @@ import {
   type ScopeId,
   scopeKeyOf,
 } from "../base/index.ts";
-import type { ReadOptions, ScanOptions, Snapshot, Store, WriteOp } from "../store/index.ts";
+import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
 import { decodeOp, decodeStoredCommit } from "../wire/index.ts";
 import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
@@ -27,7 +27,6 @@ import {
   sequenceOf,
   type CommitPart,
   decodeHeld,
-  type HeldOp,
   type ChangeRecord,
   decodeChange,
   decodeRow,
@@ -43,9 +42,21 @@ import { createDatabase, loadDatabases } from "./open.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
 import { mendSum, restoreParts } from "./restore.ts";
-import { partsAbove, partsBefore, type ServedPart, type WantedScope } from "./serve.ts";
+import {
+  type HeldPart,
+  partsAbove,
+  partsBefore,
+  type ServedPart,
+  type WantedScope,
+} from "./serve.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
-import { closedError, type WriteOutcome, Writer, type Written } from "./writer.ts";
+import {
+  closedError,
+  type Maintenance,
+  type WriteOutcome,
+  Writer,
+  type Written,
+} from "./writer.ts";
 import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, OwnLogWord, type TrueTime } from "./own-log.ts";
@@ -237,24 +248,13 @@ export class History implements AsyncDisposable {
     return partsAbove(this.#deps, wanted);
   }
 
-  /**
-   * Runs `task` with no other write of the database beside it, and writes what it gives, all at once: for what changes how history
-   * lies in the store and nothing that is seen of it.
-   */
-  maintain(database: string, task: (write: (op: WriteOp) => void) => Promise<void>): Promise<void> {
-    return this.#writer(database).alone((turn) => task((op) => turn.add(op)));
+  /** Runs `task` with no other write of the database beside it; what it gives is one store write, and changes nothing that is seen. */
+  maintain(name: string, task: Maintenance): Promise<void> {
+    return this.#writer(name).alone((turn) => task((op) => turn.add(op), turn.database.number));
   }
 
   /** The parts of a log in a scope from the generation `from` down, each with what is held of it. */
-  partsBefore(
-    scope: ScopeState,
-    log: LogNumber,
-    from: number,
-  ): AsyncGenerator<
-    { readonly generation: number; readonly ops: readonly HeldOp[] },
-    void,
-    undefined
-  > {
+  partsBefore(scope: ScopeState, log: LogNumber, from: number): AsyncIterable<HeldPart> {
     return partsBefore(this.#deps.store, scope, log, from);
   }
 

@@ -95,17 +95,19 @@ function placeFor(waiting: readonly LogSource[], source: LogSource): number {
   return low;
 }
 
+/** What is held of a part. */
+export interface HeldPart {
+  readonly generation: number;
+  readonly ops: readonly HeldOp[];
+}
+
 /** The parts of one log in a scope from the generation `from` down, with the ops held of each. */
 export async function* partsBefore(
   store: Store,
   scope: ScopeState,
   log: LogNumber,
   from: number,
-): AsyncGenerator<
-  { readonly generation: number; readonly ops: readonly HeldOp[] },
-  void,
-  undefined
-> {
+): AsyncGenerator<HeldPart, void, undefined> {
   const range = {
     gte: commitKey(scope.number, log, 1),
     lt: commitKey(scope.number, log, from + 1),

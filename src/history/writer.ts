@@ -1,5 +1,5 @@
 import { assert, type Clock, codeOf } from "../base/index.ts";
-import { StoreError } from "../store/index.ts";
+import { StoreError, type WriteOp } from "../store/index.ts";
 import {
   HistoryError,
   changeRange,
@@ -44,6 +44,12 @@ export interface Written {
    */
   readonly refs: readonly SeenRef[] | undefined;
 }
+
+/** What changes how a database lies in the store and nothing that is seen of it: gives its ops to `write`. */
+export type Maintenance = (
+  write: (op: WriteOp) => void,
+  database: DatabaseState["number"],
+) => Promise<void>;
 
 /** What is answered to whoever writes after closing. */
 export function closedError(): HistoryError {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   BlobRef,
   encodeValue,
+  fromUtf8,
   type GenVector,
   type LogKey,
   type ScopeId,
@@ -11,8 +12,16 @@ import {
 } from "../base/index.ts";
 import { ROW_SPACE, type ScopeState } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
+import { seededRandom } from "../testkit/seeded-random.ts";
 import { exchange, grant, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
-import { dropStable, holderRow, Publications, readHolders, stableVector } from "./index.ts";
+import {
+  collectChanges,
+  dropStable,
+  holderRow,
+  Publications,
+  readHolders,
+  stableVector,
+} from "./index.ts";
 
 const DATABASE = "notes";
 const crypto = nodeCrypto();
@@ -226,6 +235,50 @@ test("[HO9] a revocation takes back nothing of what its issuer has published, he
   await flock.publish(cyd);
   const said = (await readHolders(cyd.history, flock.state(cyd))).get(cyd.device);
   expect(said?.get(log?.[0] as LogKey)).toBe(log?.[1]);
+});
+
+test("[HO10] whoever reads on from any change before sees each row in its latest form; what was written over is not kept for that", async () => {
+  await using device = await makeDevice(1);
+  const { history, user } = device;
+  await history.createDatabase(DATABASE);
+  const scope: ScopeId = { database: DATABASE, kind: "collection", owner: user, name: "list" };
+  const put = (...keys: string[]): Promise<unknown> => {
+    const rows = keys.map((text) => ({
+      name: { space: ROW_SPACE.rows, key: utf8(text), text },
+      value: encodeValue(1),
+    }));
+    return history.write({ parts: [{ scope, rows }] });
+  };
+  const random = seededRandom(7);
+  for (let i = 0; i < 300; i++) {
+    const [a, b] = random.bytes(2);
+    await put(`row ${(a as number) % 20}`, `row ${20 + ((b as number) % 7)}`);
+  }
+  const rowsAfter = async (sequence: number): Promise<string[]> => {
+    const rows = new Set<string>();
+    for await (const change of history.changesAfter(DATABASE, sequence))
+      for (const part of change.parts)
+        for (const { key } of await history.rowsOfPart(part)) rows.add(String(fromUtf8(key)));
+    return [...rows].toSorted();
+  };
+  const last = history.sequence(DATABASE);
+  const before: string[][] = [];
+  for (let at = 0; at <= last; at++) before.push(await rowsAfter(at));
+  let after = 0;
+  let collected = 0;
+  do {
+    const step = await collectChanges(device, DATABASE, after);
+    collected += step.collected;
+    after = step.next;
+  } while (after > 0);
+  expect(collected).toBeGreaterThan(250);
+  for (let at = 0; at <= last; at++) expect(await rowsAfter(at)).toEqual(before[at]);
+  expect(history.sequence(DATABASE)).toBe(last);
+  expect(await collectChanges(device, DATABASE, 0)).toEqual({ collected: 0, next: 0 });
+  // Numbers go on after a restart.
+  const again = await makeDevice(1, { store: device.store });
+  expect(again.history.sequence(DATABASE)).toBe(last);
+  await again.history.close();
 });
 
 test("[HO3] what a device knows and says of a collection does not grow with its rows", async () => {

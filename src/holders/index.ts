@@ -5,6 +5,7 @@
  * @module
  */
 
+export { collectChanges, type Collecting } from "./collect.ts";
 export { dropStable, type Dropping } from "./drop.ts";
 export { type Holders, holderRow, readHolders, stableVector } from "./holders.ts";
 export { HOLDER_INTERVAL_MS, HOLDER_REST_MS } from "./limits.ts";

@@ -8,3 +8,7 @@ export const ROUND_COMMITS_MAX = 64;
 export const DROP_SCAN_MAX = 1000;
 /** Bytes of their values and of the commits that are written anew without them, about, in such a write. */
 export const DROP_BYTES_MAX = 4 * 1024 * 1024;
+/** Changes looked at in one step of collecting them. */
+export const COLLECT_CHANGES_MAX = 500;
+/** Rows looked at in such a step, about: what a page of a scan has. */
+export const COLLECT_ROWS_MAX = 1000;

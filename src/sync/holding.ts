@@ -12,6 +12,7 @@ import {
 import { Tags } from "../access/index.ts";
 import type { History, ScopeState } from "../history/index.ts";
 import {
+  collectChanges,
   dropStable,
   HOLDER_INTERVAL_MS,
   HOLDER_REST_MS,
@@ -47,6 +48,8 @@ export class Holding {
   readonly #published = new Map<ScopeKey, number>();
   /** What was stable when a pass over a collection last ended. */
   readonly #passed = new Map<ScopeKey, string>();
+  /** How far we are on the way round each database's changes. */
+  readonly #collected = new Map<string, number>();
   #writes = 0;
   #run: Promise<void> | undefined;
 
@@ -103,7 +106,20 @@ export class Holding {
         this.#deps.logger("warn", "sync.holding.failed", { code: codeOf(error) });
       }
     }
+    for (const database of this.#deps.history.databases()) await this.#collect(database);
     return next;
+  }
+
+  /** One step on the way round a database's changes. [HO10] */
+  async #collect(database: string): Promise<void> {
+    if (this.#deps.ending.aborted) return;
+    try {
+      const after = this.#collected.get(database) ?? 0;
+      const { next } = await collectChanges(this.#deps, database, after);
+      this.#collected.set(database, next);
+    } catch (error) {
+      this.#deps.logger("warn", "sync.holding.failed", { code: codeOf(error) });
+    }
   }
 
   /** Collections that this device shares and has all of, as far as it was promised. */
