@@ -1,4 +1,4 @@
-/** device pair, link, list: the devices of a user from the command line. */
+/** device pair, link, list, revoke: the devices of a user from the command line. */
 
 import { ask, type CommandContext } from "./context.ts";
 import { EXIT, UsageError } from "./usage.ts";
@@ -47,5 +47,12 @@ export async function listDevices(context: CommandContext): Promise<number> {
   else
     for (const { device, name, isThis } of devices)
       context.print(`${device}\t${name}${isThis ? "\tthis one" : ""}`);
+  return EXIT.ok;
+}
+
+export async function revokeDevice(context: CommandContext, device: string): Promise<number> {
+  await using api = await context.connect();
+  const answer = await ask(api, "/v1/devices/revoke", { method: "POST", body: { device } });
+  if (context.json) context.print(JSON.stringify(answer));
   return EXIT.ok;
 }

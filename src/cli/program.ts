@@ -5,7 +5,7 @@ import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
 import { chunksStatus } from "./chunk-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
-import { linkDevice, listDevices, pairDevice } from "./device-commands.ts";
+import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
@@ -92,6 +92,11 @@ function addDeviceCommands(program: Command<[], GlobalFlags>, run: Run): void {
     )
     .argument("<ticket>")
     .action((ticket) => run((context) => linkDevice(context, ticket)));
+  device
+    .command("revoke")
+    .description("take a device out, for good: nothing that it writes from now on counts")
+    .argument("<device>")
+    .action((name) => run((context) => revokeDevice(context, name)));
   device
     .command("list")
     .description("this user's devices, as far as their syncgroups know them")

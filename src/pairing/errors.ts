@@ -2,6 +2,7 @@ import { CodedError } from "../base/index.ts";
 
 /** Every way in which two devices may not become one user's. docs/errors.md says what to do about each. */
 export type PairErrorCode =
+  | "PAIR_DEVICE_UNKNOWN"
   | "PAIR_EXPIRED"
   | "PAIR_FAILED"
   | "PAIR_NOT_FRESH"

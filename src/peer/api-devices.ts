@@ -1,8 +1,8 @@
 /** The local API's routes for the devices of this peer's user. */
 
 import type { Context, Hono } from "hono";
-import type { Json } from "../base/index.ts";
-import { countOf, textOf } from "./api-input.ts";
+import { type Json, parseDeviceId } from "../base/index.ts";
+import { ApiError, countOf, textOf } from "./api-input.ts";
 import type { Peer } from "./peer.ts";
 
 type ReadBody = (c: Context) => Promise<Readonly<Record<string, Json>>>;
@@ -13,6 +13,11 @@ export function addDeviceRoutes(api: Hono, peer: Peer, bodyOf: ReadBody): void {
     const { expiresInMs } = await bodyOf(c);
     const options = expiresInMs === undefined ? {} : { expiresInMs: countOf(expiresInMs) };
     return c.json({ ticket: await peer.pair(options) }, 201);
+  });
+  api.post("/v1/devices/revoke", async (c) => {
+    const device = parseDeviceId(textOf("device", (await bodyOf(c))["device"]));
+    if (device === undefined) throw new ApiError("API_INPUT_INVALID", "That names no device", 400);
+    return c.json({ scopes: await peer.revokeDevice(device) });
   });
   api.post("/v1/devices/link", async (c) => {
     const { ticket } = await bodyOf(c);

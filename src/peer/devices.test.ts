@@ -80,3 +80,48 @@ test("[PR6] a group that cannot be joined now says why, and can be joined by its
     (await eve.openDatabase("home")).joinSyncgroup(linked?.ticket ?? ""),
   ).rejects.toMatchObject({ code: "SYNC_NO_ACCESS" });
 });
+
+test("[PR8] a device that was revoked keeps what it has, and nothing that it writes from then on counts", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const home = await laptop.openDatabase("home");
+  const todos = home.collection<string>("todos");
+  await todos.put("one", "by laptop");
+  const group = await home.createSyncgroup("family", { collections: [todos] });
+  await using phone = await openPeer({ name: "phone", listen: [] });
+  await phone.linkTo(await laptop.pair());
+  const its = (await phone.openDatabase("home")).syncgroup("family");
+  await its.ready();
+  const seen = its.collection<string>("todos");
+  await seen.put("two", "by phone");
+  await expect.poll(() => todos.get("two"), { timeout: 20_000 }).toBe("by phone");
+
+  await expect(phone.revokeDevice(laptop.device)).rejects.toMatchObject({
+    code: "PAIR_NO_USER_KEY",
+  });
+  await expect(laptop.revokeDevice(laptop.device)).rejects.toMatchObject({
+    code: "PAIR_DEVICE_UNKNOWN",
+  });
+  expect(await laptop.revokeDevice(phone.device)).toBe(2);
+  await expect(laptop.revokeDevice(phone.device)).rejects.toMatchObject({
+    code: "PAIR_DEVICE_UNKNOWN",
+  });
+  // It may hear of it or not: what it writes stays its own.
+  await seen.put("three", "by a thief").catch(() => {});
+  await todos.put("four", "by laptop");
+  await using ben = await openPeer({ name: "ben", listen: [] });
+  const bens = await (
+    await ben.openDatabase("home")
+  ).joinSyncgroup(await group.invite({ role: "writer" }));
+  await bens.ready();
+  await expect
+    .poll(() => bens.collection<string>("todos").get("four"), { timeout: 20_000 })
+    .toBe("by laptop");
+  for (const rows of [todos, bens.collection<string>("todos")]) {
+    expect(await rows.get("two")).toBe("by phone");
+    expect(await rows.has("three")).toBe(false);
+  }
+  expect(await seen.get("one")).toBe("by laptop");
+  expect(laptop.devices().map(({ name }) => name)).toEqual(["laptop"]);
+  // An admin takes out a device of another user.
+  expect(await laptop.revokeDevice(ben.device)).toBe(2);
+});

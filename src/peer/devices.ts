@@ -14,6 +14,7 @@ import type { SyncService } from "../sync/index.ts";
 import type { OwnIdentity } from "./identity.ts";
 import { DEVICE_TICKET_ADDRESSES_MAX } from "./limits.ts";
 import type { Network } from "./network.ts";
+import { revokeDevice } from "./revoke-device.ts";
 
 export interface PeerDevicesDeps {
   readonly history: History;
@@ -134,6 +135,11 @@ export class PeerDevices {
     }
     devices.set(identity.device, { device: identity.device, name, isThis: true });
     return [...devices.values()];
+  }
+
+  /** Takes a device out wherever that is ours to do. Answers the scopes. @throws as `revokeDevice`. */
+  revoke(device: DeviceId): Promise<readonly ScopeId[]> {
+    return revokeDevice(this.#deps, device);
   }
 
   #refuseUnlessFresh(): void {

@@ -134,6 +134,16 @@ export class Peer implements AsyncDisposable {
     return this.#parts.devices.linkTo(ticket, options);
   }
 
+  /**
+   * Takes a device out of every collection and syncgroup here in which that is ours to do: one of our own user's, on the device that has the user's key;
+   * another's where we are admin. What it wrote and is here stays, nothing later of it counts. For good. Answers how many they are.
+   *
+   * @throws {PairError} `PAIR_NO_USER_KEY`, `PAIR_DEVICE_UNKNOWN`.
+   */
+  async revokeDevice(device: DeviceId): Promise<number> {
+    return (await this.#parts.devices.revoke(device)).length;
+  }
+
   /** See `PeerDevices.list`. */
   devices(): readonly OwnDevice[] {
     return this.#parts.devices.list();

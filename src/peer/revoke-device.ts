@@ -1,0 +1,98 @@
+import { type AccessState, signDeviceRevocation, Tags, type VerifiedOp } from "../access/index.ts";
+import {
+  type Crypto,
+  type DeviceId,
+  type GenVector,
+  logIdOf,
+  type LogKey,
+  type ScopeId,
+} from "../base/index.ts";
+import type { History, ScopeState } from "../history/index.ts";
+import { PairError } from "../pairing/index.ts";
+import type { OwnIdentity } from "./identity.ts";
+import { REVOKED_SCOPES_AT_ONCE } from "./limits.ts";
+
+export interface RevokeDeps {
+  readonly history: History;
+  readonly identity: OwnIdentity;
+  readonly crypto: Crypto;
+}
+
+/** A device is taken out of one scope. */
+interface Revocation {
+  readonly scope: ScopeId;
+  readonly op: VerifiedOp;
+}
+
+/**
+ * Takes a device out wherever that is ours to do: a device of our own user's by the user's key, another's where we are admin. What it
+ * wrote and is here stays; what else it has written, or will, counts nowhere. Answers the scopes, durable when it resolves.
+ *
+ * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; {HistoryError}; {StoreError}.
+ */
+export async function revokeDevice(
+  deps: RevokeDeps,
+  device: DeviceId,
+): Promise<readonly ScopeId[]> {
+  const { history, identity } = deps;
+  const revoked: ScopeId[] = [];
+  for (const database of device === identity.device ? [] : history.databases()) {
+    const revocations: Revocation[] = [];
+    for (const state of history.scopes(database)) {
+      const op = await revocationIn(deps, state, device);
+      if (op !== undefined) revocations.push({ scope: state.id, op });
+    }
+    // A few scopes a commit: together in time, and small enough for any scope's readers.
+    for (let at = 0; at < revocations.length; at += REVOKED_SCOPES_AT_ONCE) {
+      const some = revocations.slice(at, at + REVOKED_SCOPES_AT_ONCE);
+      const parts = some.map(({ scope, op }) => ({ scope, rows: [], controls: [op] }));
+      await history.write({ parts });
+      revoked.push(...some.map(({ scope }) => scope));
+    }
+  }
+  if (revoked.length > 0) return revoked;
+  throw new PairError(
+    "PAIR_DEVICE_UNKNOWN",
+    "Cannot revoke device: it is this one, or none that this device's user may take out",
+  );
+}
+
+async function revocationIn(
+  { crypto, identity }: RevokeDeps,
+  state: ScopeState,
+  device: DeviceId,
+): Promise<VerifiedOp | undefined> {
+  const { id: scope, access } = state;
+  const user = access.userOf(device);
+  if (user === undefined) return undefined;
+  const freeze = freezeOf(state.vector(), device);
+  if (user !== identity.certified.user)
+    return mayRevoke(access, identity, scope, user)
+      ? { type: "revokeDevice", device, freeze }
+      : undefined;
+  const seed = await identity.userSeed();
+  if (seed === undefined)
+    throw new PairError(
+      "PAIR_NO_USER_KEY",
+      "Cannot revoke device: the user's key is on the device that was their first, not on this one",
+    );
+  return signDeviceRevocation({ crypto }, seed, { scope, device, freeze });
+}
+
+function mayRevoke(
+  access: AccessState,
+  { device, certified }: OwnIdentity,
+  { owner }: ScopeId,
+  user: string,
+): boolean {
+  if (user === owner) return false;
+  return certified.user === owner || access.may(device, Tags.ADMIN);
+}
+
+/** The last generation of each of the device's logs that is here. */
+function freezeOf(vector: GenVector, device: DeviceId): GenVector {
+  const freeze = new Map<LogKey, number>();
+  for (const [log, generation] of vector)
+    if (logIdOf(log).device === device) freeze.set(log, generation);
+  return freeze;
+}
