@@ -170,6 +170,29 @@ test("[CO15] a log that is given up between reading and writing leaves its total
   expect(await rows.get("n")).toBe(1);
 });
 
+test("[CO7] [CO8] what a device changes again and again takes no more room", async () => {
+  const { devices, rows, meet } = await pair();
+  const sizes: number[][] = [];
+  for (const round of [0, 1, 2, 3]) {
+    for (const one of rows) {
+      await one.counter("n").add(1);
+      await one.set("s").add("x");
+      await one.map("m").set("a", 1);
+      await one.map("m").set("b", 1);
+      await one.map("m").delete("b");
+      await meet();
+    }
+    const found = await devices[0]?.history.rows(
+      rows[0].id,
+      0,
+      ["n", "s", "m"].map((key) => new TextEncoder().encode(key)),
+    );
+    if (round > 0) sizes.push((found ?? []).map(({ heads }) => heads[0]?.value?.length ?? 0));
+  }
+  expect(sizes[1]).toEqual(sizes[0]);
+  expect(sizes[2]).toEqual(sizes[0]);
+});
+
 test("[CO18] history tells the versions that are kept, newest first, with hints and which are heads", async () => {
   const { devices, clocks, rows, meet } = await pair();
   const [here, there] = rows;
