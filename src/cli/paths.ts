@@ -34,7 +34,7 @@ export function parseGroupPath(text: string): {
   return { database: text.slice(0, slash), group: text.slice(slash + 1) };
 }
 
-/** The API's path of a collection, and its query. */
+/** The API's path of a collection, or of something of it, and its query. */
 export function collectionTarget(
   { database, collection }: RowPath,
   what: string,
@@ -47,5 +47,5 @@ export function collectionTarget(
   for (const [key, value] of Object.entries({ owner, ...query }))
     if (value !== undefined) search.set(key, value);
   const suffix = search.size === 0 ? "" : `?${search.toString()}`;
-  return `/v1/databases/${encodeURIComponent(database)}/collections/${encodeURIComponent(name)}/${what}${suffix}`;
+  return `/v1/databases/${encodeURIComponent(database)}/collections/${encodeURIComponent(name)}${what === "" ? "" : `/${what}`}${suffix}`;
 }

@@ -3,6 +3,12 @@
 import { Command } from "@commander-js/extra-typings";
 import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
 import { chunksStatus } from "./chunk-commands.ts";
+import {
+  clearCollection,
+  createCollection,
+  destroyCollection,
+  listCollections,
+} from "./collection-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
@@ -68,6 +74,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .description("whom it shares with, and how far each is")
     .action(() => run(peers));
   addDataCommands(program, run);
+  addCollectionCommands(program, run);
   addBlobCommands(program, run);
   addGroupCommands(program, run);
   addDeviceCommands(program, run);
@@ -140,6 +147,33 @@ function addDataCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("print the values of a row that was written at the same time")
     .argument("<path>", "database/collection/key")
     .action((path) => run((context) => conflicts(context, path)));
+}
+
+function addCollectionCommands(program: Command<[], GlobalFlags>, run: Run): void {
+  const collection = program.command("collection").description("collections as a whole");
+  collection
+    .command("list")
+    .description("print those that are here, and what this peer's user may do in each")
+    .argument("<database>")
+    .action((database) => run((context) => listCollections(context, database)));
+  collection
+    .command("create")
+    .description("make one that is not there yet")
+    .argument("<path>", "database/collection")
+    .action((path) => run((context) => createCollection(context, path)));
+  collection
+    .command("clear")
+    .description("delete its rows, or those within bounds")
+    .argument("<path>", "database/collection")
+    .option("--prefix <text>", "only keys that begin with it")
+    .option("--start <key>", "first key")
+    .option("--end <key>", "key before which it ends")
+    .action((path, flags) => run((context) => clearCollection(context, path, flags)));
+  collection
+    .command("destroy")
+    .description("take it from everybody who has it, for ever")
+    .argument("<path>", "database/collection")
+    .action((path) => run((context) => destroyCollection(context, path)));
 }
 
 function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {

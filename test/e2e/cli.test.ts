@@ -32,6 +32,22 @@ test("[CL1] without a running peer commands open the store themselves", async ()
   expect((await rookery("--path", path, "scan", "notes/todos")).out).toBe("");
 });
 
+test("[CL19] collections are made, listed, emptied and destroyed", async () => {
+  await using temp = await tempFolder();
+  const path = join(temp.path, "a");
+  const run = (...args: string[]): ReturnType<typeof rookery> => rookery("--path", path, ...args);
+  expect((await run("collection", "create", "notes/todos")).code).toBe(0);
+  const again = await run("collection", "create", "notes/todos");
+  expect(again).toMatchObject({ code: 1, out: "" });
+  expect(again.err).toMatch(/^DB_COLLECTION_EXISTS: /);
+  expect((await run("collection", "list", "notes")).out).toMatch(/^todos@did:key:\S+\tadmin\n$/);
+  await run("put", "notes/todos/bb", "1");
+  const cleared = await run("--json", "collection", "clear", "notes/todos", "--prefix", "b");
+  expect(cleared.out).toBe('{"deleted":1}\n');
+  expect((await run("collection", "destroy", "notes/todos")).code).toBe(0);
+  expect((await run("get", "notes/todos/a")).err).toMatch(/^DB_COLLECTION_DESTROYED: /);
+});
+
 test("[CL2] a wrong command line ends with 2, what failed with 1 and a code on standard error", async () => {
   await using temp = await tempFolder();
   const folder = temp.path;
