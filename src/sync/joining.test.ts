@@ -275,6 +275,8 @@ describe("pending", () => {
     await expect(ready).rejects.toThrow("Waited long enough");
 
     flock.network.heal();
+    // The pause has outlived the restart as well.
+    await b.sync.resume(FLOCK_DATABASE);
     await a.transport.connect(b.device, b.transport.addresses());
     await b.sync.ready(shared.group);
     expect(b.sync.status(shared.group)).toBe("running");
