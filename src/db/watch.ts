@@ -166,7 +166,9 @@ class Watch<T> {
   async *#changedRows(change: LoggedChange): AsyncGenerator<KeyAndRow, void, undefined> {
     const number = this.#history.scope(this.#scope)?.number;
     const told = new Set<string>();
-    for (const part of change.parts) {
+    const { parts, takenBack = [] } = change;
+    const gone = new Set(takenBack);
+    for (const part of [...parts, ...takenBack]) {
       if (part.scope !== number) continue;
       const names = await readAgain(() => this.#history.rowsOfPart(part));
       const keys = names.filter((name) => this.#isWatched(name)).map(({ key }) => key);
@@ -179,7 +181,8 @@ class Watch<T> {
           const isShown = row.heads.some(
             ({ log, generation }) => log === part.log && generation === part.generation,
           );
-          if (!isShown || told.has(text)) continue;
+          // What was taken back shows in what the row is without it.
+          if (isShown === gone.has(part) || told.has(text)) continue;
           told.add(text);
           yield { key, row };
         }
@@ -285,10 +288,10 @@ export class News {
     const { history, name, ending } = world;
     const wake = (): void => this.wake();
     this.#stops = [
-      history.onWritten(({ database, sequence, parts }) => {
+      history.onWritten(({ database, sequence, parts, takenBack = [] }) => {
         if (database !== name) return;
         const number = history.scope(scope)?.number;
-        if (parts.some((part) => part.scope === number)) {
+        if ([...parts, ...takenBack].some((part) => part.scope === number)) {
           this.#isPending = true;
           wake();
         } else if (!this.#isPending) this.#quietUntil = sequence;

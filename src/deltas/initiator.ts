@@ -41,7 +41,7 @@ import {
   REQUEST_SCOPES_MAX,
   WAITING_LOGS_MAX,
 } from "./limits.ts";
-import { claimFromWire, claimToWire, PartCollector } from "./page.ts";
+import { claimFromWire, knowledgeToWire, PartCollector } from "./page.ts";
 import { DELTAS_PROTOCOL } from "./protocols.ts";
 import { type Reconciliations, Sums } from "./sums.ts";
 
@@ -230,7 +230,10 @@ export class Initiator {
     this.#open.set(this.#round, mode);
     this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
     for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
-    const claims = scopes.map((scope) => claimToWire({ scope, vector: this.#knowledgeOf(scope) }));
+    const claims = scopes.map((scope) => {
+      const sum = this.#deps.history.scope(scope)?.access.controlSum(this.#deps.crypto);
+      return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM);
+    });
     const request = create(DeltaRequestSchema, {
       round: this.#round,
       mode,
@@ -306,6 +309,7 @@ export class Initiator {
     for (const claim of claims) if (this.#everAsked.has(scopeKeyOf(claim.scope))) known.note(claim);
     await this.#intake.endPage(claims, this.#everAsked, {
       isLive: this.#open.size === 0,
+      isLoose: pageEnd?.loose === true,
       restores: new Set(this.#sums.reconciling.keys()),
     });
   }
@@ -369,3 +373,4 @@ export class Initiator {
 }
 
 const NOTHING: ReadonlyMap<LogKey, number> = new Map();
+const NO_SUM = new Uint8Array();

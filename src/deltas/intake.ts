@@ -38,6 +38,8 @@ export const LARGE_PAGE_BYTES = PAGE_BYTES_MAX + FRAME_BYTES_MAX;
 export interface PageOptions {
   /** Now, since nothing more is to come of a catch-up. */
   readonly isLive: boolean;
+  /** Whether it holds control ops alone, which nothing claims. */
+  readonly isLoose: boolean;
   /** Scopes of which what is known is looked through for what is lacking. */
   readonly restores: ReadonlySet<ScopeKey>;
 }
@@ -51,6 +53,8 @@ export class Intake {
   readonly #stopRelief: () => void;
   readonly #inFlight = new Set<Promise<void>>();
   #parts: PreparedPart[] = [];
+  /** Parts that bring control ops alone. */
+  #loose: PreparedPart[] = [];
   #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
   #asked: Delivery["asked"] = new Set();
   #restores: ReadonlySet<ScopeKey> = new Set();
@@ -121,9 +125,10 @@ export class Intake {
   async endPage(
     claims: readonly ScopeClaim[],
     asked: ReadonlyMap<ScopeKey, ScopeId>,
-    { isLive, restores }: PageOptions,
+    { isLive, isLoose, restores }: PageOptions,
   ): Promise<void> {
     for (const claim of claims) this.#claim(claim);
+    if (isLoose) this.#loose.push(...this.#parts.splice(this.#ended));
     this.#asked = new Set(asked.keys());
     this.#ended = this.#parts.length;
     this.#restores = restores;
@@ -149,6 +154,7 @@ export class Intake {
     this.#held = 0;
     this.#holdsLarge = false;
     this.#parts = [];
+    this.#loose = [];
   }
 
   #claim({ scope, vector }: ScopeClaim): void {
@@ -160,7 +166,7 @@ export class Intake {
   }
 
   #writeEnded(): void {
-    if (this.#ended > 0 || this.#claims.size > 0) return this.#write();
+    if (this.#ended + this.#loose.length + this.#claims.size > 0) return this.#write();
     if (this.#parts.length > 0) return;
     // Nothing came of what was held.
     this.#giveBack(this.#held, this.#holdsLarge);
@@ -174,6 +180,7 @@ export class Intake {
       from: this.#from,
       asked: this.#asked,
       parts: this.#parts.splice(0, this.#ended),
+      loose: this.#loose.splice(0),
       claims: [...this.#claims.values()],
     };
     const [held, holdsLarge] = [this.#held, this.#holdsLarge];

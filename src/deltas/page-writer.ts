@@ -1,7 +1,7 @@
 /** What is sent of scopes, cut into pages. */
 
 import { assert, type GenVector, generationIn, type LogKey, type ScopeId } from "../base/index.ts";
-import { partSize, type ScopeState, type ServedPart } from "../history/index.ts";
+import { type LoosePart, partSize, type ScopeState, type ServedPart } from "../history/index.ts";
 import { create, type DeltaResponse, DeltaResponseSchema } from "../wire/index.ts";
 import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, PAGE_BYTES_MAX } from "./limits.ts";
 import { claimToWire, FrameFiller } from "./page.ts";
@@ -11,6 +11,10 @@ export interface AskedScope {
   readonly id: ScopeId;
   /** What the initiator said that it has. */
   readonly asked: GenVector;
+  /** Over the control heads that it knows; empty: it has not said. */
+  readonly controlSum: Uint8Array;
+  /** The parts that it was sent without their rows, by place. */
+  readonly loose: Set<string>;
   /** Whether it is sent all above that, also what it is known to hold. */
   readonly isWhole: boolean;
   readonly sent: Map<LogKey, number>;
@@ -71,6 +75,22 @@ export class Page {
     this.#claimCount = 0;
     this.#bytes = 0;
     await this.#send(create(DeltaResponseSchema, { commits, pageEnd: { vectors } }));
+  }
+
+  /** Sends parts without their rows: pages of their own, which claim nothing. [SY8] */
+  async addLoose(parts: readonly LoosePart[]): Promise<void> {
+    await this.end();
+    for (const { part } of parts) {
+      if (this.#filler.size > 0 && this.#filler.size + partSize(part) > DELTA_FRAME_BYTES)
+        await this.#endLoose();
+      for (const frame of this.#filler.add(part)) await this.#send(frame);
+    }
+    await this.#endLoose();
+  }
+
+  async #endLoose(): Promise<void> {
+    const { commits } = this.#filler.take();
+    await this.#send(create(DeltaResponseSchema, { commits, pageEnd: { loose: true } }));
   }
 
   /** Notes what the page's end may claim; ends it when it can claim no more. */

@@ -36,6 +36,11 @@ export function claimToWire({ scope, vector }: ScopeClaim): ScopeVector {
   return create(ScopeVectorSchema, { scope: scopeToWire(scope), vector: vectorToWire(vector) });
 }
 
+/** What is known of a scope, with the sum of its control heads, as it is asked with. */
+export function knowledgeToWire(claim: ScopeClaim, controlSum: Uint8Array): ScopeVector {
+  return { ...claimToWire(claim), controlSum };
+}
+
 /** @throws {WireError} when the scope or the vector is malformed. */
 export function claimFromWire({ scope, vector }: ScopeVector): ScopeClaim {
   assert(scope !== undefined, "decode has checked that the scope is there");

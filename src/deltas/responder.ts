@@ -9,6 +9,7 @@ import {
   coversVector,
   type Clock,
   type Crypto,
+  equalBytes,
   type DeviceId,
   type GenVector,
   generationIn,
@@ -201,12 +202,15 @@ class Responder {
         );
       }
       const key = scopeKeyOf(scope);
-      const before = this.#asked.get(mode)?.scopes.get(key)?.asked;
+      const last = this.#asked.get(mode)?.scopes.get(key);
+      const before = last?.asked;
       // Who asks with less than before wants all of it, also what it has claimed.
       const isWhole = before !== undefined && !coversVector(vector, before);
       scopes.set(key, {
         id: scope,
         asked: vector,
+        controlSum: asked.controlSum,
+        loose: last?.loose ?? new Set(),
         isWhole,
         sent: new Map(vector),
         numbers: undefined,
@@ -281,9 +285,26 @@ class Responder {
       one.numbers = numbers;
     }
     await page.end();
+    for (const { asked: one, scope } of readable) await this.#serveLoose(page, one, scope);
     if (asked.isCaughtUp) return;
     asked.isCaughtUp = true;
     await this.#send({ caughtUp: { round: asked.round, scopes: this.#sums(readable) } });
+  }
+
+  /**
+   * Control ops that stand in parts which do not count here: others may have built on them, and have not been told of them by
+   * the parts that were served.
+   */
+  async #serveLoose(page: Page, asked: AskedScope, scope: ScopeState): Promise<void> {
+    const due = [...scope.controlPlaces.beyond(scope.numbers)]
+      .map(({ log, generation }) => `${log} ${generation}`)
+      .filter((place) => !asked.loose.has(place));
+    if (due.length === 0) return;
+    if (equalBytes(scope.access.controlSum(this.#deps.crypto), asked.controlSum)) return;
+    const parts = await this.#deps.history.looseParts(scope);
+    const isDue = new Set(due);
+    await page.addLoose(parts.filter(({ log, generation }) => isDue.has(`${log} ${generation}`)));
+    for (const place of due) asked.loose.add(place);
   }
 
   /** What came from the initiator itself is not sent back to it. */

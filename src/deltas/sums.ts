@@ -70,6 +70,7 @@ export class Sums {
   }> {
     const told = claimFromWire({
       $typeName: "rookery.ScopeVector",
+      controlSum,
       ...(scope && { scope }),
       ...(vector && { vector }),
     });

@@ -14,6 +14,7 @@ import {
 } from "../base/index.ts";
 import { CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
 import {
+  type IncarnationReason,
   ownLogKey,
   type RowName,
   type StagedScope,
@@ -21,6 +22,7 @@ import {
   type TurnDeps,
 } from "../turns/index.ts";
 import { mayWriteRow } from "./authority.ts";
+import { isAllowed } from "./counting.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import { commitDigest, HistoryError, type Row } from "../records/index.ts";
 import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
@@ -79,6 +81,11 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
   refuseHint(draft.hint);
   refuseRefs(turn, contents);
   for (const { scope, rows } of contents) refuseUnauthorised(deps.identity, scope, rows);
+  const ended = contents
+    .map(({ scope }) => endOf(deps, turn, scope))
+    .find((one) => one !== undefined);
+  if (ended !== undefined) beginIncarnation(deps, turn, ended);
+  for (const content of contents) refuseUncounted(deps, turn, content);
   const introductions = contents.flatMap(({ scope, controls }) => {
     const introduction = introductionOf(deps.identity, scope, controls);
     return introduction === undefined ? [] : [{ scope, rows: [], controls: [introduction] }];
@@ -193,6 +200,43 @@ function refuseUnauthorised(
   throw new HistoryError(
     "HISTORY_UNAUTHORISED",
     "Cannot commit: this device's user may not write here",
+  );
+}
+
+/** Why nothing that our log goes on with would count in the scope; `undefined`: it would. [HI45] */
+function endOf(
+  { identity, interner }: AuthorDeps,
+  turn: Turn,
+  { access, aside, vector }: StagedScope,
+): IncarnationReason | undefined {
+  const log = ownLogKey(identity.device, turn.own);
+  const { generation } = turn.own;
+  if (generation === 0) return undefined;
+  if (access.frozenAt(log) <= generation) return "forked";
+  const number = interner.log(log);
+  // What follows on a part that does not count does not count either.
+  const end = aside.log(number)?.end ?? 0;
+  const isFrozen = access.frozenAfter(log) <= generation || end > (vector.get(number) ?? 0);
+  return isFrozen && access.tagsOf(identity.certified.user) !== 0 ? "grantedAgain" : undefined;
+}
+
+/** @throws {HistoryError} `HISTORY_UNAUTHORISED`: what would be written does not count, here or anywhere. */
+function refuseUncounted(
+  { identity }: AuthorDeps,
+  turn: Turn,
+  { scope: { access, control }, rows }: PartContent,
+): void {
+  const { device } = identity;
+  // Who is new here introduces itself first; by what its user holds was asked before.
+  if (access.userOf(device) === undefined && !access.isRevoked(device)) return;
+  const log = ownLogKey(device, turn.own);
+  const generation = turn.own.generation + 1;
+  const place = { author: device, log, generation, heads: control.headsFor(device) };
+  const names = rows.map(({ name }) => name);
+  if (isAllowed(access, place, names)) return;
+  throw new HistoryError(
+    "HISTORY_UNAUTHORISED",
+    "Cannot commit: this device's right to write here has ended",
   );
 }
 

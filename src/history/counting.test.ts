@@ -1,19 +1,11 @@
 /** What counts, what lies aside, what is taken back. */
 
 import { describe, expect, test } from "vitest";
-import {
-  fromUtf8,
-  type GenVector,
-  type LogKey,
-  logIdOf,
-  type ScopeId,
-  toHex,
-  utf8,
-} from "../base/index.ts";
+import { fromUtf8, type ScopeId, toHex, utf8, scopeKeyOf } from "../base/index.ts";
 import { asideRange, oldRange } from "../records/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
-import { ROW_SPACE, type RowWrite } from "./index.ts";
+import { type PreparedPart, ROW_SPACE, type RowWrite } from "./index.ts";
 
 const DATABASE = "notes";
 const crypto = nodeCrypto();
@@ -55,18 +47,10 @@ async function keysIn(
   return count;
 }
 
-/** What a device holds of a user's logs. */
-function freezeOf({ history }: TestDevice, scope: ScopeId, of: TestDevice): GenVector {
-  const freeze = new Map<LogKey, number>();
-  for (const [log, generation] of history.scope(scope)?.vector() ?? [])
-    if (logIdOf(log).device === of.device) freeze.set(log, generation);
-  return freeze;
-}
-
 /** `by` takes away what `user` was granted, beyond what `by` holds. */
 async function revoke(by: TestDevice, scope: ScopeId, from: TestDevice): Promise<void> {
   const { user } = from;
-  const freeze = freezeOf(by, scope, from);
+  const freeze = by.history.freezeOf(scope, { user });
   await by.history.write({
     parts: [{ scope, rows: [], controls: [{ type: "revoke", user, freeze }] }],
   });
@@ -152,6 +136,59 @@ describe("a revocation", () => {
   });
 });
 
+describe("whose right ended", () => {
+  test("[HI45] keeps what it wrote, is told of it, and goes on in another log once it is granted again", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await bea.history.write({ parts: [{ scope, rows: [rowOf("b", "2")] }], hint: "late" });
+    const told: number[][] = [];
+    bea.history.onQuarantined(({ generations }) => told.push([...generations]));
+    const [log] = [...bea.history.freezeOf(scope, { device: bea.device }).keys()];
+    await revoke(ada, scope, bea);
+    await exchange(ada, bea, [scope]);
+    expect(told).toEqual([[3]]);
+    const kept = [];
+    for await (const { hint, rows, generation } of bea.history.quarantined(scope))
+      kept.push([generation, hint, ...rows.map(({ key }) => fromUtf8(key))]);
+    expect(kept).toEqual([[3, "late", "b"]]);
+    const refused = put(bea, scope, rowOf("c", "3"));
+    await expect(refused).rejects.toMatchObject({ code: "HISTORY_UNAUTHORISED" });
+    await grant(ada, scope, bea.user, "writer");
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("c", "4"));
+    expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(2);
+    await exchange(bea, cai, [scope]);
+    await exchange(ada, cai, [scope]);
+    await exchange(cai, ada, [scope]);
+    for (const device of [ada, bea]) expect(summary(device, scope)).toEqual(summary(cai, scope));
+    expect(await shown(ada, scope)).toEqual({ a: "1", c: "4" });
+    expect(
+      bea.history
+        .scope(scope)
+        ?.vector()
+        .get(log as never),
+    ).toBe(2);
+    await close(ada, bea, cai);
+  });
+
+  test("[HI47] a freeze names what is held of a user, or of one device", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await put(cai, scope, rowOf("b", "1"));
+    await exchange(bea, ada, [scope]);
+    await exchange(cai, ada, [scope]);
+    const { history } = ada;
+    expect([...history.freezeOf(scope, { user: bea.user }).values()]).toEqual([2]);
+    expect(history.freezeOf(scope, { device: bea.device })).toEqual(
+      history.freezeOf(scope, { user: bea.user }),
+    );
+    expect(history.freezeOf(scope, { user: cai.user }).size).toBe(1);
+    expect(history.freezeOf({ ...scope, name: "none" }, { user: cai.user }).size).toBe(0);
+    await close(ada, bea, cai);
+  });
+});
+
 describe("control ops", () => {
   test("[HI43] of a part that does not count are taken from whoever has them, and not from their author alone", async () => {
     const { ada, bea, cai, scope } = await opened();
@@ -176,5 +213,33 @@ describe("control ops", () => {
     expect(dan.history.scope(scope)?.access.heads).toEqual(cai.history.scope(scope)?.access.heads);
     expect(summary(dan, scope)).toEqual(summary(cai, scope));
     await close(ada, bea, cai, dan);
+  });
+
+  test("[HI44] come without rows, and of nothing that is claimed", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    const state = bea.history.scope(scope) ?? expect.unreachable();
+    const parts: PreparedPart[] = [];
+    for await (const { part } of bea.history.partsAbove([{ scope: state, vector: new Map() }]))
+      parts.push(cai.history.prepare(part));
+    const give = (loose: typeof parts): Promise<unknown> =>
+      cai.history.receive(DATABASE, {
+        ...{ from: bea.device, asked: new Set([scopeKeyOf(scope)]), parts: [], claims: [] },
+        loose,
+      });
+    const withRows = parts.filter(({ rows }) => rows.length > 0);
+    await expect(give(withRows)).rejects.toMatchObject({ code: "HISTORY_MALFORMED" });
+    const before = summary(cai, scope);
+    // Held already, as parts that count: nothing is written.
+    await give(parts.filter(({ author, rows }) => author === ada.device && rows.length === 0));
+    expect(summary(cai, scope)).toEqual(before);
+    // Bea's introduction, before any commit of hers.
+    await give(parts.filter(({ author, rows }) => author === bea.device && rows.length === 0));
+    const { access } = cai.history.scope(scope) ?? expect.unreachable();
+    expect(access.userOf(bea.device)).toBe(bea.user);
+    expect(cai.history.freezeOf(scope, { user: bea.user }).size).toBe(0);
+    await exchange(bea, cai, [scope]);
+    expect(summary(cai, scope)).toEqual(summary(bea, scope));
+    await close(ada, bea, cai);
   });
 });

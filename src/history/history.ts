@@ -11,24 +11,12 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
-import { decodeOp, decodeStoredCommit } from "../wire/index.ts";
 import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import {
   Interner,
-  asideKey,
-  changeRange,
-  commitKey,
-  decodeAside,
-  isEmptyRange,
-  ROW_KEY_PREFIX,
   rowKey,
-  rowRange,
-  sequenceOf,
   type CommitPart,
-  decodeHeld,
-  type ChangeRecord,
-  decodeChange,
   decodeRow,
   type PartName,
   readRecord,
@@ -38,7 +26,16 @@ import {
   type Version,
   HistoryError,
 } from "../records/index.ts";
+import { type LoosePart, loosePartsOf } from "./loose.ts";
 import { createDatabase, loadDatabases } from "./open.ts";
+import {
+  type FreezeOf,
+  freezeIn,
+  type Quarantined,
+  quarantinedBy,
+  type QuarantinedPart,
+  quarantinedParts,
+} from "./quarantine.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
 import type { Delivery, Receipt } from "./receive.ts";
 import { mendSum, restoreParts } from "./restore.ts";
@@ -49,7 +46,7 @@ import {
   type ServedPart,
   type WantedScope,
 } from "./serve.ts";
-import { hintOfPart, keptVersions } from "./versions.ts";
+import { hintOfPart, keptVersions, rowsOf } from "./versions.ts";
 import {
   closedError,
   type Maintenance,
@@ -57,6 +54,7 @@ import {
   Writer,
   type Written,
 } from "./writer.ts";
+import { type Change, changesIn, type RowRange, scanRows } from "./scans.ts";
 import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, OwnLogWord, type TrueTime } from "./own-log.ts";
@@ -70,19 +68,6 @@ export interface HistoryDeps {
   readonly identity: Identity;
   /** The estimate of true time, by which timestamps are given, those of others judged, and a clock told that ran ahead. Default: the wall clock. */
   readonly trueTime?: TrueTime | undefined;
-}
-
-/** Where a scan of rows begins and ends, by row key bytes. */
-export interface RowRange {
-  /** First key; default: the first there is. */
-  readonly start?: Uint8Array | undefined;
-  /** The key before which it ends; default: after the last. */
-  readonly end?: Uint8Array | undefined;
-}
-
-/** A change as it lies in the order of changes. */
-export interface Change extends ChangeRecord {
-  readonly sequence: number;
 }
 
 /**
@@ -258,6 +243,11 @@ export class History implements AsyncDisposable {
     return partsBefore(this.#deps.store, scope, log, from);
   }
 
+  /** Control ops of a scope that stand in parts which do not count here, apart from their rows: as `loosePartsOf`. */
+  looseParts(scope: ScopeState): Promise<LoosePart[]> {
+    return loosePartsOf(this.#deps, scope);
+  }
+
   /** The name of a log by its number here. */
   logOf(log: LogNumber): LogKey {
     return this.#deps.interner.logOf(log);
@@ -284,48 +274,23 @@ export class History implements AsyncDisposable {
   }
 
   /** Rows in key order, deleted ones too. Reads as it is asked. */
-  async *scan(
+  scan(
     scope: ScopeId,
     space: number,
     range: RowRange = {},
     options?: ScanOptions,
   ): AsyncGenerator<{ readonly key: Uint8Array; readonly row: Row }, void, undefined> {
-    const known = this.scope(scope);
-    if (known === undefined) return;
-    const keys = rowRange(known.number, space, range.start, range.end);
-    if (isEmptyRange(keys)) return;
-    for await (const { key, value } of this.#deps.store.scan(keys, options)) {
-      yield { key: key.subarray(ROW_KEY_PREFIX), row: readRecord("row", value, decodeRow) };
-    }
+    return scanRows(this.#deps.store, this.scope(scope)?.number, space, range, options);
   }
 
   /** Changes of a database after a position, oldest first, up to now. */
-  async *changesAfter(database: string, sequence: number): AsyncGenerator<Change, void, undefined> {
-    const state = this.#databases.get(database);
-    if (state === undefined) return;
-    const last = state.sequence;
-    for await (const { key, value } of this.#deps.store.scan(changeRange(state.number, sequence))) {
-      const at = sequenceOf(key);
-      if (at > last) return;
-      yield { sequence: at, ...readRecord("change", value, decodeChange) };
-    }
+  changesAfter(database: string, sequence: number): AsyncGenerator<Change, void, undefined> {
+    return changesIn(this.#deps.store, this.#databases.get(database), sequence);
   }
 
   /** Names of the rows that a part wrote, in its order. */
-  async rowsOfPart(
-    part: PartName,
-  ): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
-    const { scope, log, generation } = part;
-    const bytes = await this.#deps.store.get(commitKey(scope, log, generation));
-    if (bytes !== undefined) {
-      return readRecord("commit", bytes, decodeStoredCommit)
-        .held.map(decodeHeld)
-        .filter((held) => held !== "control");
-    }
-    const aside = await this.#deps.store.get(asideKey(scope, log, generation));
-    if (aside === undefined) return [];
-    const { part: raw } = readRecord("part aside", aside, decodeAside);
-    return raw.ops.map(decodeOp).filter((op) => op.control === undefined);
+  rowsOfPart(part: PartName): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
+    return rowsOf(this.#deps, part);
   }
 
   /**
@@ -371,6 +336,23 @@ export class History implements AsyncDisposable {
   onWritten(listener: (written: Written) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** What this device wrote in a scope and does not count there: kept until it counts again. As `quarantinedParts`. */
+  quarantined(scope: ScopeId): AsyncGenerator<QuarantinedPart, void, undefined> {
+    return quarantinedParts(this.#deps, this.scope(scope));
+  }
+
+  /** Calls `listener` when something that this device wrote counts no more. It must not throw. Answers a function that ends it. */
+  onQuarantined(listener: (quarantined: Quarantined) => void): () => void {
+    return this.onWritten((written) => {
+      quarantinedBy(this.#deps, () => this.scopes(written.database), written).forEach(listener);
+    });
+  }
+
+  /** The last generations that are held of a user's or a device's logs in a scope: what a revocation freezes at. [HI47] */
+  freezeOf(scope: ScopeId, of: FreezeOf): GenVector {
+    return freezeIn(this.scope(scope), of);
   }
 
   /** Refuses new writes and waits for those under way. The store stays open: it is not ours. */

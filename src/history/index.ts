@@ -20,9 +20,12 @@ export {
   type Row,
   type Version,
 } from "../records/index.ts";
-export { type Change, History, type HistoryDeps, type RowRange } from "./history.ts";
+export { History, type HistoryDeps } from "./history.ts";
+export type { Change, RowRange } from "./scans.ts";
+export type { LoosePart } from "./loose.ts";
 export type { TrueTime } from "./own-log.ts";
 export type { PreparedPart } from "./prepare.ts";
+export type { FreezeOf, Quarantined, QuarantinedPart } from "./quarantine.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
 export type { ServedPart, WantedScope } from "./serve.ts";
 export type { RowName, ScopeState, SeenRef, View } from "../turns/index.ts";

@@ -145,6 +145,7 @@ export async function exchange(
   const [first] = held;
   if (first === undefined) return undefined;
   const parts: PreparedPart[] = [];
+  const loose: PreparedPart[] = [];
   const claims: { scope: ScopeId; vector: GenVector }[] = [];
   await to.history.createDatabase(first.id.database);
   for (const scope of held) {
@@ -159,10 +160,12 @@ export async function exchange(
       parts.push(prepared);
       given.set(prepared.log, prepared.generation);
     }
+    for (const { part } of isCut ? [] : await from.history.looseParts(scope))
+      loose.push(to.history.prepare(part));
     claims.push({ scope: scope.id, vector: isCut ? given : vector });
   }
   const asked = new Set(scopes.map(scopeKeyOf));
-  return to.history.receive(first.id.database, { from: from.device, asked, parts, claims });
+  return to.history.receive(first.id.database, { from: from.device, asked, parts, loose, claims });
 }
 
 /** Exchanges until every device has what any other has of `scopes`, but for what has to wait for a grant. */
