@@ -15,7 +15,7 @@ interface GroupLine {
     readonly user: string;
     readonly name: string;
     readonly type: string;
-    readonly hasLeft: boolean;
+    readonly state: string;
   }[];
 }
 
@@ -125,7 +125,7 @@ function printGroup(context: CommandContext, group: GroupLine): void {
   for (const one of collections) context.print(`collection\t${one.name}@${one.owner}`);
   for (const member of members)
     context.print(
-      `member\t${member.device}\t${member.name}${member.type === "normal" ? "" : `\t(${member.type})`}${member.hasLeft ? "\t(left)" : ""}`,
+      `member\t${member.device}\t${member.name}${member.type === "normal" ? "" : `\t(${member.type})`}${member.state === "joined" ? "" : `\t(${member.state})`}`,
     );
 }
 

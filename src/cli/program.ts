@@ -13,6 +13,7 @@ import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
+import { addGroupLifeCommands, addServiceCommands } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
 import { peers, status } from "./status-commands.ts";
@@ -77,6 +78,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
   addCollectionCommands(program, run);
   addBlobCommands(program, run);
   addGroupCommands(program, run);
+  addServiceCommands(program, run);
   addDeviceCommands(program, run);
   return program;
 }
@@ -252,4 +254,5 @@ function addGroupCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("print a group's members and progress")
     .argument("<path>", "database/group")
     .action((path) => run((context) => showGroup(context, path)));
+  addGroupLifeCommands(group, run);
 }

@@ -1,7 +1,14 @@
 /** What requests may hold: checked here, once. */
 
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { CodedError, type Json } from "../base/index.ts";
+import {
+  CodedError,
+  type DeviceId,
+  type Json,
+  parseDeviceId,
+  parseUserId,
+  type UserId,
+} from "../base/index.ts";
 
 export type ApiErrorCode =
   | "API_BODY_TOO_LARGE"
@@ -50,6 +57,24 @@ export function countOf(json: Json): number {
 export function roleOf(json: Json): "reader" | "writer" | "admin" {
   if (json === "reader" || json === "writer" || json === "admin") return json;
   throw invalid("A role is reader, writer or admin");
+}
+
+export function flagOf(json: Json): boolean {
+  if (typeof json === "boolean") return json;
+  throw invalid("A yes or no is wanted");
+}
+
+/** A user as `did:key:…`. */
+export function userOf(json: Json | undefined): UserId {
+  const user = typeof json === "string" ? parseUserId(json) : undefined;
+  if (user === undefined) throw invalid("A user is a did:key");
+  return user;
+}
+
+export function deviceOf(json: Json | undefined): DeviceId {
+  const device = typeof json === "string" ? parseDeviceId(json) : undefined;
+  if (device === undefined) throw invalid("A device is named as its key is");
+  return device;
 }
 
 export function deviceTypeOf(json: Json): "normal" | "server" | "leaf" {

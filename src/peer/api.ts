@@ -12,14 +12,13 @@ import type { Collection } from "../db/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
 import { addDeviceRoutes } from "./api-devices.ts";
-import { ApiError, countOf, deviceTypeOf, fieldsOf, listOf, roleOf, textOf } from "./api-input.ts";
+import { addGroupRoutes } from "./api-groups.ts";
+import { ApiError, countOf, fieldsOf, listOf, textOf } from "./api-input.ts";
 import { errorBody, lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
-import type { Syncgroup } from "./syncgroup.ts";
 
 const COLLECTION = "/v1/databases/:database/collections/:collection";
-const GROUPS = "/v1/databases/:database/groups";
 
 /** The routes over a peer. */
 export function createApi(peer: Peer): Hono {
@@ -37,7 +36,7 @@ export function createApi(peer: Peer): Hono {
   addPeerRoutes(api, peer);
   addRowRoutes(api, peer);
   addBlobRoutes(api, peer);
-  addGroupRoutes(api, peer);
+  addGroupRoutes(api, peer, { databaseOf, bodyOf, namedCollection });
   addDeviceRoutes(api, peer, bodyOf);
   return api;
 }
@@ -136,49 +135,6 @@ function addRowRoutes(api: Hono, peer: Peer): void {
   });
 }
 
-function addGroupRoutes(api: Hono, peer: Peer): void {
-  api.get(GROUPS, async (c) => c.json((await databaseOf(c, peer)).syncgroups().map(groupJson)));
-  api.post(GROUPS, async (c) => {
-    const { name, collections, description } = await bodyOf(c);
-    const database = await databaseOf(c, peer);
-    const group = await database.createSyncgroup(textOf("name", name), {
-      collections: listOf(collections).map((one) => namedCollection(database, one)),
-      ...(description !== undefined && { description: textOf("description", description) }),
-    });
-    return c.json(groupJson(group), 201);
-  });
-  api.get(`${GROUPS}/:group`, async (c) =>
-    c.json(groupJson((await databaseOf(c, peer)).syncgroup(param(c, "group")))),
-  );
-  api.post(`${GROUPS}/:group/invites`, async (c) => {
-    const { role, uses, expiresInMs } = await bodyOf(c);
-    const ticket = await (await databaseOf(c, peer)).syncgroup(param(c, "group")).invite({
-      ...(role !== undefined && { role: roleOf(role) }),
-      ...(uses !== undefined && { uses: countOf(uses) }),
-      ...(expiresInMs !== undefined && { expiresInMs: countOf(expiresInMs) }),
-    });
-    return c.json({ ticket }, 201);
-  });
-  api.post("/v1/databases/:database/join", async (c) => {
-    const { ticket, type } = await bodyOf(c);
-    const options = type === undefined ? {} : { type: deviceTypeOf(type) };
-    const database = await databaseOf(c, peer);
-    return c.json(groupJson(await database.joinSyncgroup(textOf("ticket", ticket), options)), 201);
-  });
-}
-
-function groupJson(group: Syncgroup): object {
-  const { name, owner } = group;
-  return {
-    name,
-    owner,
-    status: group.status(),
-    progress: group.progress() ?? null,
-    collections: group.collections().map((one) => ({ owner: one.owner, name: one.name })),
-    members: group.members(),
-  };
-}
-
 function param(c: Context, name: string): string {
   return c.req.param(name) ?? "";
 }
@@ -251,7 +207,8 @@ function statusOf(error: Error): ContentfulStatusCode {
     return 400;
   if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
     return code === "STORE_READ_ONLY" ? 503 : 403;
-  if (/_(NO_GROUP|NO_ROW|NOT_HERE)$/.test(code)) return 404;
-  if (/_(EXISTS|DESTROYED|CONCURRENT_BATCH|PENDING)$/.test(code)) return 409;
+  if (/_(NO_GROUP|NO_INVITE|NO_MEMBER|NO_ROW|NOT_HERE)$/.test(code)) return 404;
+  if (/_(BAD_VERSION|DUP_PUBLISH|ENDED|EXISTS|DESTROYED|CONCURRENT_BATCH|PENDING)$/.test(code))
+    return 409;
   return code === "" ? 500 : 503;
 }

@@ -50,12 +50,24 @@ export type {
   WatchPage,
 } from "../db/index.ts";
 export type {
+  Ejected,
+  EjectOptions,
+  GroupSpec,
   GroupStatus,
   InviteOptions,
+  InviteView,
   JoinOptions,
+  LeaveOptions,
+  LeaveOutcome,
   Member,
+  MemberChanges,
+  MemberState,
+  MemberView,
   PeerStatus,
   PendingProgress,
+  ServiceAccess,
+  SetSpecOptions,
+  SpecChanges,
 } from "../sync/index.ts";
 export type { TimeSource, TimeStatus } from "../time/index.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";

@@ -5,7 +5,7 @@ import type { KeeperStatus } from "../exchange/index.ts";
 import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
-import type { PeerStatus } from "../sync/index.ts";
+import { type PeerStatus, ServiceAccess } from "../sync/index.ts";
 import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
 import type { Network } from "./network.ts";
@@ -52,6 +52,8 @@ export interface ChunkOverview {
 export class Peer implements AsyncDisposable {
   /** Files, by their content. */
   readonly blobs: PeerBlobs;
+  /** Which users may publish their syncgroups at this device. Kept here, and never sent. */
+  readonly serviceAccess: ServiceAccess;
   readonly #parts: PeerParts;
   readonly #databases = new Map<string, PeerDatabase>();
   #closing: Promise<void> | undefined;
@@ -59,6 +61,7 @@ export class Peer implements AsyncDisposable {
   constructor(parts: PeerParts) {
     this.#parts = parts;
     this.blobs = new PeerBlobs(parts.blobs, parts.network);
+    this.serviceAccess = new ServiceAccess(parts.store);
   }
 
   get device(): DeviceId {

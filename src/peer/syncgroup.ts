@@ -1,10 +1,20 @@
+import type { Role } from "../access/index.ts";
 import type { ScopeId, UserId, Value } from "../base/index.ts";
 import { type Collection, type Database, DbError } from "../db/index.ts";
 import type {
+  Ejected,
+  EjectOptions,
+  GroupSpec,
   GroupStatus,
   InviteOptions,
-  Member,
+  InviteView,
+  LeaveOptions,
+  LeaveOutcome,
+  MemberChanges,
+  MemberView,
   PendingProgress,
+  SetSpecOptions,
+  SpecChanges,
   SyncService,
 } from "../sync/index.ts";
 
@@ -33,11 +43,81 @@ export class Syncgroup {
     return this.#sync.invite(this.id, options);
   }
 
-  members(): readonly Member[] {
+  /** By device; those that have left or were ejected among them. */
+  members(): readonly MemberView[] {
     return this.#sync.members(this.id);
   }
 
-  /** `pending` until the history up to the moment of joining is here. */
+  /** Changes what this device says of itself. @throws {SyncError} `SYNC_PENDING`, `SYNC_SPEC_INVALID`, `SYNC_GROUP_ENDED`. */
+  updateMember(changes: MemberChanges): Promise<void> {
+    return this.#sync.edits.updateMember(this.id, changes);
+  }
+
+  /** Invites, those that admit nobody any more among them. */
+  invites(): readonly InviteView[] {
+    return this.#sync.edits.invites(this.id);
+  }
+
+  /** Takes an invite back by its id. @throws {SyncError} `SYNC_NO_INVITE`, `SYNC_NOT_ADMIN`, `SYNC_PENDING`, `SYNC_GROUP_ENDED`. */
+  revokeInvite(id: string): Promise<void> {
+    return this.#sync.edits.revokeInvite(this.id, id);
+  }
+
+  /** @throws {SyncError} `SYNC_PENDING` while it has not arrived. */
+  spec(): GroupSpec {
+    return this.#sync.edits.spec(this.id);
+  }
+
+  /**
+   * Changes the spec; with a `version` only while it has that one. What others change at the same time is merged with it.
+   *
+   * @throws {SyncError} `SYNC_BAD_VERSION`, `SYNC_SPEC_INVALID`, `SYNC_NOT_ADMIN`, `SYNC_PENDING`, `SYNC_GROUP_ENDED`.
+   */
+  setSpec(changes: SpecChanges, options?: SetSpecOptions): Promise<GroupSpec> {
+    return this.#sync.edits.setSpec(this.id, changes, options);
+  }
+
+  /**
+   * Publishes the group at a device that is usually there, by multiaddrs that end in `/p2p/<device>`. It is tried until that device
+   * takes it or refuses: `status` says so.
+   *
+   * @throws {SyncError} as `setSpec`.
+   */
+  async publish(addresses: string | readonly string[]): Promise<void> {
+    const publishAt = typeof addresses === "string" ? [addresses] : addresses;
+    await this.#sync.edits.setSpec(this.id, { publishAt });
+  }
+
+  /** Gives a user another role, also one who was ejected. @throws {SyncError} `SYNC_NOT_ADMIN`, `SYNC_PENDING`, `SYNC_GROUP_ENDED`. */
+  grant(user: UserId, role: Role): Promise<void> {
+    return this.#sync.edits.grant(this.id, user, role);
+  }
+
+  /**
+   * Takes a user, or one device, out of the group and its collections. They keep what they have, and get nothing new.
+   *
+   * @throws {SyncError} `SYNC_NO_MEMBER`, `SYNC_NOT_ADMIN`, `SYNC_PENDING`, `SYNC_GROUP_ENDED`.
+   */
+  eject(whom: Ejected, options?: EjectOptions): Promise<void> {
+    return this.#sync.edits.eject(this.id, whom, options);
+  }
+
+  /**
+   * Leaves the group, when other members hold all that this device holds of it, or the signal aborts. The answer says what stays
+   * on this device alone.
+   *
+   * @throws {SyncError} `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
+   */
+  leave(options?: LeaveOptions): Promise<LeaveOutcome> {
+    return this.#sync.leave(this.id, options);
+  }
+
+  /** Ends the group for everybody, for ever. @throws {SyncError} `SYNC_NOT_ADMIN` unless we own it; `SYNC_PENDING`, `SYNC_GROUP_ENDED`. */
+  destroy(): Promise<void> {
+    return this.#sync.edits.destroy(this.id);
+  }
+
+  /** `pending` until the history up to the moment of joining is here; see `GroupStatus` for the others. */
   status(): GroupStatus {
     return this.#sync.status(this.id);
   }

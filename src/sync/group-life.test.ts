@@ -1,6 +1,8 @@
 /** What becomes of a syncgroup after it has been made: its spec, its invites, who leaves, and its end. */
 
 import { describe, expect, test } from "vitest";
+import { formatTicket, parseTicket, SPEC_RENDEZVOUS_MAX } from "../access/index.ts";
+import { nodeCrypto } from "../node/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import {
   admit,
@@ -13,7 +15,6 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
-import { SPEC_RENDEZVOUS_MAX } from "../access/index.ts";
 
 /** An owner, and members of these roles who have everything. */
 async function groupOf(
@@ -32,6 +33,7 @@ async function groupOf(
   return { owner, members, shared };
 }
 
+const crypto = nodeCrypto();
 const ALREADY = AbortSignal.abort(new Error("No waiting"));
 
 describe("the spec", () => {
@@ -198,6 +200,85 @@ describe("members", () => {
     await owner.sync.edits.grant(shared.group, user, "admin");
     await alike([owner, reader, admin]);
     await reader.sync.edits.setSpec(shared.group, { description: "mine now" });
+  });
+
+  test("[SY62] a writer is made a reader: what it wrote stays, and it writes no more", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    await (await todosOf(writer, shared)).put("row", 1);
+    await alike([owner, writer]);
+    await owner.sync.edits.grant(shared.group, writer.identity.certified.user, "reader");
+    await alike([owner, writer]);
+    expect(await (await todosOf(owner, shared)).get("row")).toBe(1);
+    await expect((await todosOf(writer, shared)).put("row", 2)).rejects.toMatchObject({
+      code: "DB_NO_ACCESS",
+    });
+    await (await todosOf(owner, shared)).put("news", 1);
+    await eventually(async () => (await todosOf(writer, shared)).has("news"));
+  });
+});
+
+describe("joining at two admins", () => {
+  test("[SY76] [SY27] both keep whom they admitted, though the invite had one use left", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { admin: "admin" });
+    const [admin] = members as [SyncPeer];
+    const isListed = ({
+      device,
+      addresses,
+    }: {
+      device: string;
+      addresses: readonly string[];
+    }): boolean => device === admin.device && addresses.length > 0;
+    await eventually(() => owner.sync.members(shared.group).some(isListed));
+    const ticket = await owner.sync.invite(shared.group, { uses: 1 });
+    await alike([owner, admin]);
+    const [one, two] = [await flock.open("one"), await flock.open("two")];
+    flock.network.partition([owner.device, one.device], [admin.device, two.device]);
+    await one.sync.join(FLOCK_DATABASE, ticket);
+    await two.sync.join(FLOCK_DATABASE, ticket);
+    flock.network.heal();
+    await alike([owner, admin, one, two]);
+    for (const peer of [owner, admin, one, two])
+      expect(peer.sync.members(shared.group).map(({ state }) => state)).toEqual(
+        Array.from({ length: 4 }, () => "joined"),
+      );
+    for (const [i, peer] of [one, two].entries())
+      await (await todosOf(peer, shared)).put(`row ${i}`, i);
+    await alike([owner, admin, one, two]);
+    expect(await (await todosOf(two, shared)).get("row 0")).toBe(0);
+    const late = await flock.open("late");
+    await expect(late.sync.join(FLOCK_DATABASE, ticket)).rejects.toMatchObject({
+      code: "SYNC_INVITE_USED_UP",
+    });
+  });
+
+  test("[SY27] a paused database is offline for who may join, and nothing for others", async () => {
+    await using flock = new SyncFlock();
+    const { owner, shared } = await groupOf(flock, {});
+    const ticket = await owner.sync.invite(shared.group);
+    const none = { ...parseTicket(ticket, { crypto }), secret: new Uint8Array(32) };
+    await owner.sync.pause(FLOCK_DATABASE);
+    const joiner = await flock.open("joiner");
+    await expect(joiner.sync.join(FLOCK_DATABASE, ticket)).rejects.toMatchObject({
+      code: "SYNC_OFFLINE",
+    });
+    const wrong = joiner.sync.join(FLOCK_DATABASE, formatTicket(none, { crypto }));
+    await expect(wrong).rejects.toMatchObject({ code: "SYNC_NO_ACCESS" });
+    await owner.sync.resume(FLOCK_DATABASE);
+    await joiner.sync.join(FLOCK_DATABASE, ticket);
+  });
+
+  test("[SY66] groups are listed by owner, then name", async () => {
+    await using flock = new SyncFlock();
+    const [a, b] = [await flock.open("a"), await flock.open("b")];
+    for (const name of ["z", "m", "a"]) await shareTodos(a, name);
+    const theirs = await shareTodos(b, "q");
+    await admit(b, a, theirs);
+    const listed = a.sync.groups(FLOCK_DATABASE).map(({ owner, name }) => `${owner} ${name}`);
+    expect(listed).toHaveLength(4);
+    expect(listed).toEqual(listed.toSorted());
   });
 });
 

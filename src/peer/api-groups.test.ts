@@ -1,0 +1,118 @@
+import { expect, test } from "vitest";
+import { createApi, openPeer, type Peer } from "./index.ts";
+
+const GROUP = "/v1/databases/app/groups/home";
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Asks the API in this process. */
+async function ask(peer: Peer, target: string, method = "GET", body?: unknown): Promise<Answer> {
+  const response = await createApi(peer).request(target, {
+    method,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
+}
+
+const open = (name: string): Promise<Peer> => openPeer({ name, listen: ["/ip4/127.0.0.1/tcp/0"] });
+
+test("[AP9] a syncgroup's whole life goes through the API", async () => {
+  await using ada = await open("ada");
+  await using bea = await open("bea");
+  await (await ada.openDatabase("app")).collection("rows").put("a", 1);
+  const made = { name: "home", collections: ["rows"], isPrivate: true };
+  expect(await ask(ada, "/v1/databases/app/groups", "POST", made)).toMatchObject({
+    status: 201,
+    body: { name: "home", status: "running" },
+  });
+  const { body: invited } = await ask(ada, `${GROUP}/invites`, "POST", { role: "reader", uses: 2 });
+  const { ticket } = invited as { readonly ticket: string };
+  const joined = await ask(bea, "/v1/databases/app/join", "POST", { ticket });
+  expect(joined).toMatchObject({ status: 201, body: { name: "home", owner: ada.user } });
+  await (await bea.openDatabase("app")).syncgroup("home").ready();
+
+  const { body: spec } = await ask(ada, `${GROUP}/spec`);
+  expect(spec).toMatchObject({ isPrivate: true, publishPeer: null, description: "" });
+  const { version } = spec as { readonly version: string };
+  const described = { description: "Home", version };
+  expect(await ask(ada, `${GROUP}/spec`, "PATCH", described)).toMatchObject({
+    status: 200,
+    body: { description: "Home" },
+  });
+  expect(await ask(ada, `${GROUP}/spec`, "PATCH", described)).toMatchObject({
+    status: 409,
+    body: { error: { code: "SYNC_BAD_VERSION" } },
+  });
+  expect(await ask(bea, `${GROUP}/spec`, "PATCH", { description: "Mine" })).toMatchObject({
+    status: 403,
+    body: { error: { code: "SYNC_NOT_ADMIN" } },
+  });
+  expect(await ask(ada, `${GROUP}/spec`, "PATCH", { isPrivate: "yes" })).toMatchObject({
+    status: 400,
+  });
+
+  const { body: invites } = await ask(ada, `${GROUP}/invites`);
+  expect(invites).toMatchObject([{ role: "reader", uses: 2, usedBy: [bea.user] }]);
+  const [{ id }] = invites as [{ readonly id: string }];
+  expect(await ask(ada, `${GROUP}/invites/${id}`, "DELETE")).toMatchObject({ status: 204 });
+  expect(await ask(ada, `${GROUP}/invites/none`, "DELETE")).toMatchObject({ status: 404 });
+
+  const writer = { user: bea.user, role: "writer" };
+  expect(await ask(ada, `${GROUP}/grant`, "POST", writer)).toMatchObject({ status: 204 });
+  expect(await ask(ada, `${GROUP}/grant`, "POST", { ...writer, user: "me" })).toMatchObject({
+    status: 400,
+  });
+  expect(await ask(bea, `${GROUP}/member`, "PATCH", { name: "Bea's" })).toMatchObject({
+    status: 204,
+  });
+  expect(await ask(bea, `${GROUP}/leave`, "POST", {})).toEqual({
+    status: 200,
+    body: { onlyHere: [] },
+  });
+  expect(await ask(bea, GROUP)).toMatchObject({ body: { status: "left" } });
+  const { body: after } = await ask(ada, GROUP);
+  expect((after as { readonly members: object[] }).members).toContainEqual(
+    expect.objectContaining({ device: bea.device, name: "Bea's", state: "left" }),
+  );
+  expect(await ask(ada, `${GROUP}/eject`, "POST", { user: bea.user })).toMatchObject({
+    status: 204,
+  });
+  expect(await ask(ada, `${GROUP}/eject`, "POST", { device: ada.device })).toMatchObject({
+    status: 403,
+  });
+  expect(await ask(ada, `${GROUP}/destroy`, "POST")).toMatchObject({ status: 204 });
+  expect(await ask(ada, GROUP)).toMatchObject({ body: { status: "destroyed" } });
+  expect(await ask(ada, `${GROUP}/destroy`, "POST")).toMatchObject({
+    status: 409,
+    body: { error: { code: "SYNC_GROUP_ENDED" } },
+  });
+});
+
+test("[AP9] whom this device takes groups from is a list, and such a group comes here by itself", async () => {
+  await using server = await open("server");
+  await using ada = await open("ada");
+  const users = "/v1/service/users";
+  expect(await ask(server, users)).toEqual({ status: 200, body: [] });
+  expect(await ask(server, users, "POST", { user: ada.user })).toMatchObject({ status: 204 });
+  expect(await ask(server, users, "POST", { user: "ada" })).toMatchObject({ status: 400 });
+  expect(await ask(server, users)).toEqual({ status: 200, body: [ada.user] });
+  await server.connect();
+  const { addresses } = await server.status();
+  const database = await ada.openDatabase("app");
+  const rows = database.collection("rows");
+  await rows.put("a", 1);
+  const group = await database.createSyncgroup("home", {
+    collections: [rows],
+    publishAt: addresses,
+  });
+  while (group.status() !== "running") await new Promise((resolve) => setTimeout(resolve, 20));
+  const copy = (await server.openDatabase("app")).syncgroup("home");
+  await copy.ready();
+  expect(await copy.collection("rows").get("a")).toBe(1);
+  expect(await ask(server, `${users}/${ada.user}`, "DELETE")).toMatchObject({ status: 204 });
+  expect(await ask(server, users)).toEqual({ status: 200, body: [] });
+});
