@@ -80,3 +80,24 @@ test("[HO5] nothing goes while one of the members has not said that it has what 
   await nodeClock().sleep(1000);
   expect((await oldsOf(ada))[0]).toBe(2);
 });
+
+test("[HO2] who leaves keeps nothing from going any more", async () => {
+  await using flock = new SyncFlock();
+  const clock = hastyClock();
+  const [ada, bea] = [await flock.open("ada", { clock }), await flock.open("bea", { clock })];
+  const cyd = await flock.open("cyd", { clock });
+  const shared = await shareTodos(ada);
+  for (const peer of [bea, cyd]) await admit(ada, peer, shared);
+  await alike([ada, bea, cyd]);
+  await cyd.sync.leave(shared.group);
+  await flock.close(cyd);
+  for (let i = 0; i < 3; i++) await (await todosOf(ada, shared)).put("often", i);
+  await eventually(async () => {
+    const olds = await Promise.all([ada, bea].map(oldsOf));
+    return olds.every(([rows]) => rows === 0);
+  });
+  const scope = ada.history.scope(shared.collection) ?? expect.unreachable();
+  expect([...(await readHolders(ada.history, scope)).keys()].toSorted()).toEqual(
+    [ada.device, bea.device].toSorted(),
+  );
+});

@@ -16,6 +16,7 @@ import {
   dropStable,
   HOLDER_INTERVAL_MS,
   HOLDER_REST_MS,
+  holderRow,
   type Holders,
   Publications,
   readHolders,
@@ -50,6 +51,8 @@ export class Holding {
   readonly #passed = new Map<ScopeKey, string>();
   /** How far we are on the way round each database's changes. */
   readonly #collected = new Map<string, number>();
+  /** Devices whose records were taken away, by collection. */
+  readonly #dismissed = new Set<string>();
   #writes = 0;
   #run: Promise<void> | undefined;
 
@@ -148,12 +151,33 @@ export class Holding {
     if (since < HOLDER_INTERVAL_MS) wait = HOLDER_INTERVAL_MS - since;
     else if (await this.#publications.publish(scope))
       this.#published.set(scope.key, clock.monotonic());
-    const holders = await readHolders(history, scope);
+    let holders = await readHolders(history, scope);
+    if (await this.#dismiss(scope, holders)) holders = await readHolders(history, scope);
     const stable = this.#haveAllRecords(scope.id, holders)
       ? stableVector(scope.vector(), holders)
       : undefined;
     await this.#drop(scope, stable, holders);
     return wait;
+  }
+
+  /**
+   * Takes away the records of devices that have left, as an admin: they hold nothing back. Each once: who is in a group that we do
+   * not know says again what it has. Answers whether there were any. [HO2]
+   */
+  async #dismiss(scope: ScopeState, holders: Holders): Promise<boolean> {
+    const { history, sharing } = this.#deps;
+    if (!scope.access.may(history.identity.device, Tags.ADMIN)) return false;
+    const members = sharing.groupsOf(scope.id).flatMap((group) => sharing.members(group));
+    const staying = new Set(members.filter(({ hasLeft }) => !hasLeft).map(({ device }) => device));
+    const rows = members.flatMap(({ device }) => {
+      const name = `${scope.key} ${device}`;
+      if (staying.has(device) || !holders.has(device) || this.#dismissed.has(name)) return [];
+      this.#dismissed.add(name);
+      return [holderRow(device, undefined)];
+    });
+    if (rows.length === 0) return false;
+    await history.write({ parts: [{ scope: scope.id, rows }] });
+    return true;
   }
 
   /** Whether all members of the groups that share a collection are among its holders: one that is not needs everything. [HO5] */
