@@ -62,6 +62,7 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .option("--listen <multiaddr...>", "where to listen, like /ip4/0.0.0.0/tcp/4001")
     .option("--no-fetch", "as a storage peer, keep what neighbours bring and fetch nothing")
     .option("--chunk-bytes <count>", "bytes that the chunks of blobs may take on the disk")
+    .option("--mdns", "be found on the local network, which learns this device's key and addresses")
     .option("--relay", "relay others to each other: for peers that are always on")
     .option("--through <multiaddr...>", "relays to be reached through, each ending in /p2p/…")
     .option("--ntp <server...>", "NTP servers to ask for the time, like pool.ntp.org")

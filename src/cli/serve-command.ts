@@ -10,6 +10,8 @@ export interface ServeFlags {
   readonly fetch?: boolean | undefined;
   /** Decimal digits: see `PeerOptions.chunkBytesMax`. */
   readonly chunkBytes?: string | undefined;
+  /** See `PeerOptions.mdns`. */
+  readonly mdns?: boolean | undefined;
   /** See `PeerOptions.relay`. */
   readonly relay?: boolean | undefined;
   /** See `PeerOptions.relays`. */
@@ -21,7 +23,7 @@ export interface ServeFlags {
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
 export async function serve(
   context: CommandContext,
-  { path, name, listen, fetch = true, chunkBytes, ntp, relay, through }: ServeFlags,
+  { path, name, listen, fetch = true, chunkBytes, ntp, mdns, relay, through }: ServeFlags,
 ): Promise<number> {
   if (chunkBytes !== undefined && !/^[1-9]\d{0,14}$/.test(chunkBytes))
     throw new UsageError("--chunk-bytes is a whole number of bytes");
@@ -34,6 +36,7 @@ export async function serve(
     logger,
     fetchesBlobs: fetch,
     ...(chunkBytes !== undefined && { chunkBytesMax: Number(chunkBytes) }),
+    ...(mdns !== undefined && { mdns }),
     ...(relay !== undefined && { relay }),
     ...(through !== undefined && { relays: through }),
     ...(ntp !== undefined && { ntpServers: ntp }),

@@ -11,6 +11,12 @@ export interface Transport extends AsyncDisposable {
   /** Where others reach us now, as multiaddr texts ending in `/p2p/<device>`. Empty when not listening. */
   addresses(): readonly string[];
 
+  /** Where a device was heard to be, by who may be wrong: on the local network. Absent: nowhere. */
+  found?(device: DeviceId): readonly string[];
+
+  /** Calls `listener` when `found` answers something new for a device. Answers a function that ends it. */
+  onFound?(listener: (device: DeviceId) => void): () => void;
+
   /** Connections that are open now. */
   connections(): readonly Connection[];
 

@@ -2,8 +2,7 @@ import { expect, test } from "vitest";
 import { openPeer } from "../peer/index.ts";
 import { NtpServerOnLoopback } from "../testkit/ntp-server.ts";
 import { parseNtpServers, TrueTime } from "../time/index.ts";
-import { nodeDatagrams } from "./datagrams.ts";
-import { nodeClock, nodeRandom, nodeUptime } from "./ports.ts";
+import { nodeClock, nodeDatagrams, nodeRandom, nodeUptime } from "./ports.ts";
 
 const YEARS = 10 * 365 * 24 * 3_600_000;
 

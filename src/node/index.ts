@@ -5,10 +5,9 @@
  */
 
 export { openNodeChunkFiles } from "./chunk-files.ts";
-export { nodeDatagrams } from "./datagrams.ts";
 export { type DiskStoreDeps, openDiskStore } from "./disk-store.ts";
 export { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
-export { nodeClock, nodeCrypto, nodeRandom, nodeUptime } from "./ports.ts";
+export { nodeClock, nodeCrypto, nodeDatagrams, nodeRandom, nodeUptime } from "./ports.ts";
 export type { Encryption } from "./encryption.ts";
 export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";
 export {

@@ -70,3 +70,12 @@ export const RELAYED_MS_MAX = 3_600_000;
 export const RELAYED_BYTES_MAX = 268_435_456;
 /** Relayed connections under way of one device at a relay. */
 export const RELAYED_PER_PEER_MAX = 32;
+
+/** Devices on the local network whose addresses are remembered; the oldest goes first. */
+export const LOCAL_DEVICES_MAX = 256;
+/** Milliseconds that such an address counts since it was heard last: a few queries. */
+export const LOCAL_PLACE_MS = 300_000;
+/** Characters of such an address. */
+export const LOCAL_ADDRESS_CHARS_MAX = 256;
+/** Milliseconds between queries on the local network. */
+export const LOCAL_QUERY_INTERVAL_MS = 30_000;

@@ -19,6 +19,7 @@ import {
 import { Libp2pConnection } from "./libp2p-connection.ts";
 import { Dialler, ExpectedDevices, parseDialled, parseListen } from "./libp2p-dial.ts";
 import { listenError } from "./libp2p-errors.ts";
+import { announceLocally, FoundPlaces } from "./libp2p-mdns.ts";
 import { parseRelays, Relayed, type RelayPlace } from "./libp2p-relays.ts";
 import type { Encryption } from "./encryption.ts";
 import { createHost, loadParseMultiaddr, type ParseMultiaddr } from "./libp2p-host.ts";
@@ -41,6 +42,8 @@ export interface Libp2pTransportDeps {
 export interface Libp2pTransportOptions {
   /** Multiaddr texts to listen at, like `/ip4/0.0.0.0/tcp/4001`; port 0 lets the system choose. Empty: do not listen. */
   readonly listen: readonly string[];
+  /** Whether the local network is told of this device, and asked for others (mDNS). Default: no. */
+  readonly isLocal?: boolean | undefined;
   /** Multiaddrs of relays to be reached through, each ending in `/p2p/<relay>`; at most `RELAYS_MAX`. Default: none. */
   readonly relays?: readonly string[] | undefined;
   /** Whether others are relayed to each other here, within the limits of `libp2p-limits.ts`. Default: no. */
@@ -91,6 +94,7 @@ export async function openLibp2pTransport(
   } catch (error) {
     throw listenError(error, options.listen);
   }
+  if (options.isLocal === true) await transport.announce();
   await transport.beginRelays();
   return transport;
 }
@@ -105,6 +109,8 @@ class Libp2pTransport implements Transport {
   readonly #parse: ParseMultiaddr;
   readonly #dialler: Dialler;
   readonly #relayed: Relayed;
+  readonly #found: FoundPlaces;
+  #stopAnnouncing: (() => Promise<void>) | undefined;
   readonly #connectionsByDevice = new Map<DeviceId, Libp2pConnection>();
   readonly #connectionsByLink = new WeakMap<Libp2pRawConnection, Libp2pConnection>();
   readonly #handlersByProtocol = new Map<string, StreamHandler>();
@@ -124,6 +130,7 @@ class Libp2pTransport implements Transport {
     this.#serving = { clock: deps.clock, logger: deps.logger };
     this.#parse = parse;
     this.#dialler = new Dialler(host, deps.clock, expected, parse);
+    this.#found = new FoundPlaces(deps.clock);
     const dial = (relay: RelayPlace, signal: AbortSignal): Promise<void> =>
       this.#dialler.dialRelay(relay, signal);
     this.#relayed = new Relayed({ ...deps, host, parse, dial }, relays);
@@ -132,6 +139,19 @@ class Libp2pTransport implements Transport {
   addresses(): readonly string[] {
     if (this.#closing.signal.aborted) return [];
     return this.#relayed.chosen(this.#host.getMultiaddrs().map(String));
+  }
+
+  found(device: DeviceId): readonly string[] {
+    return this.#found.of(device);
+  }
+
+  onFound(listener: (device: DeviceId) => void): () => void {
+    return this.#found.onFound(listener);
+  }
+
+  /** Begins to tell the local network of this device. */
+  async announce(): Promise<void> {
+    this.#stopAnnouncing = await announceLocally(this.#host, this.#found, this.#serving.logger);
   }
 
   connections(): readonly Connection[] {
@@ -260,6 +280,7 @@ class Libp2pTransport implements Transport {
 
   async #close(): Promise<void> {
     this.#closing.abort(new NetError("NET_CLOSED", "Transport is closed"));
+    await this.#stopAnnouncing?.().catch(() => {});
     const connections = [...this.#connectionsByDevice.values()];
     const links = this.#host.getConnections();
     const finished = new AbortController();

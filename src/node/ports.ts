@@ -8,6 +8,8 @@ import {
   sign,
   verify,
 } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
 import { uptime } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
@@ -19,6 +21,7 @@ import {
   type Random,
   type SignatureCheck,
 } from "../base/index.ts";
+import type { Datagrams } from "../time/index.ts";
 import { KEY_OBJECTS_MAX, TIMER_MS_MAX, VERIFY_CONCURRENT_MAX } from "./limits.ts";
 
 /** The machine's clocks and timers. */
@@ -51,6 +54,31 @@ export function nodeUptime(): number {
 /** The operating system's random bytes. */
 export function nodeRandom(): Random {
   return { bytes: (length) => plain(randomBytes(length)) };
+}
+
+/** UDP by the system, a socket of its own for each question: its port is then hard to guess, and nobody else's answer arrives. */
+export function nodeDatagrams(): Datagrams {
+  return {
+    async ask({ host, port }, request, signal) {
+      signal.throwIfAborted();
+      const { address, family } = await lookup(host);
+      signal.throwIfAborted();
+      const socket = createSocket(family === 6 ? "udp6" : "udp4");
+      const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+      const abort = (): void => reject(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        socket.once("message", (bytes) => resolve(new Uint8Array(bytes)));
+        socket.once("error", reject);
+        // Connected: datagrams from elsewhere are dropped, and a closed port is told.
+        socket.connect(port, address, () => socket.send(request));
+        return await promise;
+      } finally {
+        signal.removeEventListener("abort", abort);
+        socket.close();
+      }
+    },
+  };
 }
 
 /** Hashing and Ed25519 by the OpenSSL in Node.js. */

@@ -51,6 +51,11 @@ export interface PeerOptions {
    * to whom and how much, and nothing of what. Default: none.
    */
   readonly relays?: readonly string[] | undefined;
+  /**
+   * Whether the local network is told of this device by mDNS, so that devices that share something find each other there. It tells anybody there the device's
+   * key and addresses, and nothing of what it shares. Default `false`.
+   */
+  readonly mdns?: boolean | undefined;
   /** Whether this device relays others to each other, within limits: for always-on peers. Default `false`. */
   readonly relay?: boolean | undefined;
   /** Default: says nothing. */
@@ -65,7 +70,7 @@ export interface PeerOptions {
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
-  const { logger = (): void => {}, ntpServers = [], relays, relay } = options;
+  const { logger = (): void => {}, ntpServers = [], relays, relay, mdns } = options;
   const ntp = { servers: parseNtpServers(ntpServers), datagrams: nodeDatagrams() };
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
@@ -111,7 +116,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     openTransport: (addresses) =>
       openLibp2pTransport(
         { ...platform, seed: identity.deviceSeed },
-        { listen: addresses, relays, isRelay: relay },
+        { listen: addresses, relays, isRelay: relay, isLocal: mdns },
       ),
     // A peer in memory is a new one each time.
     port: folder ?? {

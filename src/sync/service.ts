@@ -138,6 +138,7 @@ export class SyncService implements AsyncDisposable {
       history.onWritten((written) => this.#groups.noteWritten(written)),
       history.onWritten(() => this.#holding.wake()),
       this.#groups.onChange(() => this.#onGroups()),
+      transport.onFound?.((device) => this.#links.get(device)?.refresh()) ?? ((): void => {}),
       transport.onConnection((connection) => this.#onConnection(connection)),
       this.serve(DELTAS_PROTOCOL, (stream, connection) => this.#serveDeltas(stream, connection)),
       this.serve(CALL_PROTOCOL, (stream, connection) => this.#serveCalls(stream, connection)),
@@ -361,9 +362,10 @@ export class SyncService implements AsyncDisposable {
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
       askStanding: (device: DeviceId) => this.#standing.ask(device),
     };
-    const sharing = this.sharing;
+    const { sharing } = this;
+    const { transport } = this.#deps;
     return new PeerLink(deps, peer, {
-      addresses: () => sharing.addressesOf(peer),
+      addresses: () => [...(transport.found?.(peer) ?? []), ...sharing.addressesOf(peer)],
       databases: () => sharing.databases(peer).filter((name) => !this.#pauses.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
       user: () => sharing.userOf(peer),
