@@ -252,18 +252,22 @@ export class GroupEdits {
     });
   }
 
-  /** Ends the group for everybody, for ever. [SY69] @throws {SyncError} `SYNC_NOT_ADMIN` unless we own it, and as `setSpec`. */
+  /**
+   * Ends the group for everybody, for ever. The owner may do so also after leaving it. [SY69]
+   *
+   * @throws {SyncError} `SYNC_NOT_ADMIN` unless we own it, `SYNC_PENDING`, `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED` when it is destroyed.
+   */
   destroy(group: ScopeId): Promise<void> {
     return this.#alone(async () => {
-      const { history } = this.#deps;
-      adminAccess(this.#deps, group);
+      const { history, groups } = this.#deps;
+      if (groups.status(group) !== "left") adminAccess(this.#deps, group);
       if (history.identity.certified.user !== group.owner) {
         throw new SyncError("SYNC_NOT_ADMIN", `Only its owner destroys syncgroup "${group.name}"`);
       }
       await history.write({
         parts: [{ scope: group, rows: [], controls: [{ type: "destroy" }] }],
       });
-      await this.#deps.groups.settled();
+      await groups.settled();
     });
   }
 

@@ -3,14 +3,7 @@
  */
 
 import { type AccessState, type Spec, Tags, type VerifiedOp } from "../access/index.ts";
-import {
-  type DeviceId,
-  type GenVector,
-  logIdOf,
-  type ScopeId,
-  scopeKeyOf,
-  type UserId,
-} from "../base/index.ts";
+import { type DeviceId, type ScopeId, scopeKeyOf, type UserId } from "../base/index.ts";
 import { SyncError } from "../deltas/index.ts";
 import type { History, PartWrite, ScopeState } from "../history/index.ts";
 import { adminAccess } from "./guard.ts";
@@ -102,21 +95,10 @@ export function revocationOf(history: History, scope: ScopeState, ejected: Eject
   const mayRevoke = user === undefined || access.mayRevoke(device, user);
   if (user === id.owner || (certified.user !== id.owner && !mayRevoke))
     throw refusal(id, "our user may not take from them what they may do");
-  const freeze = freezeOf(scope, ejected);
+  const freeze = history.freezeOf(id, ejected);
   return "device" in ejected
     ? { type: "revokeDevice", device: ejected.device, freeze }
     : { type: "revoke", user: ejected.user, freeze };
-}
-
-/** The last generation that is held here of the scope, for each log of those who are ejected. */
-function freezeOf(scope: ScopeState, ejected: Ejected): GenVector {
-  return new Map(
-    [...scope.vector()].filter(([log]) => {
-      const { device } = logIdOf(log);
-      if ("device" in ejected) return device === ejected.device;
-      return scope.access.userOf(device) === ejected.user;
-    }),
-  );
 }
 
 function isSharedElsewhere(

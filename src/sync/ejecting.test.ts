@@ -63,6 +63,25 @@ describe("ejecting", () => {
     });
   });
 
+  test("[SY75] what the ejected writes without having heard of it counts nowhere else", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { bad: "writer", good: "writer" });
+    const [bad, good] = members as [SyncPeer, SyncPeer];
+    flock.network.partition([owner.device], [bad.device, good.device]);
+    await owner.sync.edits.eject(shared.group, userOf(bad));
+    // The other has not heard of it either, and takes it for the time being.
+    await (await todosOf(bad, shared)).put("late", 1);
+    await eventually(async () => (await todosOf(good, shared)).has("late"));
+    flock.network.heal();
+    await alike([owner, good]);
+    await eventually(() => bad.sync.status(shared.group) === "ejected");
+    for (const peer of [owner, good])
+      expect(await (await todosOf(peer, shared)).has("late"), peer.device).toBe(false);
+    await (await todosOf(good, shared)).put("after", 1);
+    await eventually(async () => (await todosOf(owner, shared)).has("after"));
+    expect(await (await todosOf(owner, shared)).has("late")).toBe(false);
+  });
+
   test("[SY75] [SY62] let in again, it goes on", async () => {
     await using flock = new SyncFlock();
     const { owner, members, shared } = await groupOf(flock, { writer: "writer" });

@@ -420,6 +420,17 @@ describe("the end", () => {
     });
   });
 
+  test("[SY69] an owner who has left, and is alone, ends it nevertheless", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    await owner.sync.leave(shared.group);
+    await owner.sync.edits.destroy(shared.group);
+    expect(owner.sync.status(shared.group)).toBe("destroyed");
+    await writer.transport.connect(owner.device, owner.transport.addresses());
+    await eventually(() => writer.sync.status(shared.group) === "destroyed");
+  });
+
   test("[SY66] the name of a destroyed group is taken", async () => {
     await using flock = new SyncFlock();
     const { owner, shared } = await groupOf(flock, {});
