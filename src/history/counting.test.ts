@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { fromUtf8, type ScopeId, toHex, utf8, scopeKeyOf } from "../base/index.ts";
 import { asideRange, oldRange } from "../records/index.ts";
 import { nodeCrypto } from "../node/index.ts";
+import { openMemoryStore } from "../store/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { type PreparedPart, ROW_SPACE, type RowWrite } from "./index.ts";
 
@@ -186,6 +187,48 @@ describe("whose right ended", () => {
     expect(history.freezeOf(scope, { user: cai.user }).size).toBe(1);
     expect(history.freezeOf({ ...scope, name: "none" }, { user: cai.user }).size).toBe(0);
     await close(ada, bea, cai);
+  });
+});
+
+describe("a log that forks", () => {
+  test("[HI46] is proven by whoever holds the one branch and is shown the other, and counts for nobody from there on", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    // Bea's store is copied, and both go on.
+    const medium = await openMemoryStore();
+    const entries: { type: "put"; key: Uint8Array; value: Uint8Array }[] = [];
+    for await (const { key, value } of bea.store.scan({}))
+      entries.push({ type: "put", key, value });
+    await medium.write(entries);
+    const copy = await makeDevice(2, { store: medium });
+    await put(bea, scope, rowOf("b", "left"));
+    await put(copy, scope, rowOf("c", "right"));
+    await exchange(bea, ada, [scope]);
+    await exchange(copy, cai, [scope]);
+    expect(await shown(ada, scope)).toEqual({ a: "1", b: "left" });
+    expect(await shown(cai, scope)).toEqual({ a: "1", c: "right" });
+    // Ada is shown the other branch: what an initiator gets that asks from before it.
+    const state = cai.history.scope(scope) ?? expect.unreachable();
+    const parts: PreparedPart[] = [];
+    for await (const { part } of cai.history.partsAbove([{ scope: state, vector: new Map() }]))
+      parts.push(ada.history.prepare(part));
+    const claims = [{ scope, vector: state.vector() }];
+    const asked = new Set([scopeKeyOf(scope)]);
+    await ada.history.receive(DATABASE, { from: cai.device, asked, parts, claims });
+    expect(await shown(ada, scope)).toEqual({ a: "1" });
+    const size = ada.history.scope(scope)?.access.heads;
+    await ada.history.receive(DATABASE, { from: cai.device, asked, parts, claims });
+    expect(ada.history.scope(scope)?.access.heads).toEqual(size);
+    for (const to of [cai, bea]) await exchange(ada, to, [scope]);
+    for (const device of [cai, bea]) expect(summary(device, scope)).toEqual(summary(ada, scope));
+    // Bea goes on in another log.
+    await put(bea, scope, rowOf("d", "5"));
+    await exchange(bea, ada, [scope]);
+    await exchange(ada, cai, [scope]);
+    expect(await shown(cai, scope)).toEqual({ a: "1", d: "5" });
+    await close(ada, bea, cai, copy);
+    await medium.close();
   });
 });
 

@@ -26,7 +26,6 @@ import {
   type Version,
   HistoryError,
 } from "../records/index.ts";
-import { type LoosePart, loosePartsOf } from "./loose.ts";
 import { createDatabase, loadDatabases } from "./open.ts";
 import {
   type FreezeOf,
@@ -45,6 +44,8 @@ import {
   partsBefore,
   type ServedPart,
   type WantedScope,
+  type LoosePart,
+  loosePartsOf,
 } from "./serve.ts";
 import { hintOfPart, keptVersions, rowsOf } from "./versions.ts";
 import {

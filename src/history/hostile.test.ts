@@ -425,16 +425,23 @@ describe("order of checks", () => {
 });
 
 describe("forks", () => {
-  test("[HI23] another commit under a generation that is held is a fork", async () => {
-    const { ada, bea } = await opened();
-    expect(await codeOfGift(give(bea, ada, [await forge(ada)]))).toBe("1 rows, 0 waiting");
-    const before = await contentOf(bea);
+  test("[HI23] [HI46] another commit under a generation that is held is a fork, and proven", async () => {
+    const { ada, bea, scope } = await opened();
+    const held = await forge(ada);
+    expect(await codeOfGift(give(bea, ada, [held]))).toBe("1 rows, 0 waiting");
+    const { log } = bea.history.prepare(held);
     const forked = await forge(ada, { ops: [rowOp("b")] });
+    const unsigned = { ...forked, signature: new Uint8Array(64) };
+    expect(await codeOfGift(give(bea, ada, [unsigned]))).toBe("HISTORY_SIGNATURE_INVALID");
     expect(await codeOfGift(give(bea, ada, [forked]))).toBe("0 rows, 0 waiting");
-    expect(await codeOfGift(give(bea, ada, [await forge(ada)]))).toBe("0 rows, 0 waiting");
-    expect(await contentOf(bea)).toBe(before);
-    await ada.close();
-    await bea.close();
+    const state = bea.history.scope(scope) ?? expect.unreachable();
+    expect(state.access.frozenAt(log)).toBe(99);
+    expect(state.vector().has(log)).toBe(false);
+    const after = await contentOf(bea);
+    for (const part of [held, forked])
+      expect(await codeOfGift(give(bea, ada, [part]))).toBe("0 rows, 0 waiting");
+    expect(await contentOf(bea)).toBe(after);
+    for (const device of [ada, bea]) await device.close();
   });
 
   test("[HI23] two parts of one commit in one scope are a fork", async () => {

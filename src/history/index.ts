@@ -22,12 +22,11 @@ export {
 } from "../records/index.ts";
 export { History, type HistoryDeps } from "./history.ts";
 export type { Change, RowRange } from "./scans.ts";
-export type { LoosePart } from "./loose.ts";
 export type { TrueTime } from "./own-log.ts";
 export type { PreparedPart } from "./prepare.ts";
 export type { FreezeOf, Quarantined, QuarantinedPart } from "./quarantine.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
-export type { ServedPart, WantedScope } from "./serve.ts";
+export type { LoosePart, ServedPart, WantedScope } from "./serve.ts";
 export type { RowName, ScopeState, SeenRef, View } from "../turns/index.ts";
 export type { WriteRequest } from "./drafts.ts";
 export type { AccessRead, RangeRead, RowRead } from "./reads.ts";

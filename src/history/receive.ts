@@ -18,6 +18,7 @@ import { controlsOnly, HistoryError, type LogNumber, partSize } from "../records
 import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import { hasParents, isCounted, isSeen, mayHaveLog } from "./counting.ts";
+import { proveForks } from "./forks.ts";
 import { type FreshParts, freshOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import type { PreparedPart } from "./prepare.ts";
@@ -86,6 +87,7 @@ export async function receiveDelivery(
   ]);
   const receiver = new Receiver(deps, turn, delivery, controls);
   await receiver.take(fresh);
+  await proveForks(deps, turn, fresh.forks);
   return {
     rows: receiver.rows,
     duplicates: delivery.parts.length - fresh.parts.length,
@@ -144,7 +146,7 @@ class Receiver {
   }
 
   /** Control ops first: which parts count is decided by all of them. */
-  async take({ parts, loose, forks }: FreshParts): Promise<void> {
+  async take({ parts, loose }: FreshParts): Promise<void> {
     const scopes = new Map<ScopeKey, StagedScope>();
     for (const { scopeKey, scope } of [...parts, ...loose])
       scopes.set(scopeKey, this.#turn.scope(scope));
@@ -157,11 +159,6 @@ class Receiver {
     // A holder record may say less than it did.
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
-    for (const { part } of forks)
-      this.#deps.logger("warn", "history.fork", {
-        device: part.author,
-        database: part.scope.database,
-      });
   }
 
   /** Adds all control ops whose parents are held, or come with them. */

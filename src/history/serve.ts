@@ -15,6 +15,9 @@ import {
   readRecord,
   type StoredRecord,
   storedOps,
+  asideKey,
+  controlsOnly,
+  decodeAside,
 } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
@@ -242,4 +245,28 @@ function placeOf({ scope, log }: LogSource, generation: number): string {
 function generationOf(key: Uint8Array): number {
   const view = new DataView(key.buffer, key.byteOffset, key.length);
   return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
+}
+
+/** A part without its rows, and where it stands. */
+export interface LoosePart {
+  readonly part: CommitPart;
+  readonly log: LogNumber;
+  readonly generation: number;
+}
+
+/**
+ * The control ops of a scope that stand in parts which do not count here, as those parts without their rows: others may have
+ * built on them. In order of their time, so that one mostly follows what it names.
+ */
+export async function loosePartsOf(deps: TurnDeps, scope: ScopeState): Promise<LoosePart[]> {
+  const loose: (LoosePart & { readonly timestamp: bigint })[] = [];
+  for (const { log, generation } of scope.controlPlaces.beyond(scope.numbers)) {
+    const bytes = await deps.store.get(asideKey(scope.number, log, generation));
+    // Taken from aside meanwhile.
+    if (bytes === undefined) continue;
+    const part = controlsOnly(deps.crypto, readRecord("part aside", bytes, decodeAside).part);
+    const { timestamp } = decode(CommitHeaderSchema, part.header);
+    loose.push({ part, log, generation, timestamp });
+  }
+  return loose.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1));
 }

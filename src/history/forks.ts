@@ -1,0 +1,67 @@
+/**
+ * Two commits under one generation: whoever holds the one and is shown the other proves it to all, in every scope of the log. From
+ * the forked generation on nothing of that log counts, on any device.
+ */
+
+import type { VerifiedOp } from "../access/index.ts";
+import { codeOf, logIdOf } from "../base/index.ts";
+import type { ScopeState, Turn } from "../turns/index.ts";
+import { type AuthorDeps, authorDraft } from "./author.ts";
+import type { Fork } from "./fresh-parts.ts";
+import { beginIncarnation } from "./incarnation.ts";
+import { recountAll } from "./recount.ts";
+
+/**
+ * Adds the proofs of forks to the turn, and takes back what counts no more by them. Nobody is blamed: who passes on what it was
+ * given has done nothing wrong, and the log's device may have been copied. [HI46]
+ *
+ * @throws {CutTooLarge}
+ */
+export async function proveForks(
+  deps: AuthorDeps,
+  turn: Turn,
+  forks: readonly Fork[],
+): Promise<void> {
+  if (forks.length === 0) return;
+  for (const fork of forks) await proveFork(deps, turn, fork);
+  await recountAll(deps, turn);
+}
+
+async function proveFork(deps: AuthorDeps, turn: Turn, { part, held }: Fork): Promise<void> {
+  const { log, generation, author, raw } = part;
+  const { database } = turn;
+  deps.logger("warn", "history.fork", { device: author, database: database.name });
+  const proof: VerifiedOp = {
+    type: "forkProof",
+    headerA: held.header,
+    signatureA: held.signature,
+    headerB: raw.header,
+    signatureB: raw.signature,
+    forked: { log, generation },
+  };
+  if (author === deps.identity.device && logIdOf(log).incarnation === turn.own.incarnation)
+    beginIncarnation(deps, turn, "forked");
+  const number = deps.interner.log(log);
+  const holdsLog = ({ numbers, aside }: ScopeState): boolean =>
+    numbers.has(number) || aside.log(number) !== undefined;
+  for (const state of [...database.scopes.values()].filter(holdsLog)) {
+    // Proven as far down as this already.
+    if (turn.scope(state.id).access.frozenAt(log) < generation) continue;
+    await authorProof(deps, turn, state, proof);
+  }
+}
+
+/** In scopes where we have no say somebody else has to prove it. */
+async function authorProof(
+  deps: AuthorDeps,
+  turn: Turn,
+  { id, access }: ScopeState,
+  proof: VerifiedOp,
+): Promise<void> {
+  if (access.tagsOf(deps.identity.certified.user) === 0) return;
+  try {
+    await authorDraft(deps, turn, { parts: [{ scope: id, rows: [], controls: [proof] }] });
+  } catch (error) {
+    if (codeOf(error) !== "HISTORY_UNAUTHORISED") throw error;
+  }
+}
