@@ -34,6 +34,8 @@ export class Ledger {
   readonly liars = new Set<string>();
   /** Keys of devices whose store was once put back to an older state. */
   readonly setBack = new Set<string>();
+  /** See `OracleDeps`. */
+  mayNotKnow: ((device: string, commit: CommitFact) => boolean) | undefined;
   /** Told of each commit as it is signed. */
   onSigned: ((commit: CommitFact) => void) | undefined;
 
@@ -61,13 +63,23 @@ export class Ledger {
     const established = this.#established.get(dot);
     if (!isLiar && established !== undefined && established !== commit.digest) {
       // It may have asked a peer that knew no more: a fork, which others will prove.
-      const promise = this.setBack.has(commit.device) ? "fork" : "K2";
+      const isExcused =
+        this.setBack.has(commit.device) && this.mayNotKnow?.(commit.device, commit) === true;
+      const promise = isExcused ? "fork" : "K2";
       throw new SimError(promise, `A second commit was signed for ${short(dot)}, which is known`);
     }
+    if (!isLiar) this.#refuseOlder(commit);
     // The one before it never became durable, or its author would know of it.
     if (!isLiar || !this.#commits.has(dot)) this.#index(dot, commit);
     this.#log.push(commit);
     this.onSigned?.(commit);
+  }
+
+  /** Time stamps of a log only rise. [K7] */
+  #refuseOlder({ log, generation, timestamp }: CommitFact): void {
+    const before = this.#commits.get(dotOf(log, generation - 1));
+    if (before !== undefined && before.timestamp >= timestamp)
+      throw new SimError("K7", `${short(dotOf(log, generation))} is not later than the one before`);
   }
 
   #index(dot: Dot, commit: CommitFact): void {

@@ -6,6 +6,7 @@ import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
 import { type CommitFact, type Dot, dotOf, type ScopeName, type VersionFact } from "./facts.ts";
 import { Ledger, short } from "./ledger.ts";
 import { closureOf, READ, Rights } from "./rights.ts";
+import { covers } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { DeviceView, ScopeView } from "./views.ts";
 import { DeltasReader, type SentPart } from "./wire-reader.ts";
@@ -23,6 +24,8 @@ export interface OracleDeps {
   /** Ids of the control heads that a device holds of a scope. */
   readonly controlHeads: (device: string, scope: ScopeName) => readonly string[];
   readonly name: (device: string) => string;
+  /** Whether a device has had word of others since it was started, and of none that is connected and holds a commit of it. */
+  readonly mayNotKnow: (device: string, commit: CommitFact) => boolean;
   /** Counts that something worth seeing has happened. */
   readonly sometimes: (what: string) => void;
 }
@@ -41,6 +44,7 @@ export class Oracle {
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
+    this.ledger.mayNotKnow = deps.mayNotKnow;
   }
 
   get acknowledged(): number {
@@ -67,6 +71,22 @@ export class Oracle {
     this.ledger.establish(commit);
     this.#acks.set(dotOf(commit.log, commit.generation), { commit, device });
     return commit;
+  }
+
+  /** All versions of a row that a commit's author had seen of it. */
+  seenBy(scope: ScopeName, { log, generation }: CommitFact, key: string): VersionFact[] {
+    const seen: VersionFact[] = [];
+    const written = this.ledger.version(scope, log, generation, 0, key);
+    for (const [of, up] of written?.context ?? []) {
+      for (const part of this.ledger.partsUpTo(scope, of, up))
+        seen.push(...part.versions.filter((one) => one.space === 0 && one.key === key));
+    }
+    return seen;
+  }
+
+  /** Whether the author of `later` had seen `earlier`. */
+  covers(later: VersionFact, earlier: VersionFact): boolean {
+    return covers(later, earlier);
   }
 
   /** What a device hands over to be sent as the one that was asked for deltas. [A3] [K2] */

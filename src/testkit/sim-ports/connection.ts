@@ -19,6 +19,8 @@ export class SimConnection implements Connection {
   readonly peer: DeviceId;
   readonly direction: StreamDirection;
   readonly remoteAddress: string;
+  /** When it was made, on the scheduler's time. */
+  readonly since: number;
   readonly #network: SimNetwork;
   readonly #owner: SimTransport;
   readonly #closed = new AbortController();
@@ -44,6 +46,7 @@ export class SimConnection implements Connection {
     this.remoteAddress = peer.address;
     this.#out = network.link(owner.device, peer.device);
     this.#in = network.link(peer.device, owner.device);
+    this.since = this.#out.scheduler.now;
     this.#words = this.#lane("words");
   }
 

@@ -1,7 +1,6 @@
-import { hash, hkdfSync } from "node:crypto";
+import { createPrivateKey, createPublicKey, hash, hkdfSync, sign, verify } from "node:crypto";
 import type { Crypto, SignatureCheck } from "../../base/index.ts";
 import { crc32 } from "../../base/index.ts";
-import { nodeCrypto } from "../../node/index.ts";
 
 /** Told of what a device hashes and signs: all that is ever signed is seen whole, whoever stores or sends it. */
 export interface CryptoTap {
@@ -50,9 +49,7 @@ export class KeyRing {
 
 /** The `Crypto` port of a simulated device: answers at once, never by a thread. */
 export function simCrypto(keys: KeyRing, tap?: CryptoTap): Crypto {
-  const real = nodeCrypto();
-  const publicKey = async (seed: Uint8Array): Promise<Uint8Array> =>
-    keys.isReal ? await real.publicKey(seed) : keys.publicKey(seed);
+  const signer = keys.isReal ? ED25519 : keys;
   return {
     sha256(bytes) {
       const digested = digest(bytes);
@@ -60,22 +57,49 @@ export function simCrypto(keys: KeyRing, tap?: CryptoTap): Crypto {
       return digested;
     },
     crc32,
-    publicKey,
+    publicKey: async (seed) => signer.publicKey(seed),
     async sign(seed, message) {
-      tap?.signed(await publicKey(seed), message);
-      return keys.isReal ? await real.sign(seed, message) : keys.sign(seed, message);
+      tap?.signed(signer.publicKey(seed), message);
+      return signer.sign(seed, message);
     },
-    async verify(checks) {
-      if (!keys.isReal) return checks.map((check) => keys.isSigned(check));
-      // One at a time stays on this thread.
-      const answers: boolean[] = [];
-      for (const check of checks) answers.push((await real.verify([check]))[0] === true);
-      return answers;
-    },
+    verify: async (checks) => checks.map((check) => signer.isSigned(check)),
     async hkdf(secret, info, length) {
       return new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(), info, length));
     },
   };
+}
+
+/** What stands before an Ed25519 seed in PKCS#8 and before a public key in SubjectPublicKeyInfo, RFC 8410. */
+const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
+const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+
+/** Ed25519 on this thread. */
+const ED25519 = {
+  publicKey(seed: Uint8Array): Uint8Array {
+    const spki = createPublicKey(privateKey(seed)).export({ format: "der", type: "spki" });
+    return Uint8Array.from(spki.subarray(SPKI_PREFIX.length));
+  },
+  sign: (seed: Uint8Array, message: Uint8Array): Uint8Array =>
+    Uint8Array.from(sign(null, message, privateKey(seed))),
+  isSigned({ publicKey, message, signature }: SignatureCheck): boolean {
+    if (publicKey.length !== 32 || signature.length !== 64) return false;
+    try {
+      const key = Buffer.concat([SPKI_PREFIX, publicKey]);
+      return verify(
+        null,
+        message,
+        createPublicKey({ key, format: "der", type: "spki" }),
+        signature,
+      );
+    } catch {
+      return false;
+    }
+  },
+};
+
+function privateKey(seed: Uint8Array): ReturnType<typeof createPrivateKey> {
+  const key = Buffer.concat([PKCS8_PREFIX, seed]);
+  return createPrivateKey({ key, format: "der", type: "pkcs8" });
 }
 
 const KEY_CONTEXT = new TextEncoder().encode("simulated public key\n");

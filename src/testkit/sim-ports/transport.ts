@@ -21,6 +21,7 @@ export class SimTransport implements Transport {
   readonly #listeners = new Set<(connection: Connection) => void>();
   readonly #closed = new AbortController();
   #isDead = false;
+  #hasMet = false;
 
   constructor(network: SimNetwork, device: DeviceId, options: SimTransportOptions) {
     this.#network = network;
@@ -39,6 +40,11 @@ export class SimTransport implements Transport {
 
   get address(): string {
     return `${this.place}/p2p/${this.device}`;
+  }
+
+  /** Whether there has ever been a connection. */
+  get hasMet(): boolean {
+    return this.#hasMet;
   }
 
   /** Whether its process has been killed. */
@@ -97,6 +103,7 @@ export class SimTransport implements Transport {
   add(connection: SimConnection): void {
     // The peer has lost or closed an earlier one, and word of that is still under way.
     this.connectionTo(connection.peer)?.lose("replaced by a new one");
+    this.#hasMet = true;
     this.#connectionsByDevice.set(connection.peer, connection);
     connection.closed.addEventListener("abort", () => this.#remove(connection), { once: true });
     for (const listener of this.#listeners) listener(connection);

@@ -5,7 +5,7 @@
  *     --minutes N     as long as this                 --profile P   plans of this profile only
  *     --shrink        makes a failing plan smaller, and writes it to a file
  *     --replay FILE   runs a plan that was written    --trace       says everything that happens
- *     --keep-going    goes on after a failure
+ *     --keep-going    goes on after a failure         --canaries    plants faults and says which seed finds each
  */
 
 import { createHash } from "node:crypto";
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     shrink: { type: "boolean" },
     trace: { type: "boolean" },
     "keep-going": { type: "boolean" },
+    canaries: { type: "boolean" },
   },
 });
 
@@ -90,4 +91,18 @@ async function tellFailure(report: RunReport, command: string): Promise<void> {
   say(failureText(await runPlan(small), `npm run sim -- --replay ${file}`));
 }
 
-process.exitCode = await main();
+async function canaries(): Promise<number> {
+  const { CANARIES, runCanary } = await import("../sim-canaries/index.ts");
+  let missed = 0;
+  for (const canary of CANARIES) {
+    const { name, seed, seconds, found } = await runCanary(canary);
+    missed += Number(seed === undefined);
+    say(
+      `${seed === undefined ? "MISSED" : `seed ${seed}`} ${name} (${seconds.toFixed(1)} s): ${found}`,
+    );
+  }
+  say(`${CANARIES.length} canaries, ${missed} missed`);
+  return missed === 0 ? 0 : 1;
+}
+
+process.exitCode = values.canaries === true ? await canaries() : await main();

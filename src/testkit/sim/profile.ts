@@ -199,19 +199,21 @@ class Planner {
     const families = between(random, 1, 3);
     const count = between(random, ...this.#profile.operations);
     for (let i = 0; i < count; i++) {
-      const device = random.below(this.#devices.length);
-      const collection = random.below(this.#collections.length);
-      // Some in bursts, so that writes meet in one turn and batches in one another.
+      // Some in bursts, and of those some where the last one was: so that writes meet in one turn and batches in one another.
       const last = this.#steps.at(-1);
-      const at =
-        last !== undefined && random.chance(0.3)
-          ? last.at + random.below(3)
-          : between(random, 500, endMs - 500);
+      const isBurst = last !== undefined && random.chance(0.3);
+      const isSame = isBurst && "row" in last && random.chance(0.5);
+      const at = isBurst ? last.at + random.below(3) : between(random, 500, endMs - 500);
+      const device = isSame ? last.device : random.below(this.#devices.length);
+      const collection = isSame ? last.collection : random.below(this.#collections.length);
       const op = random.pick(kinds);
       if (op === "family" || op === "unfamily")
         this.#steps.push({ at, device, op, collection, family: random.below(families) });
       else if (op === "scan" || op === "watch") this.#steps.push({ at, device, op, collection });
-      else this.#steps.push({ at, device, op, collection, row: random.below(rows) });
+      else {
+        const row = isSame ? last.row : random.below(rows);
+        this.#steps.push({ at, device, op, collection, row });
+      }
     }
   }
 

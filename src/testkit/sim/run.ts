@@ -113,6 +113,7 @@ class World {
     this.oracle = new Oracle({
       userOf: (key) => byKey(key)?.user,
       controlHeads: (key, scope) => byKey(key)?.running?.controlHeads(scope) ?? [],
+      mayNotKnow: (key, commit) => this.#mayNotKnow(byKey(key), commit),
       name: (key) => byKey(key)?.name ?? key,
       sometimes: (what) => this.sometimes(what),
     });
@@ -131,6 +132,23 @@ class World {
           this.#guarded(() => this.oracle.wrote(sender.key, receiver.key, stream, bytes));
         },
       },
+    });
+  }
+
+  /** Milliseconds of a connection within which a peer has said what it knows. */
+  static readonly WORD_MS = 3000;
+
+  #mayNotKnow(device: SimDevice | undefined, { log, generation, parts }: CommitFact): boolean {
+    const transport = device?.running?.transport;
+    if (transport?.hasMet !== true) return false;
+    return transport.connections().every(({ peer, since, isCutOff }) => {
+      if (isCutOff || this.scheduler.now - since < World.WORD_MS) return true;
+      const other = this.#devices.find(({ identity }) => identity.device === peer);
+      const known = other?.running?.knowledge().scopes ?? [];
+      return parts.every(({ scope }) => {
+        const vector = known.find((one) => one.scope === scope)?.vector;
+        return (vector?.get(log) ?? 0) < generation;
+      });
     });
   }
 

@@ -32,6 +32,8 @@ export class Workload {
   readonly #deps: WorkloadDeps;
   readonly #watchers = new Set<Watcher>();
   readonly #pending = new Set<Pending>();
+  /** Where the ledger stood when a device deleted a row last. */
+  readonly #deletions = new Map<string, number>();
   #tokens = 0;
 
   constructor(deps: WorkloadDeps) {
@@ -123,7 +125,8 @@ export class Workload {
     const { length } = this.#deps.oracle.ledger;
     const key = `r${row}`;
     await this.collection(process, index).put(key, { t: token });
-    // Of two writes of a row in one turn the later alone is signed.
+    // Of two writes of a row in one turn the later alone is signed; nothing is where it deletes what was not there.
+    if (this.#deletions.get(`${device} ${index} ${key}`) === length) return;
     this.#acknowledged(device, length, token, key);
   }
 
@@ -131,6 +134,7 @@ export class Workload {
     const { oracle, devices } = this.#deps;
     const { length } = oracle.ledger;
     const key = `r${row}`;
+    this.#deletions.set(`${device} ${index} ${key}`, length);
     await this.collection(process, index).delete(key);
     const scope = nameOfScope(this.collectionId(index));
     const hexKey = toHex(utf8(key));
@@ -157,17 +161,15 @@ export class Workload {
     this.#sawWhatItRead(commit, index, key, read);
   }
 
-  /** A batch that read a value has it in its past: nobody wrote in between. [D2] */
+  /** A batch that read a value has it in its past, and nothing that had seen it: nobody wrote in between. [D2] */
   #sawWhatItRead(commit: CommitFact, index: number, key: string, read: string | undefined): void {
     if (read === undefined) return;
-    const { ledger } = this.#deps.oracle;
+    const { oracle } = this.#deps;
     const scope = nameOfScope(this.collectionId(index));
-    const version = ledger.version(scope, commit.log, commit.generation, 0, toHex(utf8(key)));
-    const token = toHex(utf8(read));
-    for (const [log, generation] of version?.context ?? []) {
-      for (const part of ledger.partsUpTo(scope, log, generation))
-        if (part.versions.some(({ value }) => value?.includes(token) === true)) return;
-    }
+    const hexToken = toHex(utf8(read));
+    const seen = oracle.seenBy(scope, commit, toHex(utf8(key)));
+    const one = seen.find(({ value }) => value?.includes(hexToken) === true);
+    if (one !== undefined && seen.every((other) => !oracle.covers(other, one))) return;
     throw new SimError("D2", `A batch read ${read} and wrote as if it had not`);
   }
 
