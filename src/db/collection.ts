@@ -31,7 +31,7 @@ import {
   historyOf,
   type KeptVersion,
 } from "./row-versions.ts";
-import { watchCollection, type WatchOptions } from "./watch.ts";
+import { markerNow, watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
 import { type DbWorld, refuseUnusable } from "./world.ts";
 import { checkHint, commit } from "./write.ts";
@@ -207,14 +207,22 @@ export class Collection<T = Value> {
   }
 
   /**
-   * The present state, then every change as it becomes durable here, whoever made it. Pull-driven: a slow consumer costs
-   * disk reads, not memory. Ends when the database closes; throws the signal's reason when aborted. [DB8]
+   * The present state, or what has changed since a marker; then every change as it becomes durable here, whoever made it.
+   * Pull-driven: a slow consumer costs disk reads, not memory. Ends when the database closes; throws the signal's reason
+   * when aborted. [DB8] [DB28]
    *
-   * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`; {TypeError}: at the call.
+   * @throws {DbError} `DB_KEY_INVALID`, `DB_CLOSED`, `DB_RESUME_MARKER_UNKNOWN`; {TypeError}: at the call. Later
+   *   `DB_COLLECTION_DESTROYED`.
    */
   watch(options: WatchOptions = {}): AsyncGenerator<WatchPage<T>, void, undefined> {
     refuseUnusable(this.#world, this.id);
     return watchCollection<T>(this.#world, this.id, options);
+  }
+
+  /** Where a watch goes on that knows all up to now. [DB28] @throws {DbError} `DB_CLOSED`, `DB_COLLECTION_DESTROYED`. */
+  marker(): string {
+    refuseUnusable(this.#world, this.id);
+    return markerNow(this.#world);
   }
 
   /**

@@ -11,6 +11,8 @@ import { startResolver } from "./resolver.ts";
 import type { ResolveFunction, ResolveOptions, Resolver } from "./resolver-types.ts";
 import { closedError, type DbWorld, refuseClosed } from "./world.ts";
 import { checkName, checkOwner } from "./names.ts";
+import { type DatabaseWatchOptions, markerNow, watchDatabase } from "./watch.ts";
+import type { DatabaseWatchPage } from "./watch-page.ts";
 
 export interface DatabaseDeps {
   readonly history: History;
@@ -122,6 +124,25 @@ export class Database implements AsyncDisposable {
    */
   async batch<R>(fn: (batch: Batch) => Promise<R> | R, options: BatchOptions = {}): Promise<R> {
     return runBatch(this.#world, fn, options);
+  }
+
+  /**
+   * The present state of some collections, or what has changed in them since a marker, then each commit and each delivery as it
+   * is applied here: all that it changed in any of them in one batch. [DB31]
+   *
+   * @throws {DbError} `DB_PATTERN_INVALID`, `DB_RESUME_MARKER_UNKNOWN`, `DB_KEY_INVALID`, `DB_NAME_INVALID`; {TypeError}: at the
+   *   call. The signal's reason.
+   */
+  watch<T = Value>(
+    options: DatabaseWatchOptions = {},
+  ): AsyncGenerator<DatabaseWatchPage<T>, void, undefined> {
+    return watchDatabase<T>(this.#world, options);
+  }
+
+  /** Where a watch of this database, or of a collection of it, goes on that knows all up to now. [DB28] @throws {DbError} `DB_CLOSED`. */
+  marker(): string {
+    refuseClosed(this.#world);
+    return markerNow(this.#world);
   }
 
   /**

@@ -15,8 +15,10 @@ export type DbErrorCode =
   | "DB_KEY_INVALID"
   | "DB_NAME_INVALID"
   | "DB_NO_ACCESS"
+  | "DB_PATTERN_INVALID"
   | "DB_POLICIES_FULL"
   | "DB_READ_ONLY"
-  | "DB_READ_ONLY_BATCH";
+  | "DB_READ_ONLY_BATCH"
+  | "DB_RESUME_MARKER_UNKNOWN";
 
 export class DbError extends CodedError<DbErrorCode> {}

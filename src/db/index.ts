@@ -40,6 +40,7 @@ export type {
   ResolveOptions,
   Resolver,
 } from "./resolver-types.ts";
-export type { WatchOptions } from "./watch.ts";
-export type { Change, WatchPage } from "./watch-page.ts";
+export type { DatabaseWatchOptions, WatchOptions } from "./watch.ts";
+export type { Change, DatabaseChange, DatabaseWatchPage, WatchPage } from "./watch-page.ts";
+export type { CollectionPattern } from "./watch-selection.ts";
 export type { KeyBounds } from "./key-range.ts";

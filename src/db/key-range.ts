@@ -1,3 +1,4 @@
+import { concatBytes } from "../base/index.ts";
 import type { RowRange } from "../history/index.ts";
 import { boundBytes } from "./names.ts";
 
@@ -35,4 +36,9 @@ function rangeUnder(prefix: Uint8Array): RowRange {
   const end = prefix.slice();
   end[end.length - 1] = last + 1;
   return { start: prefix, end };
+}
+
+/** The least key after this one. */
+export function afterKey(key: Uint8Array): Uint8Array {
+  return concatBytes(key, Uint8Array.of(0));
 }

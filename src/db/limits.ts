@@ -44,3 +44,5 @@ export const BATCH_TIMEOUT_MS = 60_000;
 export const BATCH_TIMEOUT_MS_MAX = 600_000;
 /** Rows that one batch reads singly: what is compared again at its commit. As many as it may write. */
 export const BATCH_READS_MAX = 10_000;
+/** Patterns of one watch: each is held against each collection once. */
+export const WATCH_PATTERNS_MAX = 256;

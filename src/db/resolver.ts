@@ -11,7 +11,7 @@
 
 import { type ScopeId, scopeKeyOf } from "../base/index.ts";
 import { ROW_SPACE, type Row, type RowRange } from "../history/index.ts";
-import { rangeOf } from "./key-range.ts";
+import { afterKey, rangeOf } from "./key-range.ts";
 import {
   RESOLVER_KEYS_MAX,
   RESOLVER_OFFERS_MAX,
@@ -24,8 +24,8 @@ import { keyText, rowName } from "./names.ts";
 import { offerOf, writesOf } from "./resolutions.ts";
 import type { ResolveFunction, ResolveOptions, Resolver } from "./resolver-types.ts";
 import { commitsOf, headsText, type Tied, tiedTo } from "./ties.ts";
-import { afterKey, News } from "./watch.ts";
-import { Views } from "./watch-views.ts";
+import { Views } from "./policies.ts";
+import { News } from "./watch-changes.ts";
 import type { DbWorld } from "./world.ts";
 import { checkHint, commit } from "./write.ts";
 
@@ -90,7 +90,9 @@ class ResolverTask<T> implements Resolver {
     this.#range = rangeOf({ prefix });
     this.#ranges = [this.#range];
     this.#hint = hint;
-    this.#news = new News(world, scope, this.#ending.signal);
+    const { history } = world;
+    const isOf = (number: number): boolean => history.scope(scope)?.number === number;
+    this.#news = new News(world, isOf, this.#ending.signal);
     this.#views = new Views(world, scope, () => this.#news.wake());
     world.ending.addEventListener("abort", this.#end, { once: true });
     this.#run = this.#runAll();
@@ -145,7 +147,7 @@ class ResolverTask<T> implements Resolver {
 
   /** Looks at what is to be looked at; answers whether nothing was. */
   async #lookAround(): Promise<boolean> {
-    this.#ranges.push(...this.#views.changed(this.#range));
+    this.#ranges.push(...this.#views.changed([this.#range]));
     const range = this.#ranges.shift();
     if (range === undefined && this.#due.size === 0) return true;
     const due = [...this.#due];
@@ -183,7 +185,7 @@ class ResolverTask<T> implements Resolver {
     const { history, name } = this.#world;
     const number = history.scope(this.#scope)?.number;
     const changes = [];
-    for await (const change of history.changesAfter(name, sequence)) {
+    for await (const change of history.changes.after(name, sequence)) {
       changes.push(change);
       if (changes.length === WATCH_READ_CHANGES) break;
     }
@@ -192,7 +194,7 @@ class ResolverTask<T> implements Resolver {
       if (takenBack.some((part) => part.scope === number)) this.#lookThroughAll();
       for (const part of parts) {
         if (part.scope !== number) continue;
-        for (const { space, key } of await history.rowsOfPart(part)) {
+        for (const { space, key } of await history.changes.rowsOf(part)) {
           const text = keyText(key);
           if (space === ROW_SPACE.rows && text.startsWith(this.#prefix)) await this.#consider(text);
         }

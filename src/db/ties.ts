@@ -81,7 +81,7 @@ export async function tiedTo(
       const part: PartName = { scope: number, log, generation };
       if (commits.has(`${log}.${generation}`)) continue;
       commits.add(`${log}.${generation}`);
-      const names = (await history.rowsOfPart(part))
+      const names = (await history.changes.rowsOf(part))
         .filter(({ space }) => space === ROW_SPACE.rows)
         .map((name) => ({ ...name, text: keyText(name.key) }))
         .filter(({ text }) => !rows.has(text));

@@ -73,6 +73,7 @@ test("[DB8] first the present state in pages, then each commit", async () => {
   expect(await next(pages)).toEqual({
     caughtUp: true,
     fromSync: false,
+    marker: expect.any(String),
     changes: [
       { type: "put", key: "new", value: 2, conflict: false },
       { type: "delete", key: "00005", conflict: false },
@@ -85,7 +86,12 @@ test("[DB8] first the present state in pages, then each commit", async () => {
 test("[DB8] an empty collection is caught up at once, and what is written first is told", async () => {
   const { rows } = await opened();
   const pages = rows.watch();
-  expect(await next(pages)).toEqual({ changes: [], caughtUp: true, fromSync: false });
+  expect(await next(pages)).toEqual({
+    changes: [],
+    caughtUp: true,
+    fromSync: false,
+    marker: rows.marker(),
+  });
   const waiting = next(pages);
   await rows.put("a", 1);
   expect((await waiting).changes).toEqual([{ type: "put", key: "a", value: 1, conflict: false }]);
@@ -323,10 +329,10 @@ test("[DB9] many watches at once are each told everything", async () => {
 test("[DB8] a watch misses nothing that is written while it looks, and does not look at what others write", async () => {
   const { ada, db, rows } = await opened();
   const others = db.collection<unknown>("others");
-  const changesAfter = ada.history.changesAfter.bind(ada.history);
+  const changesAfter = ada.history.changes.after.bind(ada.history.changes);
   const askedFrom: number[] = [];
   let meanwhile: (() => Promise<void>) | undefined;
-  vi.spyOn(ada.history, "changesAfter").mockImplementation(async function* (name, sequence) {
+  vi.spyOn(ada.history.changes, "after").mockImplementation(async function* (name, sequence) {
     askedFrom.push(sequence);
     yield* changesAfter(name, sequence);
     const act = meanwhile;

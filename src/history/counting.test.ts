@@ -90,8 +90,8 @@ describe("a revocation", () => {
     // What Bea had written over shows again, what she alone had written is gone, and nothing of anybody else.
     expect(await shown(cai, scope)).toEqual({ a: "1", b: "2", d: "5" });
     const names: { readonly key: Uint8Array }[][] = [];
-    for await (const { takenBack = [] } of cai.history.changesAfter(DATABASE, before))
-      for (const part of takenBack) names.push(await cai.history.rowsOfPart(part));
+    for await (const { takenBack = [] } of cai.history.changes.after(DATABASE, before))
+      for (const part of takenBack) names.push(await cai.history.changes.rowsOf(part));
     expect(names.map((rows) => rows.map(({ key }) => fromUtf8(key)))).toEqual([["a", "c"], ["b"]]);
     await exchange(cai, ada, [scope]);
     await exchange(ada, bea, [scope]);

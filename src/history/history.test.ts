@@ -53,7 +53,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 const changes = ({ history }: TestDevice, after = 0): Promise<Change[]> =>
-  collect(history.changesAfter(DATABASE, after));
+  collect(history.changes.after(DATABASE, after));
 
 async function textOf({ history }: TestDevice, scope: ScopeId, key: string): Promise<string> {
   const { heads } = await history.row(scope, ROW_SPACE.rows, utf8(key));
@@ -431,7 +431,7 @@ describe("reading", () => {
     expect(all.map(({ fromSync }) => fromSync)).toEqual([false, false, false]);
     const rows = await Promise.all(
       all.map(async ({ parts }) =>
-        (await Promise.all(parts.map((part) => ada.history.rowsOfPart(part))))
+        (await Promise.all(parts.map((part) => ada.history.changes.rowsOf(part))))
           .flat()
           .map(({ key }) => fromUtf8(key)),
       ),
@@ -440,7 +440,7 @@ describe("reading", () => {
     expect(told.map(({ sequence }) => sequence)).toEqual([1, 2]);
     expect(told.map(({ parts }) => parts)).toEqual(all.slice(0, 2).map(({ parts }) => parts));
     expect((await changes(ada, 2)).map(({ sequence }) => sequence)).toEqual([3]);
-    expect(await collect(ada.history.changesAfter("none", 0))).toEqual([]);
+    expect(await collect(ada.history.changes.after("none", 0))).toEqual([]);
     await ada.close();
   });
 

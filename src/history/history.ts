@@ -15,12 +15,15 @@ import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../tu
 import type { Identity } from "./author.ts";
 import {
   Interner,
+  encodeEpochs,
+  epochsKey,
+  epochsWith,
   rowKey,
   type CommitPart,
   decodeRow,
-  type PartName,
   readRecord,
   ABSENT_ROW,
+  type PartName,
   type LogNumber,
   type Row,
   type Version,
@@ -47,7 +50,7 @@ import {
   type LoosePart,
   loosePartsOf,
 } from "./serve.ts";
-import { hintOfPart, keptVersions, rowsOf } from "./versions.ts";
+import { hintOfPart, keptVersions } from "./versions.ts";
 import {
   closedError,
   type Maintenance,
@@ -55,10 +58,10 @@ import {
   Writer,
   type Written,
 } from "./writer.ts";
-import { type Change, changesIn, type RowRange, scanRows } from "./scans.ts";
+import { ChangeOrder, type RowRange, scanRows } from "./scans.ts";
 import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
-import { doubtOf, OwnLogWord, type TrueTime } from "./own-log.ts";
+import { doubtOf, noteOrigin, OwnLogWord, type TrueTime } from "./own-log.ts";
 
 export interface HistoryDeps {
   readonly store: Store;
@@ -85,6 +88,8 @@ export class History implements AsyncDisposable {
   /** Databases that are being made, until they are durable. */
   readonly #creating = new Map<string, Promise<void>>();
   #closed = false;
+  /** What was written, in the order in which it came. */
+  readonly changes: ChangeOrder;
 
   private constructor(
     deps: HistoryDeps & { readonly interner: Interner },
@@ -92,6 +97,7 @@ export class History implements AsyncDisposable {
   ) {
     this.#deps = deps;
     this.#databases = databases;
+    this.changes = new ChangeOrder(deps, databases);
     this.#words = new Map(
       Array.from(databases, ([name, state]) => [name, new OwnLogWord(deps.clock, state)]),
     );
@@ -104,7 +110,13 @@ export class History implements AsyncDisposable {
     const { trueTime = (): number => deps.clock.now(), identity } = deps;
     const doubts = { origin: deps.store.origin, trueTime, identity, interner };
     for (const database of databases.values()) database.doubt = doubtOf(doubts, database);
-    return new History({ ...deps, interner }, databases);
+    const history = new History({ ...deps, interner }, databases);
+    await Promise.all(
+      Array.from(databases.values(), (database) =>
+        noteOrigin(history.#deps, database, (task) => history.#writer(database.name).alone(task)),
+      ),
+    );
+    return history;
   }
 
   get identity(): Identity {
@@ -144,9 +156,14 @@ export class History implements AsyncDisposable {
       digest: undefined,
       timestamp: 0n,
     });
+    database.epochs = epochsWith(this.#deps.random, database);
+    const value = encodeEpochs(database.epochs);
     this.#databases.set(name, database);
     try {
-      await this.#writer(name).alone(async (turn) => turn.touch());
+      await this.#writer(name).alone(async (turn) => {
+        turn.add({ type: "put", key: epochsKey(database.number), value });
+        turn.touch();
+      });
     } catch (error) {
       this.#databases.delete(name);
       this.#writers.delete(name);
@@ -282,16 +299,6 @@ export class History implements AsyncDisposable {
     options?: ScanOptions,
   ): AsyncGenerator<{ readonly key: Uint8Array; readonly row: Row }, void, undefined> {
     return scanRows(this.#deps.store, this.scope(scope)?.number, space, range, options);
-  }
-
-  /** Changes of a database after a position, oldest first, up to now. */
-  changesAfter(database: string, sequence: number): AsyncGenerator<Change, void, undefined> {
-    return changesIn(this.#deps.store, this.#databases.get(database), sequence);
-  }
-
-  /** Names of the rows that a part wrote, in its order. */
-  rowsOfPart(part: PartName): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
-    return rowsOf(this.#deps, part);
   }
 
   /**

@@ -13,6 +13,8 @@ import type { Store } from "../store/index.ts";
 import {
   asideRange,
   decodeAside,
+  decodeEpochs,
+  epochsKey,
   partSize,
   placeOf,
   storedControl,
@@ -56,6 +58,8 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
     if (bytes === undefined) continue;
     const database = createDatabase(deps, name, readRecord("own log", bytes, decodeOwnLog));
     database.sequence = await lastSequence(deps, number);
+    const epochs = await deps.store.get(epochsKey(number));
+    if (epochs !== undefined) database.epochs = readRecord("epochs", epochs, decodeEpochs);
     databases.set(name, database);
   }
   for (const id of deps.interner.scopes()) {

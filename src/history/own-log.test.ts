@@ -82,10 +82,23 @@ describe("[HI50] a log after its store was opened", () => {
     await bea.close();
   });
 
-  test("ends with the first write where the store is a copy, also beside the one it was copied from", async () => {
+  test("ends where the store is a copy, also when that is opened twice before it is written to", async () => {
+    const { backup, scope, bea } = await family();
+    const medium = await backup();
+    const first = await open(1, medium);
+    expect(first.reasons).toEqual(["copied"]);
+    await first.end();
+    const second = await open(1, medium);
+    await put(second.device, scope, "by the copy");
+    expect(second.reasons).toEqual([]);
+    expect(logsOf(second.device, scope)).toHaveLength(2);
+    await second.end();
+    await bea.close();
+  });
+
+  test("ends where the store is a copy, also beside the one it was copied from", async () => {
     const { medium, backup, scope, bea } = await family();
     const restored = await open(1, await backup());
-    expect(restored.reasons).toEqual([]);
     await put(restored.device, scope, "by the copy");
     expect(restored.reasons).toEqual(["copied"]);
     await put(restored.device, scope, "again");

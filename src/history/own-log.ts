@@ -1,14 +1,28 @@
 /** Whether this device may go on with its log of a database after the store was opened. */
 
-import { type Clock, type DeviceId, logIdOf } from "../base/index.ts";
-import type { Interner } from "../records/index.ts";
-import type { StoreOrigin } from "../store/index.ts";
-import type { DatabaseState, IncarnationReason } from "../turns/index.ts";
+import {
+  type Clock,
+  codeOf,
+  type DeviceId,
+  type Logger,
+  logIdOf,
+  type Random,
+} from "../base/index.ts";
+import { encodeEpochs, epochsKey, epochsWith, type Interner } from "../records/index.ts";
+import type { Store, StoreOrigin } from "../store/index.ts";
+import type { DatabaseState, IncarnationReason, Turn } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
+import { beginIncarnation } from "./incarnation.ts";
 import { CLOCK_LOGS_MAX, OWN_LOG_WORD_MS_MAX } from "./limits.ts";
 
 /** Milliseconds since 1970 as far as they can be known; `undefined`: not at all. May be more than a wall clock. */
 export type TrueTime = () => number | undefined;
+
+interface NoteDeps {
+  readonly store: Pick<Store, "origin">;
+  readonly random: Random;
+  readonly logger: Logger;
+}
 
 export interface DoubtDeps {
   readonly origin: StoreOrigin;
@@ -22,6 +36,30 @@ export function doubtOf(deps: DoubtDeps, database: DatabaseState): IncarnationRe
   if (deps.origin === "copy") return "copied";
   if (deps.origin === "unknown") return "unconfirmed";
   return isClockAhead(deps, database) ? "clockAhead" : undefined;
+}
+
+/**
+ * Notes that the store is another than the one that was closed here, if it is: an epoch begins, and with a copy our log ends. At
+ * once, since the next opening finds the store that this one leaves, and nothing would tell any more. [HI50] [HI60]
+ */
+export async function noteOrigin(
+  deps: NoteDeps,
+  database: DatabaseState,
+  alone: (task: (turn: Turn) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  if (deps.store.origin === "same" && database.epochs.length > 0) return;
+  const epochs = epochsWith(deps.random, database);
+  try {
+    await alone(async (turn) => {
+      turn.add({ type: "put", key: epochsKey(database.number), value: encodeEpochs(epochs) });
+      if (database.doubt === "copied") beginIncarnation(deps, turn, "copied");
+    });
+  } catch (error) {
+    // What cannot be written to is read all the same. Markers given meanwhile are unknown after the next opening.
+    const fields = { database: database.name, code: codeOf(error) };
+    deps.logger("warn", "history.epoch.failed", fields);
+  }
+  database.epochs = epochs;
 }
 
 function isClockAhead(deps: DoubtDeps, { clock, own }: DatabaseState): boolean {

@@ -1,20 +1,34 @@
 /** Rows and changes as they are read in order. */
 
+import type { VerifiedOp } from "../access/index.ts";
 import {
-  changeRange,
+  asideKey,
   type ChangeRecord,
+  changeRange,
+  commitKey,
+  controlRange,
+  decodeAside,
   decodeChange,
+  decodeControlRecord,
+  decodeHeld,
   decodeRow,
+  HistoryError,
+  type Interner,
   isEmptyRange,
+  markerOf,
+  type PartName,
+  positionOf,
   readRecord,
   type Row,
   ROW_KEY_PREFIX,
   rowRange,
   type ScopeNumber,
   sequenceOf,
+  storedControl,
 } from "../records/index.ts";
 import type { ScanOptions, Store } from "../store/index.ts";
-import type { DatabaseState } from "../turns/index.ts";
+import { changeOfPlace, type DatabaseState } from "../turns/index.ts";
+import { decodeOp, decodeStoredCommit } from "../wire/index.ts";
 
 /** Where a scan of rows begins and ends, by row key bytes. */
 export interface RowRange {
@@ -44,17 +58,87 @@ export async function* scanRows(
     yield { key: key.subarray(ROW_KEY_PREFIX), row: readRecord("row", value, decodeRow) };
 }
 
-/** Changes of a database after a position, oldest first, up to now. */
-export async function* changesIn(
-  store: Store,
-  database: DatabaseState | undefined,
-  sequence: number,
-): AsyncGenerator<Change, void, undefined> {
-  if (database === undefined) return;
-  const last = database.sequence;
-  for await (const { key, value } of store.scan(changeRange(database.number, sequence))) {
-    const at = sequenceOf(key);
-    if (at > last) return;
-    yield { sequence: at, ...readRecord("change", value, decodeChange) };
+/** A row by its key within a scope. */
+export interface RowPlace {
+  readonly space: number;
+  readonly key: Uint8Array;
+}
+
+/** The order of changes of each database, read as it is asked. */
+export class ChangeOrder {
+  readonly #store: Store;
+  readonly #interner: Interner;
+  readonly #databases: ReadonlyMap<string, DatabaseState>;
+
+  constructor(
+    { store, interner }: { readonly store: Store; readonly interner: Interner },
+    databases: ReadonlyMap<string, DatabaseState>,
+  ) {
+    this.#store = store;
+    this.#interner = interner;
+    this.#databases = databases;
+  }
+
+  /** Changes of a database after a position, oldest first, up to now. [HI26] */
+  async *after(database: string, sequence: number): AsyncGenerator<Change, void, undefined> {
+    const state = this.#databases.get(database);
+    if (state === undefined) return;
+    const last = state.sequence;
+    for await (const { key, value } of this.#store.scan(changeRange(state.number, sequence))) {
+      const at = sequenceOf(key);
+      if (at > last) return;
+      yield { sequence: at, ...readRecord("change", value, decodeChange) };
+    }
+  }
+
+  /** Names of the rows that a part wrote, in its order. */
+  async rowsOf({ scope, log, generation }: PartName): Promise<RowPlace[]> {
+    const bytes = await this.#store.get(commitKey(scope, log, generation));
+    if (bytes !== undefined) {
+      return readRecord("commit", bytes, decodeStoredCommit)
+        .held.map(decodeHeld)
+        .filter((held) => held !== "control");
+    }
+    const aside = await this.#store.get(asideKey(scope, log, generation));
+    if (aside === undefined) return [];
+    const { part: raw } = readRecord("part aside", aside, decodeAside);
+    return raw.ops.map(decodeOp).filter((op) => op.control === undefined);
+  }
+
+  /**
+   * The change that brought a part to where it counts now; `undefined`: it does not count, or is not here. A part that was
+   * put back keeps its place.
+   */
+  async arrivalOf({ scope, log, generation }: PartName): Promise<number | undefined> {
+    const bytes = await this.#store.get(commitKey(scope, log, generation));
+    return bytes && changeOfPlace(readRecord("commit", bytes, decodeStoredCommit).sequence);
+  }
+
+  /** The control ops of a scope that came, or began to count, with changes after a position. Reads its control log. */
+  async controlsAfter(scope: ScopeNumber, sequence: number): Promise<VerifiedOp[]> {
+    const found: VerifiedOp[] = [];
+    for await (const { key, value } of this.#store.scan(controlRange(scope))) {
+      const record = readRecord("control op", value, decodeControlRecord);
+      const { log, generation } = record;
+      const arrival = await this.arrivalOf({ scope, log, generation });
+      // Of one whose part lies aside it is not known when it came.
+      if (arrival !== undefined && arrival <= sequence) continue;
+      found.push(storedControl(this.#interner, key.subarray(5), record).op);
+    }
+    return found;
+  }
+
+  /** Names a position, for `positionOf` after any time and restart: an opaque text. [HI60] @throws {HistoryError} `HISTORY_NO_DATABASE`. */
+  markerOf(database: string, sequence: number): string {
+    const state = this.#databases.get(database);
+    if (state === undefined)
+      throw new HistoryError("HISTORY_NO_DATABASE", `Cannot mark: no database "${database}" here`);
+    return markerOf(state, sequence);
+  }
+
+  /** The position that a marker names; `undefined`: none of this store, as far as it has gone. [HI60] */
+  positionOf(database: string, marker: string): number | undefined {
+    const state = this.#databases.get(database);
+    return state && positionOf(state, marker);
   }
 }

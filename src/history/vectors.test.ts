@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  fromUtf8,
   ByteReader,
   deviceIdOf,
   type LogKey,
@@ -39,6 +40,11 @@ import {
   decodeAside,
   encodeAside,
   type CommitPart,
+  epochsKey,
+  markerOf,
+  positionOf,
+  decodeEpochs,
+  encodeEpochs,
   ownKey,
   rowKey,
   scopeStateKey,
@@ -179,6 +185,31 @@ const RECORDS: readonly GoldenCase[] = [
   ).map(([name, own]) => twoWays("own log", name, own, encodeOwnLog, decodeOwnLog)),
   ...(
     [
+      ["none", []],
+      [
+        "two",
+        [
+          { id: filled(0x11, 16), from: 0 },
+          { id: counting(0x20, 16), from: MAX },
+        ],
+      ],
+    ] as const
+  ).map(([name, epochs]) => twoWays("epochs", name, epochs, encodeEpochs, decodeEpochs)),
+  ...[0, 300, MAX].map((sequence) =>
+    twoWays(
+      "marker",
+      `position ${sequence}`,
+      { epoch: filled(0x11, 16), sequence },
+      (value) => utf8(markerOf({ epochs: [{ id: value.epoch, from: 0 }] }, value.sequence)),
+      (bytes) => {
+        const state = { epochs: [{ id: filled(0x11, 16), from: 0 }], sequence: MAX };
+        const read = positionOf(state, fromUtf8(bytes) ?? "");
+        return { epoch: filled(0x11, 16), sequence: read };
+      },
+    ),
+  ),
+  ...(
+    [
       ["local", { fromSync: false, parts: [{ scope: 1, log: 1, generation: 1 }] }],
       [
         "from a peer",
@@ -273,6 +304,7 @@ const KEYS: readonly GoldenCase[] = [
     output: internKey(kind, 258),
   })),
   { record: "own log", name: "typical", value: { database: 258 }, output: ownKey(258) },
+  { record: "epochs", name: "typical", value: { database: 258 }, output: epochsKey(258) },
   { record: "scope", name: "typical", value: { scope: 258 }, output: scopeStateKey(258) },
   ...[0, 1, 2].map((space) => ({
     record: "row",

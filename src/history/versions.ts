@@ -1,10 +1,7 @@
 import type { Store } from "../store/index.ts";
-import { CommitHeaderSchema, decode, decodeOp, decodeStoredCommit } from "../wire/index.ts";
+import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
 import {
-  asideKey,
   commitKey,
-  decodeAside,
-  decodeHeld,
   compareHeads,
   decodeVersion,
   type Interner,
@@ -56,20 +53,4 @@ export async function hintOfPart(
   const { header } = readRecord("commit", bytes, decodeStoredCommit);
   const { hint } = readRecord("commit header", header, (one) => decode(CommitHeaderSchema, one));
   return hint === "" ? undefined : hint;
-}
-
-/** Names of the rows that a part wrote, in its order; of one aside too. */
-export async function rowsOf(
-  { store }: Pick<VersionsDeps, "store">,
-  { scope, log, generation }: PartName,
-): Promise<{ readonly space: number; readonly key: Uint8Array }[]> {
-  const bytes = await store.get(commitKey(scope, log, generation));
-  if (bytes !== undefined) {
-    const { held } = readRecord("commit", bytes, decodeStoredCommit);
-    return held.map(decodeHeld).filter((one) => one !== "control");
-  }
-  const aside = await store.get(asideKey(scope, log, generation));
-  if (aside === undefined) return [];
-  const { part } = readRecord("part aside", aside, decodeAside);
-  return part.ops.map(decodeOp).filter((op) => op.control === undefined);
 }

@@ -176,7 +176,17 @@ describe("a whole history", () => {
 
   test("[FO4] it has keys of every kind", () => {
     const { kinds } = (CASES[0] as GoldenCase).value as { kinds: Record<string, Contents> };
-    expect(Object.keys(kinds).toSorted()).toEqual(["10", "11", "12", "20", "21", "22", "23", "24"]);
+    expect(Object.keys(kinds).toSorted()).toEqual([
+      "10",
+      "11",
+      "12",
+      "13",
+      "20",
+      "21",
+      "22",
+      "23",
+      "24",
+    ]);
   });
 
   test("[FO4] it does not depend on when or where it is made", async () => {

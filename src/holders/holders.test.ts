@@ -256,9 +256,9 @@ test("[HO10] whoever reads on from any change before sees each row in its latest
   }
   const rowsAfter = async (sequence: number): Promise<string[]> => {
     const rows = new Set<string>();
-    for await (const change of history.changesAfter(DATABASE, sequence))
+    for await (const change of history.changes.after(DATABASE, sequence))
       for (const part of change.parts)
-        for (const { key } of await history.rowsOfPart(part)) rows.add(String(fromUtf8(key)));
+        for (const { key } of await history.changes.rowsOf(part)) rows.add(String(fromUtf8(key)));
     return [...rows].toSorted();
   };
   const last = history.sequence(DATABASE);

@@ -124,8 +124,9 @@ function addRowRoutes(api: Hono, peer: Peer): void {
     return c.json({ deleted });
   });
   api.get(`${COLLECTION}/watch`, async (c) => {
-    const { prefix } = c.req.query();
-    const pages = (await collectionOf(c, peer)).watch({ prefix, signal: c.req.raw.signal });
+    const { prefix, after } = c.req.query();
+    const { signal } = c.req.raw;
+    const pages = (await collectionOf(c, peer)).watch({ prefix, after, signal });
     return lines(c, pages, ({ changes, ...rest }) => ({
       ...rest,
       changes: changes.map((change) =>

@@ -6,6 +6,8 @@ import type {
   CollectionInfo,
   CollectionName,
   Database,
+  DatabaseWatchOptions,
+  DatabaseWatchPage,
   MergeFunction,
   ResolveFunction,
   ResolveOptions,
@@ -67,6 +69,18 @@ export class PeerDatabase implements AsyncDisposable {
     options?: ResolveOptions,
   ): Resolver {
     return this.#database.resolve(collection, resolve, options);
+  }
+
+  /** See `Database.watch`. */
+  watch<T = Value>(
+    options?: DatabaseWatchOptions,
+  ): AsyncGenerator<DatabaseWatchPage<T>, void, undefined> {
+    return this.#database.watch<T>(options);
+  }
+
+  /** See `Database.marker`. */
+  marker(): string {
+    return this.#database.marker();
   }
 
   /** See `Database.batch`. */

@@ -14,6 +14,14 @@ export { storedOps } from "./stored-ops.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
 export { commitDigest } from "../wire/index.ts";
 export { controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
+export {
+  decodeEpochs,
+  encodeEpochs,
+  type Epoch,
+  epochsWith,
+  markerOf,
+  positionOf,
+} from "./epochs.ts";
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
 export {
   encodeHeld,
@@ -68,6 +76,7 @@ export {
   sequenceOf,
   controlRange,
   type DatabaseNumber,
+  epochsKey,
   ownKey,
   scopeStateKey,
   controlKey,

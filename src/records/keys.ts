@@ -4,6 +4,7 @@
  *
  *   intern/   kind, number                          -> the name, scope id or log id
  *   own/      database                              -> our log: incarnation, generation, digest, clock
+ *   epochs/   database                              -> what names positions in its order of changes
  *   scope/    scope                                 -> knowledge and head sum
  *   row/      scope, space, row key                 -> heads, each with its value
  *   old/      scope, space, key size, key, log,
@@ -28,6 +29,7 @@ const SPACE_OF = {
   intern: 0x10,
   own: 0x11,
   scope: 0x12,
+  epochs: 0x13,
   row: 0x20,
   old: 0x21,
   commit: 0x22,
@@ -70,6 +72,10 @@ export function ownKey(database: DatabaseNumber): Uint8Array {
   const out = startKey(5, "own");
   out.u32(database);
   return out.finish();
+}
+
+export function epochsKey(database: DatabaseNumber): Uint8Array {
+  return prefixOf("epochs", database);
 }
 
 export function scopeStateKey(scope: ScopeNumber): Uint8Array {

@@ -13,4 +13,4 @@ export { TURN_REFS_MAX } from "./limits.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";
 export type { RowName, StagedScope } from "./staged-scope.ts";
 export { DatabaseState, type IncarnationReason, ownLogKey, ScopeState } from "./state.ts";
-export { type SeenRef, Turn, type TurnDeps } from "./turn.ts";
+export { changeOfPlace, type SeenRef, Turn, type TurnDeps } from "./turn.ts";

@@ -13,7 +13,14 @@ import { type AccessState, ControlLog } from "../access/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RecentChanges } from "./recent-changes.ts";
-import type { Interner, DatabaseNumber, ScopeNumber, OwnLog, LogNumber } from "../records/index.ts";
+import type {
+  Epoch,
+  Interner,
+  DatabaseNumber,
+  ScopeNumber,
+  OwnLog,
+  LogNumber,
+} from "../records/index.ts";
 
 /**
  * Why our log of a database is given up. `rolledBack`: a peer holds more of it than this store. `copied`: this store is a copy of
@@ -92,6 +99,8 @@ export class DatabaseState {
   doubt: IncarnationReason | undefined;
   /** Of the last change; 0 when there is none. */
   sequence = 0;
+  /** What names positions among its changes, the oldest first. */
+  epochs: readonly Epoch[] = [];
 
   constructor(name: string, number: DatabaseNumber, own: OwnLog, clock: HybridClock) {
     this.name = name;

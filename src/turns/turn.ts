@@ -65,6 +65,11 @@ export interface SeenRef {
 /** Places that one write has in the order of arrival: more than parts come in one, and 2^33 writes fit into a number. */
 const PLACES_A_WRITE = 2 ** 20;
 
+/** The change in which a part got this place. */
+export function changeOfPlace(place: number | bigint): number {
+  return Math.floor(Number(place) / PLACES_A_WRITE);
+}
+
 /**
  * All that one store write will change, prepared aside: rows, commits, knowledge, our log and clock. Memory follows only
  * when the write is durable (`settle`), so a failed write leaves no trace in it. [HI1] [HI2]

@@ -1,0 +1,210 @@
+/** What a watch reads of the history: each read ends before a page is given, so that between two pages nothing is held. */
+
+import { codeOf, type ScopeId } from "../base/index.ts";
+import {
+  type Change as LoggedChange,
+  type History,
+  type PartName,
+  ROW_SPACE,
+  type Row,
+  type RowRange,
+} from "../history/index.ts";
+import type { Snapshot } from "../store/index.ts";
+import { afterKey } from "./key-range.ts";
+import { WATCH_READ_CHANGES, WATCH_READ_ROWS } from "./limits.ts";
+import { keyText } from "./names.ts";
+import type { ToldRow } from "./watch-page.ts";
+import { isInRanges, type Selection } from "./watch-selection.ts";
+import { isDestroyed, type DbWorld } from "./world.ts";
+
+/** The next entries of the order of changes after a position. */
+export function changesAfter(world: DbWorld, sequence: number): Promise<LoggedChange[]> {
+  return readAgain(async () => {
+    const changes: LoggedChange[] = [];
+    for await (const change of world.history.changes.after(world.name, sequence)) {
+      changes.push(change);
+      if (changes.length === WATCH_READ_CHANGES) break;
+    }
+    return changes;
+  });
+}
+
+/** The rows that show what a change did; one that has changed since is left to its later change. [DB9] */
+export async function* changedRows(
+  world: DbWorld,
+  selection: Selection,
+  change: LoggedChange,
+): AsyncGenerator<ToldRow, void, undefined> {
+  const { parts, takenBack = [], sequence } = change;
+  const told = new Set<string>();
+  for (const [i, part] of [...parts, ...takenBack].entries()) {
+    const watched = selection.of(part.scope);
+    if (watched === undefined || isDestroyed(world, watched.id)) continue;
+    const keys = await keysOf(world.history, part, watched.ranges);
+    for (let from = 0; from < keys.length; from += WATCH_READ_ROWS) {
+      const some = keys.slice(from, from + WATCH_READ_ROWS);
+      const rows = await readAgain(() => world.history.rows(watched.id, ROW_SPACE.rows, some));
+      for (const [at, key] of some.entries()) {
+        const row = rows[at] as Row;
+        const text = `${part.scope} ${keyText(key)}`;
+        if (told.has(text) || !(i >= parts.length || isShown(row, part))) continue;
+        // With one head that is of this part nothing later is shown.
+        const isSure = row.heads.length === 1 && i < parts.length;
+        if (!isSure && (await hasComeLater(world.history, part.scope, row, sequence))) continue;
+        told.add(text);
+        yield { scope: watched.id, key, row };
+      }
+    }
+  }
+}
+
+async function keysOf(
+  history: History,
+  part: PartName,
+  ranges: readonly RowRange[],
+): Promise<Uint8Array[]> {
+  const names = await readAgain(() => history.changes.rowsOf(part));
+  return names
+    .filter(({ space, key }) => space === ROW_SPACE.rows && isInRanges(ranges, key))
+    .map(({ key }) => key);
+}
+
+function isShown({ heads }: Row, part: PartName): boolean {
+  return heads.some(({ log, generation }) => log === part.log && generation === part.generation);
+}
+
+/** Whether a head of the row came with a change after this position. */
+export async function hasComeLater(
+  history: History,
+  scope: number,
+  { heads }: Row,
+  sequence: number,
+): Promise<boolean> {
+  for (const { log, generation } of heads) {
+    const arrival = await readAgain(() => history.changes.arrivalOf({ scope, log, generation }));
+    if (arrival !== undefined && arrival > sequence) return true;
+  }
+  return false;
+}
+
+/** Rows with several heads: the only ones that a policy shows in a way of its own. [CO17] */
+export async function* rowsWithHeads(
+  { history, ending }: DbWorld,
+  scope: ScopeId,
+  range: RowRange,
+): AsyncGenerator<ToldRow, void, undefined> {
+  let from: RowRange | undefined = range;
+  while (from !== undefined) {
+    const found: ToldRow[] = [];
+    const start: RowRange = from;
+    from = await readAgain(async () => {
+      found.length = 0;
+      for await (const one of history.scan(scope, ROW_SPACE.rows, start)) {
+        if (ending.aborted) return undefined;
+        if (one.row.heads.length < 2) continue;
+        found.push({ scope, ...one });
+        if (found.length === WATCH_READ_ROWS) return { ...start, start: afterKey(one.key) };
+      }
+      return undefined;
+    });
+    yield* found;
+  }
+}
+
+/** The store as it was when the view was made, unless the store has to be reopened under it: then as it is. */
+export class StateView {
+  #snapshot: Snapshot | undefined;
+
+  constructor(history: History) {
+    try {
+      this.#snapshot = history.snapshot();
+    } catch (error) {
+      if (!isReopening(error)) throw error;
+    }
+  }
+
+  async read<R>(read: (snapshot: Snapshot | undefined) => Promise<R>): Promise<R> {
+    try {
+      return await read(this.#snapshot);
+    } catch (error) {
+      if (!isReopening(error)) throw error;
+      // What has changed meanwhile is told again as a change: nothing is missed by reading a later state.
+      await this.close();
+      return read(undefined);
+    }
+  }
+
+  async close(): Promise<void> {
+    const snapshot = this.#snapshot;
+    this.#snapshot = undefined;
+    await snapshot?.close();
+  }
+}
+
+/** Reads once more when the store was reopened in the middle, as it is after a full disk. */
+async function readAgain<R>(read: () => Promise<R>): Promise<R> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isReopening(error)) throw error;
+    return read();
+  }
+}
+
+function isReopening(error: unknown): boolean {
+  return codeOf(error) === "STORE_READ_FAILED";
+}
+
+/** Lets somebody wait until scopes are written to, their database ends or its caller has had enough. */
+export class News {
+  readonly #stops: (() => void)[];
+  #wake: () => void = () => {};
+  /** Whether the scopes have been written to since `next` was called last. */
+  #isPending = true;
+  #quietUntil = 0;
+
+  /** `isOf`: whether a scope, by its number in the store, is one of them. */
+  constructor(
+    { history, name, ending }: DbWorld,
+    isOf: (scope: number) => boolean,
+    signal: AbortSignal | undefined,
+  ) {
+    const wake = (): void => this.wake();
+    this.#stops = [
+      history.onWritten(({ database, sequence, parts, takenBack = [] }) => {
+        if (database !== name) return;
+        if ([...parts, ...takenBack].some(({ scope }) => isOf(scope))) {
+          this.#isPending = true;
+          wake();
+        } else if (!this.#isPending) this.#quietUntil = sequence;
+      }),
+    ];
+    for (const one of [ending, signal]) {
+      if (one === undefined) continue;
+      one.addEventListener("abort", wake, { once: true });
+      this.#stops.push(() => one.removeEventListener("abort", wake));
+    }
+  }
+
+  /** Ends the wait for the next news. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Position up to which nothing concerns the scope, once all before the last `next` has been read. */
+  get quietUntil(): number {
+    return this.#quietUntil;
+  }
+
+  /** Resolves at the next news after this call. */
+  next(): Promise<void> {
+    this.#isPending = false;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  stop(): void {
+    for (const stop of this.#stops) stop();
+  }
+}
