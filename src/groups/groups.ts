@@ -158,11 +158,11 @@ export class Groups {
     return access?.status === "publishRejected" ? "publishRejected" : "publishPending";
   }
 
-  /** Whether the group's own history up to the checkpoint is lacking. */
+  /** Whether the group's own history up to the checkpoint is lacking, or even what the group is. */
   isPending(group: ScopeId): boolean {
-    const checkpoint = this.joined(group)?.checkpoint.find(
-      ({ scope }) => scope.kind === "syncgroup",
-    );
+    const joined = this.joined(group);
+    if (joined !== undefined && this.#history.scope(group)?.access.spec === undefined) return true;
+    const checkpoint = joined?.checkpoint.find(({ scope }) => scope.kind === "syncgroup");
     return checkpoint !== undefined && !this.#covers(checkpoint);
   }
 
