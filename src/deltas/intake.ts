@@ -58,6 +58,8 @@ export class Intake {
   #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
   #asked: Delivery["asked"] = new Set();
   #restores: ReadonlySet<ScopeKey> = new Set();
+  /** The last generation that waits, by log and scope. */
+  #last = new Map<string, number>();
   /** Parts that a page's end has claimed, of all that wait. */
   #ended = 0;
   #ops = 0;
@@ -116,7 +118,13 @@ export class Intake {
   /** Takes whole parts apart. @throws a coded error: the peer is at fault. */
   add(parts: readonly CommitPart[]): void {
     for (const part of parts) {
-      this.#parts.push(this.#deps.history.prepare(part));
+      const prepared = this.#deps.history.prepare(part);
+      const place = `${prepared.log} ${prepared.scopeKey}`;
+      // The answer to a later request begins again where that one was: what came before it is a delivery of its own.
+      const isAgain = prepared.generation <= (this.#last.get(place) ?? 0);
+      if (isAgain && this.#ended > 0) this.#writeEnded();
+      this.#last.set(place, prepared.generation);
+      this.#parts.push(prepared);
       this.#ops += part.ops.length;
     }
   }
@@ -185,6 +193,7 @@ export class Intake {
     };
     const [held, holdsLarge] = [this.#held, this.#holdsLarge];
     this.#claims = new Map();
+    if (this.#parts.length === 0) this.#last = new Map();
     this.#ended = 0;
     this.#ops = 0;
     this.#bytes = 0;
