@@ -88,8 +88,20 @@ export function toHex(bytes: Uint8Array): string {
 
 /** The bytes of an even number of hexadecimal digits, or `undefined`. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
-    Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
-  );
+  if (text.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = (digitAt(text, 2 * i) << 4) | digitAt(text, 2 * i + 1);
+    if (byte < 0) return undefined;
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
+/** The value of a hexadecimal digit; -1 for what is none. */
+function digitAt(text: string, at: number): number {
+  const unit = text.charCodeAt(at);
+  if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
+  const letter = unit | 0x20;
+  return letter >= 0x61 && letter <= 0x66 && unit < 0x80 ? letter - 0x57 : -1;
 }

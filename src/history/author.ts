@@ -12,7 +12,7 @@ import {
   type ScopeId,
   utf8,
 } from "../base/index.ts";
-import { CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
+import { encodeCommitHeader } from "../wire/index.ts";
 import {
   type IncarnationReason,
   ownLogKey,
@@ -126,17 +126,14 @@ async function commitParts(
   const dot = { log: interner.log(logKey), logKey, generation, timestamp };
   const room = new CommitRoom();
   const parts = contents.map((content) => new PartDraft(deps, turn, content, dot, room));
-  const header = encode(
-    CommitHeaderSchema,
-    create(CommitHeaderSchema, {
-      log: logToWire(logKey),
-      generation: BigInt(generation),
-      previous: turn.own.digest ?? new Uint8Array(),
-      timestamp,
-      parts: parts.map((part) => part.digest),
-      hint: hint ?? "",
-    }),
-  );
+  const header = encodeCommitHeader({
+    log: interner.logNameOf(dot.log),
+    generation,
+    previous: turn.own.digest,
+    timestamp,
+    parts: parts.map((part) => part.digest),
+    hint: hint ?? "",
+  });
   // Each part travels with the header: one commit is never more than a page holds.
   for (const part of parts.slice(1)) room.take(part.header.length + header.length);
   const digest = commitDigest(crypto, header);

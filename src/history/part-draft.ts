@@ -8,15 +8,7 @@ import {
   type VerifiedOp,
 } from "../access/index.ts";
 import { BATCH_BYTES_MAX, CONTEXT_ENTRIES_MAX } from "../base/index.ts";
-import {
-  create,
-  encode,
-  encodeOp,
-  encodeStoredCommit,
-  logToWire,
-  PartHeaderSchema,
-  scopeToWire,
-} from "../wire/index.ts";
+import { encodeOp, encodePartHeader, encodeScopeId, encodeStoredCommit } from "../wire/index.ts";
 import {
   type ControlDot,
   controlEntry,
@@ -166,17 +158,14 @@ class OpEncoder {
   header(heads: readonly ControlId[], opCount: number): Uint8Array {
     const { interner } = this.#deps;
     const { scope } = this.#content;
-    return encode(
-      PartHeaderSchema,
-      create(PartHeaderSchema, {
-        salt: this.#salt(),
-        scope: scopeToWire(scope.state.id),
-        previousGeneration: BigInt(scope.vector.get(this.#dot.log) ?? 0),
-        controlHeads: heads.map(bytesOfControlId),
-        logs: Array.from(this.#dictionary.keys(), (log) => logToWire(interner.logOf(log))),
-        opCount,
-      }),
-    );
+    return encodePartHeader({
+      salt: this.#salt(),
+      scope: encodeScopeId(scope.state.id),
+      previousGeneration: scope.vector.get(this.#dot.log) ?? 0,
+      controlHeads: heads.map(bytesOfControlId),
+      logs: Array.from(this.#dictionary.keys(), (log) => interner.logNameOf(log)),
+      opCount,
+    });
   }
 
   #salt(): Uint8Array {

@@ -16,7 +16,7 @@ import {
   utf8,
 } from "../base/index.ts";
 import type { Store, WriteOp } from "../store/index.ts";
-import { decodeScopeId, encodeScopeId } from "../wire/index.ts";
+import { decodeScopeId, encodeLogId, encodeScopeId } from "../wire/index.ts";
 import {
   type DatabaseNumber,
   type InternKind,
@@ -35,7 +35,7 @@ export class Interner {
   readonly #databases = new Table<string, string>();
   readonly #scopes = new Table<ScopeKey, ScopeId>();
   readonly #logs = new Table<LogKey, LogKey>();
-  readonly #logBytes = new Map<LogNumber, Uint8Array>();
+  readonly #logNames = new Map<LogNumber, Uint8Array>();
   readonly #unsaved = new Map<string, WriteOp>();
 
   static async load(store: Store): Promise<Interner> {
@@ -49,7 +49,7 @@ export class Interner {
       interner.#scopes.set(number, scopeKeyOf(scope), scope);
     }
     for await (const [number, bytes] of entries(store, "log")) {
-      const log = readRecord("log name", bytes, decodeLogId);
+      const log = readRecord("log name", bytes, decodeLogRecord);
       interner.#logs.set(number, logKeyOf(log), logKeyOf(log));
     }
     return interner;
@@ -66,7 +66,7 @@ export class Interner {
   }
 
   log(log: LogKey): LogNumber {
-    return this.#intern("log", this.#logs, log, log, () => encodeLogId(logIdOf(log)));
+    return this.#intern("log", this.#logs, log, log, () => encodeLogRecord(logIdOf(log)));
   }
 
   /** The number of `log` if it has one: asking makes none. */
@@ -78,12 +78,12 @@ export class Interner {
     return this.#logs.valueOf(number);
   }
 
-  /** Device key and incarnation of a log: 40 bytes. */
-  logBytesOf(number: LogNumber): Uint8Array {
-    const known = this.#logBytes.get(number);
+  /** The bytes that name a log in the headers of commits. */
+  logNameOf(number: LogNumber): Uint8Array {
+    const known = this.#logNames.get(number);
     if (known !== undefined) return known;
-    const bytes = encodeLogId(logIdOf(this.logOf(number)));
-    this.#logBytes.set(number, bytes);
+    const bytes = encodeLogId(this.logOf(number));
+    this.#logNames.set(number, bytes);
     return bytes;
   }
 
@@ -174,14 +174,14 @@ async function* entries(
   }
 }
 
-function encodeLogId(log: LogId): Uint8Array {
+function encodeLogRecord(log: LogId): Uint8Array {
   const out = new ByteWriter(KEY_SIZE + 8);
   out.bytes(deviceKeyOf(log.device));
   out.u64(log.incarnation);
   return out.finish();
 }
 
-function decodeLogId(bytes: Uint8Array): LogId {
+function decodeLogRecord(bytes: Uint8Array): LogId {
   const input = new ByteReader(bytes);
   return { device: deviceIdOf(input.bytes(KEY_SIZE)), incarnation: input.u64() };
 }

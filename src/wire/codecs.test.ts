@@ -1,7 +1,7 @@
 import { create, type DescMessage, equals, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AssertionError } from "../base/index.ts";
+import { AssertionError, deviceIdOf, logKeyOf } from "../base/index.ts";
 import { arbitraryMessage } from "../testkit/index.ts";
 import { decode, decodeCanonical } from "./decode.ts";
 import { encode, refusalOf } from "./encode.ts";
@@ -10,11 +10,20 @@ import {
   CommitHeaderSchema,
   type Op,
   OpSchema,
+  PartHeaderSchema,
   type StoredCommit,
   StoredCommitSchema,
 } from "./generated/rookery/commit_pb.ts";
-import { LogIdSchema, ScopeIdSchema, ScopeKind } from "./generated/rookery/ids_pb.ts";
+import {
+  type LogId,
+  LogIdSchema,
+  type ScopeId,
+  ScopeIdSchema,
+  ScopeKind,
+} from "./generated/rookery/ids_pb.ts";
 import { sizeLimitOf } from "./field-limits.ts";
+import { encodeCommitHeader, encodePartHeader } from "./headers.ts";
+import { encodeLogId } from "./ids.ts";
 import { decodeOp, encodeOp, type WireOp } from "./op.ts";
 import { planOf } from "./plan.ts";
 import { SCHEMAS } from "./schemas.ts";
@@ -120,6 +129,15 @@ describe("encoding", () => {
   });
 });
 
+const bytes32 = new Uint8Array(32).fill(5);
+
+function logNameOf(log: LogId | undefined): Uint8Array {
+  const { device, incarnation } = log as LogId;
+  const bytes = encodeLogId(logKeyOf({ device: deviceIdOf(device), incarnation }));
+  expect(bytes).toEqual(toBinary(LogIdSchema, log as LogId));
+  return bytes;
+}
+
 const EMPTY_OP: WireOp = {
   salt: new Uint8Array(16).fill(7),
   space: 0,
@@ -177,6 +195,81 @@ describe("codecs by hand", () => {
   test("[WI17] stored commits", () => {
     const byHand = { encode: encodeStoredCommit, decode: decodeStoredCommit };
     holdTogether(StoredCommitSchema, plainStoredCommit, byHand);
+  });
+
+  test("[WI17] headers of commits and parts", () => {
+    fc.assert(
+      fc.property(arbitraryMessage(CommitHeaderSchema), (header) => {
+        const { log, generation, previous, timestamp, parts, hint } = header;
+        const bytes = encodeCommitHeader({
+          log: logNameOf(log),
+          generation: Number(generation),
+          previous: previous.length === 0 ? undefined : previous,
+          timestamp,
+          parts,
+          hint,
+        });
+        expect(bytes).toEqual(encode(CommitHeaderSchema, header));
+      }),
+      { seed: SEED, numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(arbitraryMessage(PartHeaderSchema), (header) => {
+        const { salt, scope, previousGeneration, controlHeads, logs, opCount } = header;
+        const bytes = encodePartHeader({
+          salt,
+          scope: toBinary(ScopeIdSchema, scope as ScopeId),
+          previousGeneration: Number(previousGeneration),
+          controlHeads,
+          logs: logs.map(logNameOf),
+          opCount,
+        });
+        expect(bytes).toEqual(encode(PartHeaderSchema, header));
+      }),
+      { seed: SEED, numRuns: 2000 },
+    );
+  });
+
+  test("[WI16] headers that everybody would refuse are bugs", () => {
+    const log = encodeLogId(logKeyOf({ device: deviceIdOf(bytes32), incarnation: 1n }));
+    const commit = {
+      log,
+      generation: 1,
+      previous: undefined,
+      timestamp: 0n,
+      parts: [bytes32],
+      hint: "",
+    };
+    expect(encodeCommitHeader(commit).length).toBeGreaterThan(0);
+    for (const breach of [
+      { generation: 0 },
+      { previous: new Uint8Array(31) },
+      { timestamp: 2n ** 64n },
+      { parts: Array.from({ length: 257 }, () => bytes32) },
+      { parts: [new Uint8Array(33)] },
+      { hint: "h".repeat(257) },
+    ])
+      expect(() => encodeCommitHeader({ ...commit, ...breach })).toThrow(AssertionError);
+    const part = {
+      salt: new Uint8Array(16),
+      scope: new Uint8Array(50),
+      previousGeneration: 0,
+      controlHeads: [bytes32],
+      logs: [log],
+      opCount: 1,
+    };
+    expect(encodePartHeader(part).length).toBeGreaterThan(0);
+    for (const breach of [
+      { salt: new Uint8Array(15) },
+      { previousGeneration: -1 },
+      { controlHeads: [new Uint8Array(31)] },
+      { controlHeads: Array.from({ length: 257 }, () => bytes32) },
+      { logs: Array.from({ length: 1025 }, () => log) },
+      { opCount: 0 },
+      { opCount: 10_001 },
+      { scope: new Uint8Array(65_536) },
+    ])
+      expect(() => encodePartHeader({ ...part, ...breach })).toThrow(AssertionError);
   });
 
   test("[WI17] numbers at the edges of each size of a varint", () => {

@@ -45,6 +45,18 @@ export class FieldWriter {
     this.varint(value);
   }
 
+  /** A field of 64 bits, the least first. */
+  fixed64(tag: number, value: bigint): void {
+    this.#bytes[this.#at++] = tag;
+    let low = Number(value & 0xffff_ffffn);
+    let high = Number(value >> 32n);
+    for (let i = 0; i < 4; i++, low >>>= 8, high >>>= 8) {
+      this.#bytes[this.#at + i] = low & 0xff;
+      this.#bytes[this.#at + 4 + i] = high & 0xff;
+    }
+    this.#at += 8;
+  }
+
   varint(value: number): void {
     this.#at = writeVarint(this.#bytes, this.#at, value);
   }

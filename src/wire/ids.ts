@@ -22,6 +22,7 @@ import {
 import { decode } from "./decode.ts";
 import { encode } from "./encode.ts";
 import { WireError } from "./errors.ts";
+import { FieldWriter, sizedSize } from "./fields.ts";
 import {
   type GenVector as WireVector,
   GenVectorSchema,
@@ -83,9 +84,26 @@ export function scopeFromWire(scope: WireScope): ScopeId {
   }
 }
 
-/** The bytes that name a scope wherever they are signed, hashed or compared. */
+/** Bytes that have been made: one object names a scope in each commit. */
+const scopeBytes = new WeakMap<ScopeId, Uint8Array>();
+
+/** The bytes that name a scope wherever they are signed, hashed or compared. Several callers may get the same memory. */
 export function encodeScopeId(scope: ScopeId): Uint8Array {
-  return encode(ScopeIdSchema, scopeToWire(scope));
+  const known = scopeBytes.get(scope);
+  if (known !== undefined) return known;
+  const bytes = encode(ScopeIdSchema, scopeToWire(scope));
+  scopeBytes.set(scope, bytes);
+  return bytes;
+}
+
+/** The bytes that name a log within a header. */
+export function encodeLogId(log: LogKey): Uint8Array {
+  const { device, incarnation } = logIdOf(log);
+  const key = deviceKeyOf(device);
+  const out = new FieldWriter(sizedSize(key.length) + (incarnation === 0n ? 0 : 9));
+  out.sized(0x0a, key);
+  if (incarnation !== 0n) out.fixed64(0x11, incarnation);
+  return out.finish();
 }
 
 /** The scope that `bytes` name. @throws {WireError} as `decode` and `scopeFromWire` do. */

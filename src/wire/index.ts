@@ -22,6 +22,12 @@ export { decode, decodeCanonical } from "./decode.ts";
 export { encode, refusalOf } from "./encode.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
 export { type FieldLimits, limitsOf, sizeLimitOf } from "./field-limits.ts";
+export {
+  encodeCommitHeader,
+  encodePartHeader,
+  type WireCommitHeader,
+  type WirePartHeader,
+} from "./headers.ts";
 export { decodeOp, encodeOp, type WireOp } from "./op.ts";
 export { SCHEMAS } from "./schemas.ts";
 export {
@@ -33,6 +39,7 @@ export {
 export {
   decodeScopeId,
   decodeVector,
+  encodeLogId,
   encodeScopeId,
   encodeVector,
   logFromWire,
