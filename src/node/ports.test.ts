@@ -131,6 +131,10 @@ test("random bytes are as many as asked for, fresh each time, and plain", () => 
   expect(random.bytes(0)).toHaveLength(0);
   expect(random.bytes(33)).toHaveLength(33);
   expect(random.bytes(16)).not.toEqual(random.bytes(16));
+  const drawn = Array.from({ length: 1000 }, (_, i) => random.bytes(16 + (i % 3) * 24));
+  expect(new Set(drawn.map((bytes) => toHex(bytes.subarray(0, 16)))).size).toBe(1000);
+  expect(new Set(drawn.map((bytes) => bytes.buffer)).size).toBe(1000);
+  expect(drawn.every((bytes) => bytes.some((byte) => byte !== 0))).toBe(true);
   expect(Object.getPrototypeOf(random.bytes(4))).toBe(Uint8Array.prototype);
 });
 

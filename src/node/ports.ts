@@ -5,6 +5,7 @@ import {
   hkdf,
   type KeyObject,
   randomBytes,
+  randomFillSync,
   sign,
   verify,
 } from "node:crypto";
@@ -22,7 +23,13 @@ import {
   type SignatureCheck,
 } from "../base/index.ts";
 import type { Datagrams } from "../time/index.ts";
-import { KEY_OBJECTS_MAX, TIMER_MS_MAX, VERIFY_CONCURRENT_MAX } from "./limits.ts";
+import {
+  KEY_OBJECTS_MAX,
+  RANDOM_DRAWN_BYTES,
+  RANDOM_FEW_BYTES,
+  TIMER_MS_MAX,
+  VERIFY_CONCURRENT_MAX,
+} from "./limits.ts";
 
 /** The machine's clocks and timers. */
 export function nodeClock(): Clock {
@@ -51,9 +58,26 @@ export function nodeUptime(): number {
   return uptime() * 1000;
 }
 
-/** The operating system's random bytes. */
+/**
+ * The operating system's random bytes. A few are cut from more that were drawn at once, since a call takes as long as hashing
+ * twenty rows; what has been handed out is not kept.
+ */
 export function nodeRandom(): Random {
-  return { bytes: (length) => plain(randomBytes(length)) };
+  const drawn = new Uint8Array(RANDOM_DRAWN_BYTES);
+  let used = drawn.length;
+  return {
+    bytes(length) {
+      if (length > RANDOM_FEW_BYTES) return plain(randomBytes(length));
+      if (length > drawn.length - used) {
+        randomFillSync(drawn);
+        used = 0;
+      }
+      const bytes = drawn.slice(used, used + length);
+      drawn.fill(0, used, used + length);
+      used += length;
+      return bytes;
+    },
+  };
 }
 
 /** UDP by the system, a socket of its own for each question: its port is then hard to guess, and nobody else's answer arrives. */
