@@ -137,6 +137,24 @@ describe("a revocation", () => {
   });
 });
 
+test("[HI48] what is more than one write may change is taken back by several", async () => {
+  const { ada, bea, cai, scope } = await opened();
+  for (let batch = 0; batch < 3; batch++) {
+    const rows = Array.from({ length: 7000 }, (_, i) => rowOf(`${batch} ${i}`, "1"));
+    await put(bea, scope, ...rows);
+  }
+  await exchange(bea, cai, [scope]);
+  const sizes: number[] = [];
+  cai.history.onWritten(({ takenBack = [] }) => sizes.push(takenBack.length));
+  await revoke(ada, scope, bea);
+  await exchange(ada, cai, [scope]);
+  expect(sizes).toEqual([2, 2]);
+  await exchange(cai, ada, [scope]);
+  expect(summary(cai, scope)).toEqual(summary(ada, scope));
+  expect(await shown(cai, scope)).toEqual({});
+  await close(ada, bea, cai);
+});
+
 describe("whose right ended", () => {
   test("[HI45] keeps what it wrote, is told of it, and goes on in another log once it is granted again", async () => {
     const { ada, bea, cai, scope } = await opened();
