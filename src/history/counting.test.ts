@@ -6,7 +6,7 @@ import { asideRange, oldRange } from "../records/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
-import { type PreparedPart, ROW_SPACE, type RowWrite } from "./index.ts";
+import { type PreparedPart, type Receipt, ROW_SPACE, type RowWrite } from "./index.ts";
 
 const DATABASE = "notes";
 const crypto = nodeCrypto();
@@ -66,6 +66,24 @@ async function opened(): Promise<Record<"ada" | "bea" | "cai", TestDevice> & { s
   await exchange(ada, bea, [scope]);
   await exchange(ada, cai, [scope]);
   return { ada, bea, cai, scope };
+}
+
+/** Gives `to` what `from` wrote, and nothing of others. */
+async function exchangeOwn(
+  from: TestDevice,
+  to: TestDevice,
+  id: ScopeId,
+): Promise<Receipt | undefined> {
+  const scope = from.history.scope(id);
+  if (scope === undefined) return undefined;
+  const parts: PreparedPart[] = [];
+  for await (const { part } of from.history.partsAbove([{ scope, vector: new Map() }])) {
+    const prepared = to.history.prepare(part);
+    if (prepared.author === from.device) parts.push(prepared);
+  }
+  const asked = new Set([scope.key]);
+  const claims = [{ scope: id, vector: scope.vector() }];
+  return to.history.receive(DATABASE, { from: from.device, asked, parts, claims });
 }
 
 async function close(...devices: TestDevice[]): Promise<void> {
@@ -247,6 +265,35 @@ describe("a log that forks", () => {
     expect(await shown(cai, scope)).toEqual({ a: "1", d: "5" });
     await close(ada, bea, cai, copy);
     await medium.close();
+  });
+});
+
+describe("a part aside", () => {
+  test("[HI21] [HI41] waits for what its contexts name, and not for what lies beyond a freeze", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    const [dan, eve] = [await makeDevice(4), await makeDevice(5)];
+    await grant(ada, scope, eve.user, "writer");
+    await exchange(ada, eve, [scope]);
+    // So that they are known: nobody's word changes later.
+    for (const device of [bea, eve]) {
+      await put(device, scope, rowOf("b", "0"));
+      await exchange(device, ada, [scope]);
+    }
+    for (const device of [eve, dan]) await exchange(ada, device, [scope]);
+    await put(bea, scope, rowOf("a", "1"));
+    await put(eve, scope, rowOf("a", "2"));
+    const policy = { type: "policy", prefix: "", policy: "keepAll" } as const;
+    await ada.history.write({ parts: [{ scope, rows: [], controls: [policy] }] });
+    for (const device of [ada, bea, eve]) await exchange(device, cai, [scope]);
+    await put(cai, scope, rowOf("a", "3"));
+    await revoke(ada, scope, bea);
+    // Aside, since it names a control op that is not here yet; then waiting for Eve, as Bea's will not come to count.
+    expect((await exchangeOwn(cai, dan, scope))?.aside).toBeGreaterThan(0);
+    await exchange(ada, dan, [scope]);
+    expect(await shown(dan, scope)).toEqual({ b: "0 0" });
+    await exchangeOwn(eve, dan, scope);
+    expect(await shown(dan, scope)).toEqual({ a: "3", b: "0 0" });
+    await close(ada, bea, cai, dan, eve);
   });
 });
 

@@ -63,13 +63,19 @@ export function isCounted({ access }: StagedScope, part: PreparedPart): boolean 
  * was taken away. A context that names what is yet to be written would make that superseded before it is there, and its
  * author's next context one that covers its own version. [HI21]
  */
-export function isSeen(
+export function isSeen(part: PreparedPart, scope: StagedScope): boolean {
+  return unseenOf(part, scope).length === 0;
+}
+
+/** What the part's contexts name and has still to count here, by log: what it waits for. */
+export function unseenOf(
   { logs, seen }: PreparedPart,
   { state, access, vector }: StagedScope,
-): boolean {
-  return logs.every((log, i) => {
+): readonly (readonly [LogKey, number])[] {
+  return logs.flatMap((log, i) => {
     const generation = seen[i] as number;
-    return generation <= state.generationIn(vector, log) || generation > access.frozenAfter(log);
+    const isCounted = generation <= state.generationIn(vector, log);
+    return isCounted || generation > access.frozenAfter(log) ? [] : [[log, generation] as const];
   });
 }
 

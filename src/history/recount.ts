@@ -19,7 +19,7 @@ import {
   TURN_REFS_MAX,
   type TurnDeps,
 } from "../turns/index.ts";
-import { isCounted, isSeen, mayHaveLog } from "./counting.ts";
+import { isCounted, mayHaveLog, unseenOf } from "./counting.ts";
 import {
   LOG_CONTROLS_MAX,
   RECOUNT_BYTES_MAX,
@@ -164,11 +164,10 @@ class InTaker {
 
   #lookAt(part: PreparedPart): HeldUpBy | undefined {
     if (!isCounted(this.#scope, part)) return "access";
-    if (isSeen(part, this.#scope) && mayHaveLog(this.#deps, part, this.#scope)) return undefined;
-    const named = part.logs.map(
-      (log, i) => [this.#deps.interner.log(log), part.seen[i] as number] as const,
-    );
-    return new Map(named);
+    const unseen = unseenOf(part, this.#scope);
+    if (unseen.length === 0 && mayHaveLog(this.#deps, part, this.#scope)) return undefined;
+    // Not what lies beyond a freeze: that may never count, and nothing waits for it.
+    return new Map(unseen.map(([log, seen]) => [this.#deps.interner.log(log), seen]));
   }
 
   #reserve(part: PreparedPart): boolean {
