@@ -3,6 +3,7 @@
 import { issueCertificate, type Role, tagsOfRole, verifyCertificate } from "../access/index.ts";
 import {
   type Clock,
+  type Crypto,
   type DeviceId,
   deviceIdOf,
   generationIn,
@@ -51,6 +52,8 @@ export interface TestDeviceOptions {
   /** How often its store was opened, copies of it included: each draws other chance. Default: as often as this very store was. */
   readonly opening?: number | undefined;
   readonly readOnlyReason?: DatabaseDeps["readOnlyReason"];
+  /** Default: that of Node.js. Another makes other keys. */
+  readonly crypto?: Crypto | undefined;
 }
 
 /** When certificates of tests are issued: milliseconds since 1970. */
@@ -65,8 +68,8 @@ export async function makeDevice(
   options: TestDeviceOptions = {},
 ): Promise<TestDevice> {
   const { user = seed, clock = new FakeClock(), logger = (): void => {}, readOnlyReason } = options;
-  const crypto = nodeCrypto();
-  const identity = await makeDeviceIdentity(seed, user);
+  const { crypto = nodeCrypto() } = options;
+  const identity = await makeDeviceIdentity(seed, user, crypto);
   const store = options.store ?? (await openMemoryStore());
   // Another opening draws other chance, as it would on a real device.
   const openings = options.opening ?? (OPENINGS.get(store) ?? 0) + 1;
@@ -93,8 +96,11 @@ export async function makeDevice(
 const OPENINGS = new WeakMap<Store, number>();
 
 /** Keys of the device of `seed`, and the word of its user. */
-export async function makeDeviceIdentity(seed: number, user = seed): Promise<Identity> {
-  const crypto = nodeCrypto();
+export async function makeDeviceIdentity(
+  seed: number,
+  user = seed,
+  crypto: Crypto = nodeCrypto(),
+): Promise<Identity> {
   const deviceSeed = seededRandom(SEEDS.device + seed).bytes(32);
   const userSeed = seededRandom(SEEDS.user + user).bytes(32);
   const device = deviceIdOf(await crypto.publicKey(deviceSeed));
