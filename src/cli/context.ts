@@ -18,6 +18,8 @@ export interface CommandContext {
   readonly json: boolean;
   /** Aborted by Ctrl-C, SIGTERM, or the end of standard input where that was asked for. */
   readonly signal: AbortSignal;
+  /** The peer's folder. */
+  readonly path: string;
   connect(): Promise<ApiConnection>;
 }
 

@@ -34,6 +34,7 @@ function context({ path, json, stdin }: GlobalFlags): CommandContext {
     terminal: terminalOf(process.stderr),
     json: json === true,
     signal: ending.signal,
+    path,
     connect: () => connectToApi(path),
   };
 }

@@ -13,6 +13,7 @@ import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
+import { doctor, verify } from "./doctor-commands.ts";
 import { addGroupLifeCommands, addServiceCommands } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
@@ -206,6 +207,15 @@ function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("print how much of a blob is here")
     .argument("<ref>", "blob:…")
     .action((ref) => run((context) => blobStatus(context, ref)));
+  program
+    .command("verify")
+    .description("look through the store: does all of it keep to the rules?")
+    .action(() => run(verify));
+  program
+    .command("doctor")
+    .description("set right what can be in a store that no peer has open")
+    .option("--fix", "do it, instead of saying what would be done")
+    .action((flags) => run((context) => doctor(context, flags.fix === true)));
   program
     .command("chunks")
     .description("what blobs are made of")

@@ -23,7 +23,8 @@ export {
 export { History, type HistoryDeps } from "./history.ts";
 export type { Change, RowRange } from "./scans.ts";
 export type { TrueTime } from "./own-log.ts";
-export type { PreparedPart } from "./prepare.ts";
+export { isAllowed } from "./counting.ts";
+export { type PreparedPart, preparePart } from "./prepare.ts";
 export type { FreezeOf, Quarantined, QuarantinedPart } from "./quarantine.ts";
 export type { Delivery, Receipt, WaitingLog } from "./receive.ts";
 export type { LoosePart, ServedPart, WantedScope } from "./serve.ts";

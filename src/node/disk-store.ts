@@ -19,6 +19,8 @@ export interface DiskStoreDeps {
   readonly logger?: Logger | undefined;
   /** Opens LevelDB in a folder that exists. Default: classic-level; tests put faults between. */
   readonly openLevel?: OpenLevel | undefined;
+  /** Leaves no trace of the opening: the next one still finds whether the store is a copy. [ST43] */
+  readonly isLook?: boolean | undefined;
 }
 
 /** Opens LevelDB in `folder`; without `create` only where one is already. */
@@ -58,7 +60,7 @@ export async function openDiskStore(deps: DiskStoreDeps, path: string): Promise<
     const store = await openStore({
       openEngine,
       proveRoom: () => proveRoom(folder),
-      witness: diskWitness(folder),
+      witness: deps.isLook === true ? undefined : diskWitness(folder),
       clock,
       random,
       logger,

@@ -43,6 +43,12 @@ export function createApi(peer: Peer): Hono {
 
 function addPeerRoutes(api: Hono, peer: Peer): void {
   api.get("/v1/status", async (c) => c.json(await peer.status()));
+  api.get("/v1/verify", (c) =>
+    lines(c, peer.verify(), ({ fix, ...finding }) => ({
+      ...finding,
+      fix: fix && { type: fix.type },
+    })),
+  );
   api.get("/v1/peers", (c) => c.json(peer.peers()));
   api.get("/v1/databases/:database/collections", async (c) =>
     c.json((await databaseOf(c, peer)).collections()),

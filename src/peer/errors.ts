@@ -5,6 +5,8 @@ export type PeerErrorCode =
   | "PEER_CLOSED"
   | "PEER_IDENTITY_INVALID"
   | "PEER_IDENTITY_MISSING"
-  | "PEER_NAME_INVALID";
+  | "PEER_NAME_INVALID"
+  | "PEER_STORE_MISSING"
+  | "PEER_VERIFY_FAILED";
 
 export class PeerError extends CodedError<PeerErrorCode> {}

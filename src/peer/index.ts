@@ -74,6 +74,8 @@ export type {
   SpecChanges,
 } from "../sync/index.ts";
 export type { TimeSource, TimeStatus } from "../time/index.ts";
+export { type ExamineOptions, treatFolder, verifyFolder } from "./examine.ts";
+export type { Finding, Treated } from "../doctor/index.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export type { LinkedGroup, LinkOptions, OwnDevice, PairOptions } from "./devices.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";

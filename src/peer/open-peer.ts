@@ -129,7 +129,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
   const parts = { store, chunks, blobs, time, history, network, devices };
-  const peer = new Peer({ ...parts, clock: platform.clock, logger });
+  const peer = new Peer({ ...parts, ...platform });
   opened.move();
   return peer;
 }

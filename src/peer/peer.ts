@@ -1,7 +1,8 @@
-import type { Clock, DeviceId, Logger, UserId } from "../base/index.ts";
+import type { Clock, Crypto, DeviceId, Logger, UserId } from "../base/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
+import { type Finding, verifyStore } from "../doctor/index.ts";
 import { openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
@@ -24,6 +25,7 @@ export interface PeerParts {
   readonly network: Network;
   readonly devices: PeerDevices;
   readonly clock: Clock;
+  readonly crypto: Crypto;
   readonly logger: Logger;
 }
 
@@ -118,6 +120,11 @@ export class Peer implements AsyncDisposable {
       databases: this.databases(),
       time: this.time(),
     };
+  }
+
+  /** All that the store, as it is at this moment, does not keep to the rules in. Reads all of it, and writes nothing. [DR1] */
+  verify(): AsyncGenerator<Finding, void, undefined> {
+    return verifyStore({ store: this.#parts.store, crypto: this.#parts.crypto });
   }
 
   /** What is stored of all blobs, and how far the storage networks are that this device is in. Goes through all their numbers. */

@@ -80,6 +80,8 @@ export {
   ownKey,
   scopeStateKey,
   controlKey,
+  internRange,
+  keysUnder,
   oldKey,
   oldRange,
   type OldName,

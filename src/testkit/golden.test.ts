@@ -28,7 +28,7 @@ describe("the page of formats", () => {
     const keys = [
       ...vectorsIn("history-keys"),
       ...vectorsIn("pullsync-keys").filter(({ record }) => record !== "network id"),
-      ...["store", "sync-groups", "chunks-keys", "blobs"]
+      ...["store", "sync-groups", "sync-paused", "chunks-keys", "blobs", "time", "doctor"]
         .flatMap(vectorsIn)
         .filter(({ record }) => record.endsWith(" key")),
     ];

@@ -1,0 +1,44 @@
+/** verify, doctor: whether a store keeps to the rules, and what to do about it. */
+
+import { type Finding, treatFolder, verifyFolder } from "../peer/index.ts";
+import type { CommandContext } from "./context.ts";
+import { EXIT } from "./usage.ts";
+
+/** Tells what is found; beside a running peer too. */
+export async function verify(context: CommandContext): Promise<number> {
+  let found = 0;
+  for await (const finding of verifyFolder(context.path, { signal: context.signal })) {
+    found += 1;
+    print(context, finding, finding.fix === undefined ? {} : { fix: finding.fix.type });
+  }
+  if (!context.json) context.say(found === 0 ? "nothing found" : `${found} found`);
+  return found === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** Tells what is found and would be done about it, or does it. */
+export async function doctor(context: CommandContext, fixes: boolean): Promise<number> {
+  if (!fixes) return verify(context);
+  let left = 0;
+  for await (const { isFixed, ...finding } of treatFolder(context.path, {
+    signal: context.signal,
+  })) {
+    if (!isFixed) left += 1;
+    print(context, finding, { fixed: isFixed });
+  }
+  if (!context.json) context.say(left === 0 ? "nothing left" : `${left} left as they are`);
+  return left === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function print(
+  context: CommandContext,
+  { rule, says, key, database, scope, row }: Finding,
+  more: { readonly fix?: string; readonly fixed?: boolean },
+): void {
+  if (context.json) {
+    context.print(JSON.stringify({ rule, says, key, database, scope, row, ...more }));
+    return;
+  }
+  const where = [database, scope, row].filter((one) => one !== undefined).join(" ");
+  const what = more.fixed === undefined ? (more.fix ?? "-") : more.fixed ? "fixed" : "left";
+  context.print([rule, what, says, where === "" ? key : where].join("\t"));
+}

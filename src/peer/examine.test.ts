@@ -1,0 +1,75 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { folderPaths, openDiskStore } from "../node/index.ts";
+import { nodeClock, nodeRandom } from "../node/index.ts";
+import { tempFolder } from "../testkit/temp-folder.ts";
+import { openPeer, serveApi, treatFolder, verifyFolder } from "./index.ts";
+
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const found = [];
+  for await (const one of source) found.push(one);
+  return found;
+}
+
+const openAlone = (path: string): ReturnType<typeof openDiskStore> =>
+  openDiskStore(
+    { clock: nodeClock(), random: nodeRandom(), isLook: true },
+    folderPaths(path).storePath,
+  );
+
+test("[DR6] a folder is looked at with and without a running peer, and set right without one", async () => {
+  await using temp = await tempFolder();
+  const path = join(temp.path, "ada");
+  {
+    await using peer = await openPeer({ path });
+    const rows = (await peer.openDatabase("app")).collection("rows");
+    for (let i = 0; i < 20; i++) await rows.put(`${i}`, i);
+    expect(await all(peer.verify())).toEqual([]);
+    const server = await serveApi(peer, path);
+    expect(await all(verifyFolder(path))).toEqual([]);
+    await server.close();
+  }
+  expect(await all(verifyFolder(path))).toEqual([]);
+  {
+    await using store = await openAlone(path);
+    for await (const { key, value } of store.scan({
+      gte: Uint8Array.of(0x12),
+      limit: 1,
+    } as object)) {
+      const other = value.slice();
+      other[0] = (other[0] as number) ^ 1;
+      await store.write([{ type: "put", key, value: other }]);
+      break;
+    }
+  }
+  const [finding, ...more] = await all(verifyFolder(path));
+  expect([finding?.rule, finding?.database, more]).toEqual(["HI13", "app", []]);
+  expect(await all(treatFolder(path))).toMatchObject([{ rule: "HI13", isFixed: true }]);
+  expect(await all(verifyFolder(path))).toEqual([]);
+  await using again = await openPeer({ path });
+  expect(await (await again.openDatabase("app")).collection("rows").get("19")).toBe(19);
+  await expect(all(treatFolder(path))).rejects.toMatchObject({ code: "STORE_LOCKED" });
+  await expect(all(verifyFolder(join(temp.path, "nobody")))).rejects.toMatchObject({
+    code: "PEER_STORE_MISSING",
+  });
+});
+
+test("[DR6] [ST43] looking at a copied folder does not hide that it is one", async () => {
+  await using temp = await tempFolder();
+  const [path, copy] = [join(temp.path, "ada"), join(temp.path, "copy")];
+  {
+    await using peer = await openPeer({ path });
+    await (await peer.openDatabase("app")).collection("rows").put("a", 1);
+  }
+  await cp(path, copy, { recursive: true });
+  expect(await all(verifyFolder(copy))).toEqual([]);
+  const reasons: unknown[] = [];
+  await using restored = await openPeer({
+    path: copy,
+    logger: (_, event, fields) =>
+      void (event === "history.incarnation" && reasons.push(fields?.["reason"])),
+  });
+  expect(reasons).toEqual(["copied"]);
+  expect(restored.databases()).toEqual(["app"]);
+});

@@ -1,0 +1,71 @@
+/** Looks through a peer's store, and sets right what can be, where it need not be one that can still be opened. */
+
+import {
+  folderPaths,
+  isServedLocally,
+  nodeClock,
+  nodeCrypto,
+  nodeRandom,
+  openDiskStore,
+  openFolder,
+  requestLocal,
+} from "#platform";
+import type { Logger } from "../base/index.ts";
+import { type Finding, treatStore, type Treated, verifyStore } from "../doctor/index.ts";
+import type { Store } from "../store/index.ts";
+import { PeerError } from "./errors.ts";
+
+export interface ExamineOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Default: says nothing. */
+  readonly logger?: Logger | undefined;
+}
+
+/** What is found in the store of a folder, by the running peer or, without one, by opening the store alone. [DR6] */
+export async function* verifyFolder(
+  path: string,
+  { signal, logger }: ExamineOptions = {},
+): AsyncGenerator<Finding, void, undefined> {
+  const { socketPath } = folderPaths(path);
+  if (await isServedLocally(socketPath)) {
+    yield* servedFindings(await requestLocal(socketPath, "/v1/verify", signal && { signal }));
+    return;
+  }
+  await using store = await openStoreAlone(path, logger);
+  for await (const finding of verifyStore({ store, crypto: nodeCrypto() })) {
+    signal?.throwIfAborted();
+    yield finding;
+  }
+}
+
+/** What is found in the store of a folder, and set right. @throws {StoreError} `STORE_LOCKED` while a peer has it open. [DR6] */
+export async function* treatFolder(
+  path: string,
+  { signal, logger }: ExamineOptions = {},
+): AsyncGenerator<Treated, void, undefined> {
+  await using store = await openStoreAlone(path, logger);
+  const deps = { store, crypto: nodeCrypto(), random: nodeRandom() };
+  for await (const treated of treatStore(deps)) {
+    signal?.throwIfAborted();
+    yield treated;
+  }
+}
+
+/** The store of a folder, opened so that nobody finds that it was. @throws {PeerError} `PEER_STORE_MISSING`; {StoreError}. */
+async function openStoreAlone(path: string, logger: Logger = () => {}): Promise<Store> {
+  const folder = await openFolder(path);
+  if (!(await folder.hasStore()))
+    throw new PeerError("PEER_STORE_MISSING", `Cannot look at "${path}": there is no store in it`);
+  const deps = { clock: nodeClock(), random: nodeRandom(), logger, isLook: true };
+  return openDiskStore(deps, folder.storePath);
+}
+
+async function* servedFindings(response: Response): AsyncGenerator<Finding, void, undefined> {
+  const text = await response.text();
+  for (const line of text.split("\n").filter((one) => one !== "")) {
+    const one = JSON.parse(line) as Finding & { error?: { code: string; message: string } };
+    if (one.error !== undefined)
+      throw new PeerError("PEER_VERIFY_FAILED", `${one.error.code}: ${one.error.message}`);
+    yield one;
+  }
+}
