@@ -130,8 +130,10 @@ async function loadScope(deps: LoadDeps, scope: ScopeState): Promise<boolean> {
   scope.control = ControlLog.of(scope.id, controls);
   for await (const { key, value } of store.scan(rowRange(scope.number, ROW_SPACE.holders))) {
     const device = parseDeviceId(fromUtf8(key.subarray(ROW_KEY_PREFIX)) ?? "");
-    const published = publishedIn(readRecord("row", value, decodeRow));
-    if (device !== undefined) scope.control.notePublished(device, published);
+    if (device === undefined) continue;
+    const row = readRecord("row", value, decodeRow);
+    const published = publishedIn(row, (log) => interner.isLogOf(log, device));
+    scope.control.notePublished(device, published);
   }
   scope.controlPlaces = places;
   scope.aside = await loadAside(deps, scope);

@@ -237,6 +237,61 @@ test("[HO9] a revocation takes back nothing of what its issuer has published, he
   expect(said?.get(log?.[0] as LogKey)).toBe(log?.[1]);
 });
 
+describe("[HO11] what an admin writes in another device's record", () => {
+  async function flockWithAdmin(): Promise<Flock> {
+    const flock = await Flock.of(3);
+    await grant(flock.ada, flock.scope, flock.bea.user, "admin");
+    await flock.settle();
+    return flock;
+  }
+
+  test("says that the device has nothing, and nothing is dropped by it", async () => {
+    await using flock = await flockWithAdmin();
+    const { ada, bea } = flock;
+    const cyd = flock.devices[2] as TestDevice;
+    await flock.publishAll();
+    await flock.put(ada, { first: 1 });
+    await flock.settle([ada, bea]);
+    await flock.publish(ada);
+    await flock.publish(bea);
+    // Cyd lacks the row, and Bea says that she has it.
+    const rows = [holderRow(cyd.device, flock.state(bea).vector())];
+    await bea.history.write({ parts: [{ scope: flock.scope, rows }] });
+    await flock.settle([ada, bea]);
+    expect(await flock.stable(ada)).toEqual(new Map());
+    expect([await flock.drop(ada), await flock.olds(ada)]).toEqual([0, 1]);
+    // Her own word makes it right.
+    await flock.settle();
+    await flock.publishAll();
+    expect(await flock.drop(ada)).toBe(1);
+  });
+
+  test("takes nothing from the owner's revocations, here, there and after a restart", async () => {
+    await using flock = await flockWithAdmin();
+    const { ada, bea } = flock;
+    const cyd = flock.devices[2] as TestDevice;
+    await flock.put(cyd, { hers: 1 });
+    await flock.settle();
+    const freeze = ada.history.freezeOf(flock.scope, { user: cyd.user });
+    const controls = [{ type: "revoke", user: cyd.user, freeze }] as const;
+    await ada.history.write({ parts: [{ scope: flock.scope, rows: [], controls }] });
+    // She does not know yet.
+    await flock.put(cyd, { hers: 2, more: 3 });
+    const log = [...freeze.keys()][0] as LogKey;
+    const rows = [holderRow(ada.device, new Map([[log, 1000]]))];
+    await bea.history.write({ parts: [{ scope: flock.scope, rows }] });
+    await flock.settle();
+    const again = await makeDevice(1, { store: ada.store });
+    for (const device of [ada, bea, again]) {
+      const row = await device.history.row(flock.scope, ROW_SPACE.rows, utf8("hers"));
+      expect(row).toMatchObject({ heads: [{ value: encodeValue(1) }] });
+      const more = await device.history.row(flock.scope, ROW_SPACE.rows, utf8("more"));
+      expect(more.heads).toEqual([]);
+    }
+    await again.history.close();
+  });
+});
+
 test("[HO10] whoever reads on from any change before sees each row in its latest form; what was written over is not kept for that", async () => {
   await using device = await makeDevice(1);
   const { history, user } = device;

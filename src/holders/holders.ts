@@ -7,12 +7,19 @@ import {
   fromUtf8,
   generationIn,
   type GenVector,
+  logIdOf,
   type LogKey,
   parseDeviceId,
   utf8,
 } from "../base/index.ts";
-import { type History, ROW_SPACE, type RowWrite, type ScopeState } from "../history/index.ts";
-import { decodeHolder, encodeHolder } from "../records/index.ts";
+import {
+  type History,
+  type LogNumber,
+  ROW_SPACE,
+  type RowWrite,
+  type ScopeState,
+} from "../history/index.ts";
+import { encodeHolder, saidBy } from "../records/index.ts";
 
 /** What each holder has published that it has of a collection. */
 export type Holders = ReadonlyMap<DeviceId, GenVector>;
@@ -25,16 +32,17 @@ export function holderRow(device: DeviceId, known: GenVector | undefined): RowWr
 
 /**
  * The holders of a collection now: those with a record whose user may read it. Of several heads of a record, as when an admin has
- * admitted a device anew, what all of them say counts. What makes no sense says nothing at all, and keeps everything. [HO2]
+ * admitted a device anew, what all of them say counts. What makes no sense, or is somebody else's word, says that it has nothing. [HO2] [HO11]
  */
 export async function readHolders(history: History, scope: ScopeState): Promise<Holders> {
   const holders = new Map<DeviceId, GenVector>();
   for await (const { key, row } of history.scan(scope.id, ROW_SPACE.holders)) {
     const device = parseDeviceId(fromUtf8(key) ?? "");
-    const values = row.heads.flatMap(({ value }) => value ?? []);
-    if (device === undefined || values.length === 0) continue;
+    const heads = row.heads.filter(({ value }) => value !== undefined);
+    if (device === undefined || heads.length === 0) continue;
     if (!scope.access.may(device, Tags.READ)) continue;
-    holders.set(device, values.map(decodeHolder).reduce(meet));
+    const isOwnLog = (log: LogNumber): boolean => logIdOf(history.logOf(log)).device === device;
+    holders.set(device, heads.map((head) => saidBy(head, isOwnLog)).reduce(meet));
   }
   return holders;
 }

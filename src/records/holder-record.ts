@@ -2,7 +2,7 @@
 
 import { decodeValue, encodeValue, type GenVector, joinVectors } from "../base/index.ts";
 import { decodeVector, encodeVector } from "../wire/index.ts";
-import type { Row } from "./version.ts";
+import type { LogNumber, Row, Version } from "./version.ts";
 
 /** What rows are for: the first byte of a row's name. */
 export const ROW_SPACE = {
@@ -31,10 +31,12 @@ export function decodeHolder(value: Uint8Array): GenVector {
   }
 }
 
-/** All that the heads of a record say together: what others may have relied on. */
-export function publishedIn({ heads }: Row): GenVector {
-  return heads.reduce<GenVector>(
-    (all, { value }) => (value === undefined ? all : joinVectors(all, decodeHolder(value))),
-    NOTHING,
-  );
+/** What a version of a record says in the device's own words: what somebody else wrote there says that it has nothing. [HO11] */
+export function saidBy({ log, value }: Version, isOwnLog: (log: LogNumber) => boolean): GenVector {
+  return value === undefined || !isOwnLog(log) ? NOTHING : decodeHolder(value);
+}
+
+/** All that the heads of a record say together in the device's own words: what others may have relied on. */
+export function publishedIn({ heads }: Row, isOwnLog: (log: LogNumber) => boolean): GenVector {
+  return heads.reduce<GenVector>((all, head) => joinVectors(all, saidBy(head, isOwnLog)), NOTHING);
 }

@@ -91,6 +91,6 @@ export {
   changeKey,
   internKey,
 } from "./keys.ts";
-export { decodeHolder, encodeHolder, publishedIn, ROW_SPACE } from "./holder-record.ts";
+export { decodeHolder, encodeHolder, publishedIn, ROW_SPACE, saidBy } from "./holder-record.ts";
 export { Interner } from "./interner.ts";
 export { indexesOf, type PartOps, restoredPart } from "./restored.ts";

@@ -1,5 +1,6 @@
 import {
   assert,
+  type DeviceId,
   KEY_SIZE,
   type LogId,
   type LogKey,
@@ -76,6 +77,11 @@ export class Interner {
 
   logOf(number: LogNumber): LogKey {
     return this.#logs.valueOf(number);
+  }
+
+  /** Whether a log is the device's. */
+  isLogOf(number: LogNumber, device: DeviceId): boolean {
+    return logIdOf(this.logOf(number)).device === device;
   }
 
   /** The bytes that name a log in the headers of commits. */

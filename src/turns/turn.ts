@@ -187,7 +187,7 @@ export class Turn {
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     if (row.heads.includes(version)) this.#count(scope, version, 1);
     for (const old of superseded) setBeside(entry, old, old);
-    notePublished(scope, name, row);
+    this.#notePublished(scope, name, row);
   }
 
   /** All versions of a row that lie beside it. Reads them. */
@@ -224,7 +224,7 @@ export class Turn {
     entry.row = row;
     entry.changed = true;
     scope.changed = true;
-    notePublished(scope, name, row);
+    this.#notePublished(scope, name, row);
   }
 
   /** Blobs are kept while a version that is held names them, superseded ones too. [HI33] */
@@ -379,10 +379,15 @@ export class Turn {
     if (times === 1) scope.sum.add(head.digest);
     else scope.sum.subtract(head.digest);
   }
-}
 
-/** What a holder record says counts for access too. */
-function notePublished(scope: StagedScope, { space, text }: RowName, row: Row): void {
-  const device = space === ROW_SPACE.holders ? parseDeviceId(text) : undefined;
-  if (device !== undefined) scope.notePublished(device, publishedIn(row));
+  /** What a holder record says counts for access too. */
+  #notePublished(scope: StagedScope, { space, text }: RowName, row: Row): void {
+    const device = space === ROW_SPACE.holders ? parseDeviceId(text) : undefined;
+    if (device === undefined) return;
+    const { interner } = this.#deps;
+    scope.notePublished(
+      device,
+      publishedIn(row, (log) => interner.isLogOf(log, device)),
+    );
+  }
 }
