@@ -41,6 +41,7 @@ export class ControlLog {
   readonly #entries: HeldEntry[] = [];
   readonly #numbers = new Map<ControlId, number>();
   readonly #heads = new Set<ControlId>();
+  readonly #roots: ControlId[] = [];
   readonly #published = new Map<DeviceId, GenVector>();
   #effects: Effects;
   #state: AccessState | undefined;
@@ -60,6 +61,7 @@ export class ControlLog {
     this.#entries = [...from.#entries];
     this.#numbers = new Map(from.#numbers);
     this.#heads = new Set(from.#heads);
+    this.#roots = [...from.#roots];
     this.#published = new Map(from.#published);
   }
 
@@ -99,6 +101,11 @@ export class ControlLog {
   /** Entries held. */
   get size(): number {
     return this.#numbers.size;
+  }
+
+  /** Entries that stand and name no other, in the order in which they came: what the log begins with. */
+  get roots(): readonly ControlId[] {
+    return this.#roots;
   }
 
   /** Whether the entry is held. */
@@ -191,6 +198,7 @@ export class ControlLog {
     for (const parent of entry.parents) this.#heads.delete(parent);
     this.#heads.add(entry.id);
     if (held.rejection === undefined) this.#standing.apply(entry, index, held.author);
+    if (held.rejection === undefined && parents.length === 0) this.#roots.push(entry.id);
     this.#state = undefined;
     return held;
   }

@@ -28,6 +28,7 @@ import {
   type DeltaResponse,
   DeltaResponseSchema,
   encode,
+  scopeFromWire,
 } from "../wire/index.ts";
 import type { PageBudget } from "./budget.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
@@ -75,6 +76,7 @@ export class Initiator {
   readonly #connection: Connection;
   readonly #database: string;
   readonly #scopesOf: ScopesOf;
+  readonly #isAcquaintance: (scope: ScopeId) => boolean;
   readonly #collector = new PartCollector();
   /** Last asked for, by mode. */
   readonly #asked = new Map<DeltaMode, ReadonlySet<ScopeKey>>();
@@ -99,11 +101,19 @@ export class Initiator {
   #round = 0;
   #rows = 0;
 
-  constructor(deps: InitiatorDeps, connection: Connection, database: string, scopesOf: ScopesOf) {
+  /** `isAcquaintance`: whether the peer is told nothing of a scope, and its word about our log in it does not count. */
+  constructor(
+    deps: InitiatorDeps,
+    connection: Connection,
+    database: string,
+    scopesOf: ScopesOf,
+    isAcquaintance: (scope: ScopeId) => boolean = () => false,
+  ) {
     this.#deps = deps;
     this.#connection = connection;
     this.#database = database;
     this.#scopesOf = scopesOf;
+    this.#isAcquaintance = isAcquaintance;
     this.#sums = new Sums(deps, connection.peer);
     this.#intake = new Intake(
       deps,
@@ -231,6 +241,7 @@ export class Initiator {
     this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
     for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
     const claims = scopes.map((scope) => {
+      if (this.#isAcquaintance(scope)) return knowledgeToWire({ scope, vector: NOTHING }, NO_SUM);
       const sum = this.#deps.history.scope(scope)?.access.controlSum(this.#deps.crypto);
       return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM);
     });
@@ -327,7 +338,8 @@ export class Initiator {
     let isToReconcile = false;
     for (const sum of scopes) {
       const told = await this.#sums.take(sum);
-      this.#words.push(told.vector);
+      if (sum.scope !== undefined && !this.#isAcquaintance(scopeFromWire(sum.scope)))
+        this.#words.push(told.vector);
       isToReconcile ||= told.isToReconcile;
     }
     // What was replaced is asked for again anyway.

@@ -9,6 +9,7 @@ import {
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import type { Groups } from "./groups.ts";
+import { Acquaintances } from "./acquaintances.ts";
 import { ADDRESSES_MAX } from "./limits.ts";
 import type { Member } from "./members.ts";
 
@@ -16,6 +17,8 @@ import type { Member } from "./members.ts";
 export class Sharing {
   readonly #history: History;
   readonly #groups: Groups;
+  /** Peers that have shown to have read a group, whether or not they are known to be in it. */
+  readonly acquaintances = new Acquaintances();
 
   constructor(history: History, groups: Groups) {
     this.#history = history;
@@ -83,7 +86,7 @@ export class Sharing {
     return this.#groups.collections(group);
   }
 
-  /** Devices that share a group with us: members, and the admin that admitted us before its record is here. */
+  /** Devices that share a group with us: members, the admin that admitted us before its record is here, acquaintances. */
   peers(): Set<DeviceId> {
     const peers = new Set<DeviceId>();
     const isToTell = (group: ScopeId): boolean => this.#groups.records.end(group)?.isTold === false;
@@ -93,6 +96,7 @@ export class Sharing {
       for (const member of this.#groups.members(group))
         if (this.#takesPart(group, member)) peers.add(member.device);
     }
+    for (const device of this.acquaintances.devices) peers.add(device);
     peers.delete(this.#history.identity.device);
     return peers;
   }
@@ -100,12 +104,21 @@ export class Sharing {
   /** Groups that we share with a peer. */
   groups(peer: DeviceId): ScopeId[] {
     return this.#followedGroups().filter(
-      (group) =>
-        this.admitting(group).has(peer) ||
-        this.#groups
-          .members(group)
-          .some((member) => member.device === peer && this.#takesPart(group, member)),
+      (group) => this.#isKnownIn(group, peer) || this.acquaintances.has(peer, group),
     );
+  }
+
+  #isKnownIn(group: ScopeId, peer: DeviceId): boolean {
+    const isPeer = (member: Member): boolean => member.device === peer;
+    return (
+      this.admitting(group).has(peer) ||
+      this.#groups.members(group).some((one) => isPeer(one) && this.#takesPart(group, one))
+    );
+  }
+
+  /** Whether a peer is in a group by its own showing alone: it is told nothing, and its word is not taken for a member's. */
+  isAcquaintance(peer: DeviceId, group: ScopeId): boolean {
+    return this.acquaintances.has(peer, group) && !this.#isKnownIn(group, peer);
   }
 
   /** The admin that admitted us; while the group is pending also others that the ticket named. */
@@ -132,7 +145,9 @@ export class Sharing {
   scopes(peer: DeviceId, database: string, mode: DeltaMode): ScopeId[] {
     const groups = this.groups(peer).filter((group) => group.database === database);
     if (mode === DeltaMode.SYNCGROUPS) return groups;
-    const active = groups.filter((group) => this.#groups.isActive(group));
+    const active = groups.filter(
+      (group) => this.#groups.isActive(group) && this.#isKnownIn(group, peer),
+    );
     const collections = active.flatMap((group) => this.#groups.collections(group));
     return [...new Map(collections.map((scope) => [scopeKeyOf(scope), scope])).values()];
   }

@@ -49,6 +49,7 @@ import {
   type WantedScope,
   type LoosePart,
   loosePartsOf,
+  rootsOf,
 } from "./serve.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
 import {
@@ -264,6 +265,11 @@ export class History implements AsyncDisposable {
   /** Control ops of a scope that stand in parts which do not count here, apart from their rows: as `loosePartsOf`. */
   looseParts(scope: ScopeState): Promise<LoosePart[]> {
     return loosePartsOf(this.#deps, scope);
+  }
+
+  /** The bytes of the control ops that a scope begins with, salts included: nobody knows them who has not read it. */
+  rootsOf(scope: ScopeState): Promise<Uint8Array[]> {
+    return rootsOf(this.#deps, scope);
   }
 
   /** The name of a log by its number here. */

@@ -3,11 +3,14 @@
  * were signed.
  */
 
+import { controlIdBytes } from "../access/index.ts";
 import { type GenVector, generationIn } from "../base/index.ts";
 import {
   assemblePart,
   commitKey,
   commitRange,
+  controlKey,
+  decodeControlRecord,
   type CommitPart,
   decodeHeld,
   type HeldOp,
@@ -269,4 +272,14 @@ export async function loosePartsOf(deps: TurnDeps, scope: ScopeState): Promise<L
     loose.push({ part, log, generation, timestamp });
   }
   return loose.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1));
+}
+
+/** The control ops that a scope begins with, as signed. */
+export async function rootsOf(
+  { store }: Pick<TurnDeps, "store">,
+  { number, control }: ScopeState,
+): Promise<Uint8Array[]> {
+  const keys = control.roots.map((id) => controlKey(number, controlIdBytes(id)));
+  const found = (await store.getMany(keys)).filter((bytes) => bytes !== undefined);
+  return found.map((bytes) => readRecord("control op", bytes, decodeControlRecord).op);
 }

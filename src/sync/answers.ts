@@ -11,6 +11,7 @@ import {
   type MessageInitShape,
   scopeFromWire,
 } from "../wire/index.ts";
+import type { Acquainting } from "./acquainting.ts";
 import type { Admission, JoinCall } from "./admission.ts";
 import type { Request, ResponseInit } from "./calls.ts";
 import { timeAnswer } from "./peer-clock.ts";
@@ -29,6 +30,7 @@ export interface AnswersDeps {
   readonly admission: Admission;
   readonly publishee: Publishee;
   readonly standing: Standing;
+  readonly acquainting: Acquainting;
   readonly isPaused: (database: string) => boolean;
 }
 
@@ -44,7 +46,7 @@ export class Answers {
 
   /** @throws a coded error, which becomes a refusal. */
   async answer(request: Request, call: JoinCall): Promise<ResponseInit> {
-    const { time, admission, publishee, standing } = this.#deps;
+    const { time, admission, publishee, standing, acquainting } = this.#deps;
     switch (request.case) {
       case "getTime":
         return { case: "time", value: timeAnswer(time, request.value.origin) };
@@ -56,6 +58,9 @@ export class Answers {
         return { case: "known", value: this.#known(request.value, call.peer) };
       case "standing":
         return { case: "stands", value: standing.answer(call.peer, request.value) };
+      case "acquaint":
+        await acquainting.take(call.peer, request.value);
+        return { case: "acquainted", value: {} };
       case "haveBlob":
         if (this.haveBlob !== undefined && request.value.blob !== undefined)
           return { case: "blobHeld", value: await this.haveBlob(request.value.blob, call.peer) };

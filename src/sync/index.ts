@@ -29,4 +29,5 @@ export type { HaveBlobHandler } from "./answers.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
 export type { LeaveOptions, LeaveOutcome } from "./leaving.ts";
 export type { PeerTime } from "./peer-clock.ts";
-export { type PeerStatus, type SyncDeps, SyncService } from "./service.ts";
+export type { PeerStatus } from "./peer-link.ts";
+export { type SyncDeps, SyncService } from "./service.ts";

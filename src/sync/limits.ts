@@ -14,6 +14,8 @@ export const CLOCK_INTERVAL_MS = 300_000;
 export const PEERS_DIALLED_MAX = 100;
 /** Milliseconds that a peer which shares nothing with us may stay connected: time for a join, and places for others. */
 export const STRANGER_MS_MAX = 60_000;
+/** First control ops of one syncgroup by which others are known to have read it: one, unless its owner made it on several devices at once. */
+export const GROUP_ROOTS_MAX = 8;
 /** Milliseconds before a syncgroup is offered to its publish peer again, doubled each time. */
 export const PUBLISH_RETRY_MIN_MS = 1_000;
 /** The longest such wait: a publish peer that was away for a day has the group within five minutes of its return. */

@@ -8,6 +8,7 @@ import {
   type DeviceId,
   type Logger,
   type Random,
+  type ScopeId,
   type UserId,
   codeOf,
   scopeKeyOf,
@@ -46,6 +47,8 @@ export interface LinkDeps {
   readonly onFault: (peer: DeviceId, error: unknown) => void;
   /** Asks the peer what we are to it: when we have connected, and when it refuses to be pulled from. */
   readonly askStanding: (peer: DeviceId) => void;
+  /** Shows the peer, which refuses to be pulled from, that we have read what it shares with us. */
+  readonly acquaint: (peer: DeviceId) => void;
 }
 
 /** What a link is for, asked again whenever it may have changed. */
@@ -55,6 +58,8 @@ export interface LinkNeeds {
   /** Databases to pull. */
   readonly databases: () => readonly string[];
   readonly scopesOf: (database: string) => ScopesOf;
+  /** Whether the peer is to learn nothing of what we know of a scope, and its word says nothing of our log. */
+  readonly isAcquaintance: (scope: ScopeId) => boolean;
   /** Whose device the peer is, where that is known. */
   readonly user: () => UserId | undefined;
   /** Whether the peer is not to be talked to now. */
@@ -71,6 +76,15 @@ export interface LinkStatus {
   readonly time: PeerTime | undefined;
   /** Code and text of what went wrong last, until something has gone well. */
   readonly lastError: { readonly code: string; readonly message: string } | undefined;
+}
+
+/** A peer, for people. */
+export interface PeerStatus extends LinkStatus {
+  /** By its member record, where there is one. */
+  readonly name: string | undefined;
+  /** Times that it broke the protocol since this process began. */
+  readonly faults: number;
+  readonly isBlocked: boolean;
 }
 
 /** The pulling of one database over one connection. */
@@ -276,6 +290,7 @@ export class PeerLink {
         connection,
         database,
         scopesOf,
+        this.#needs.isAcquaintance,
       );
       pull.initiator = initiator;
       pull.isUrged = false;
@@ -286,7 +301,10 @@ export class PeerLink {
         if (isPeerFault(error)) return this.#deps.onFault(this.device, error);
         if (ended.aborted || pull.stop.signal.aborted) return;
         this.#note(error);
-        if (error instanceof RefusalError) this.#deps.askStanding(this.device);
+        if (error instanceof RefusalError) {
+          this.#deps.askStanding(this.device);
+          this.#deps.acquaint(this.device);
+        }
       }
       if (initiator.progress.state === "live") wait = RETRY_MIN_MS;
       pull.initiator = undefined;

@@ -7,6 +7,7 @@ import type { Clock, Crypto, DeviceId, Logger, Random, ScopeId } from "../base/i
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, StreamHandler, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
+import { Acquainting } from "./acquainting.ts";
 import { Admission } from "./admission.ts";
 import {
   BlockedPeers,
@@ -38,15 +39,16 @@ import {
   type InviteOptions,
   type JoinOptions,
 } from "./group-actions.ts";
-import { STRANGER_MS_MAX, PEERS_DIALLED_MAX } from "./limits.ts";
+import { PEERS_DIALLED_MAX } from "./limits.ts";
 import { Holding } from "./holding.ts";
 import { type LeaveOptions, type LeaveOutcome, Leaving } from "./leaving.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { clockOf, type TimeDeps } from "./peer-clock.ts";
-import { type LinkStatus, PeerLink } from "./peer-link.ts";
+import { PeerLink, type PeerStatus } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 import { Publishee } from "./publishee.ts";
 import { Publishing } from "./publishing.ts";
+import { closeStranger } from "./strangers.ts";
 import { Standing } from "./standing.ts";
 
 export interface SyncDeps extends Partial<TimeDeps> {
@@ -57,15 +59,6 @@ export interface SyncDeps extends Partial<TimeDeps> {
   readonly random: Random;
   readonly logger: Logger;
   readonly transport: Transport;
-}
-
-/** A peer, for people. */
-export interface PeerStatus extends LinkStatus {
-  /** By its member record, where there is one. */
-  readonly name: string | undefined;
-  /** Times that it broke the protocol since this process began. */
-  readonly faults: number;
-  readonly isBlocked: boolean;
 }
 
 export class SyncService implements AsyncDisposable {
@@ -80,6 +73,7 @@ export class SyncService implements AsyncDisposable {
   readonly #publishing: Publishing;
   readonly #checkpoints: Checkpoints;
   readonly #standing: Standing;
+  readonly #acquainting: Acquainting;
   readonly #answers: Answers;
   readonly #blocked: BlockedPeers;
   readonly #budget = new PageBudget();
@@ -91,6 +85,8 @@ export class SyncService implements AsyncDisposable {
   readonly #serving: Serving;
   readonly #ownAddresses: OwnAddresses;
   readonly #holding: Holding;
+  /** Links that are not kept any more. */
+  #closing: Promise<unknown> = Promise.resolve();
 
   private constructor(deps: SyncDeps, groups: Groups, pauses: Pauses) {
     this.#pauses = pauses;
@@ -106,6 +102,11 @@ export class SyncService implements AsyncDisposable {
     this.#checkpoints = new Checkpoints(common);
     const call: SyncService["call"] = (peer, request, signal) => this.call(peer, request, signal);
     this.#standing = new Standing({ ...common, call });
+    this.#acquainting = new Acquainting({
+      ...common,
+      call,
+      onGone: (peer) => this.#dropLink(peer),
+    });
     const publishOwn = async (): Promise<void> => {
       this.#ownAddresses.publish();
       await this.#ownAddresses.settled();
@@ -116,6 +117,7 @@ export class SyncService implements AsyncDisposable {
       admission: new Admission(common),
       publishee: new Publishee({ ...common, serviceAccess: new ServiceAccess(deps.store) }),
       standing: this.#standing,
+      acquainting: this.#acquainting,
     });
     this.#blocked = new BlockedPeers(deps.clock);
     this.#serving = new Serving({ ...deps, blocked: this.#blocked });
@@ -290,6 +292,7 @@ export class SyncService implements AsyncDisposable {
     for (const stop of this.#stops) stop();
     await Promise.all([
       ...Array.from(this.#links.values(), (link) => link.close()),
+      this.#closing,
       this.#serving.close(),
       this.#ownAddresses.settled(),
       this.#holding.settled(),
@@ -297,7 +300,7 @@ export class SyncService implements AsyncDisposable {
       this.#checkpoints.settled(),
       this.#leaving.settled(),
     ]);
-    await this.#standing.settled();
+    await Promise.all([this.#standing.settled(), this.#acquainting.settled()]);
     await this.#groups.settled();
   }
 
@@ -329,20 +332,9 @@ export class SyncService implements AsyncDisposable {
     if (!this.#links.has(peer) && this.sharing.groups(peer).length > 0)
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
-    if (connection.direction === "inbound") void this.#closeStranger(connection);
-  }
-
-  /** Who connects and shares nothing with us may have come to join; if it has not by then, others need the place. */
-  async #closeStranger(connection: Connection): Promise<void> {
-    try {
-      const signal = AbortSignal.any([connection.closed, this.#ending.signal]);
-      do await this.#deps.clock.sleep(STRANGER_MS_MAX, signal);
-      while (connection.isInUse === true);
-    } catch {
-      return;
-    }
-    if (this.sharing.groups(connection.peer).length > 0) return;
-    await connection.close("shares nothing");
+    const sharesAny = (): boolean => this.sharing.groups(peer).length > 0;
+    if (connection.direction === "inbound")
+      void closeStranger(this.#deps.clock, connection, sharesAny, this.#ending.signal);
   }
 
   /** A link for each device that shares a group with us, up to the limit. */
@@ -354,6 +346,14 @@ export class SyncService implements AsyncDisposable {
     }
   }
 
+  /** An acquaintance has gone: its link goes too, unless it has come to be known. */
+  #dropLink(peer: DeviceId): void {
+    const link = this.#links.get(peer);
+    if (link === undefined || this.sharing.groups(peer).length > 0) return;
+    this.#links.delete(peer);
+    this.#closing = Promise.all([this.#closing, link.close()]);
+  }
+
   #link(peer: DeviceId): PeerLink {
     const deps = {
       ...this.#deps,
@@ -361,6 +361,7 @@ export class SyncService implements AsyncDisposable {
       knowledge: this.#knowledge,
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
       askStanding: (device: DeviceId) => this.#standing.ask(device),
+      acquaint: (device: DeviceId) => this.#acquainting.show(device),
     };
     const { sharing } = this;
     const { transport } = this.#deps;
@@ -368,6 +369,7 @@ export class SyncService implements AsyncDisposable {
       addresses: () => [...(transport.found?.(peer) ?? []), ...sharing.addressesOf(peer)],
       databases: () => sharing.databases(peer).filter((name) => !this.#pauses.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
+      isAcquaintance: (scope) => sharing.isAcquaintance(peer, scope),
       user: () => sharing.userOf(peer),
       isBlocked: () => this.#blocked.has(peer),
     });

@@ -99,6 +99,8 @@ export {
   RecipeRequestSchema,
 } from "./generated/rookery/blobs_pb.ts";
 export {
+  type Acquaint,
+  AcquaintSchema,
   type BlobHeld,
   BlobHeldSchema,
   type CallRequest,

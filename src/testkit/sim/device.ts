@@ -39,8 +39,6 @@ const WRITE_MS_SPREAD = 4;
 export interface Backup {
   readonly image: Image;
   readonly held: Map<ScopeName, ReadonlyMap<string, number>>;
-  /** Members of its groups, all together. */
-  readonly members: number;
 }
 
 export class SimDevice {

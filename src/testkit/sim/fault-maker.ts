@@ -149,7 +149,6 @@ export class FaultMaker {
     device.backup = {
       image: device.disk.image,
       held: oracle.heldBy(device.key),
-      members: membersKnown(device),
     };
     return true;
   }
@@ -165,8 +164,7 @@ export class FaultMaker {
 
   #restore(device: SimDevice, downMs: number): boolean {
     const { backup } = device;
-    // Who was let in since knocks in vain at one that has forgotten it, and may be the only one that knows.
-    if (backup === undefined || backup.members !== membersKnown(device)) return false;
+    if (backup === undefined) return false;
     return this.#replace(device, backup.image, backup.held, downMs);
   }
 
@@ -232,9 +230,4 @@ export class FaultMaker {
       this.#deps.devices.filter(({ isDown }) => isDown).map((device) => this.start(device)),
     );
   }
-}
-
-function membersKnown({ running }: SimDevice): number {
-  const sync = running?.sync;
-  return sync?.groups(SIM_DATABASE).reduce((sum, id) => sum + sync.members(id).length, 0) ?? 0;
 }

@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/call.proto.
  */
 export const file_rookery_call: GenFile = /*@__PURE__*/
-  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSLaAQoHUHVibGlzaBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIhCgRzcGVjGAIgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEhkKB3ZlcnNpb24YAyABKAxCCIi1GCCQtRggEiwKB3ZlY3RvcnMYBCADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiBAhIeCgtjZXJ0aWZpY2F0ZRgFIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgGIAMoCUIJiLUYgAKYtRgQIocBCglQdWJsaXNoZWQSEwoEbmFtZRgBIAEoCUIFiLUYgAISJwoEaW5mbxgCIAEoCzITLnJvb2tlcnkuTWVtYmVySW5mb0IEqLUYARIeCgtjZXJ0aWZpY2F0ZRgDIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgEIAMoCUIJiLUYgAKYtRgQIjAKBUtub3dzEicKBnNjb3BlcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgQIiNQoFS25vd24SLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIECIjMKCFN0YW5kaW5nEicKBmdyb3VwcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiWAoKR3JvdXBTdGFuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIjCgVzdGFuZBgCIAEoDjIOLnJvb2tlcnkuU3RhbmRCBKi1GAEiNAoGU3RhbmRzEioKBnN0YW5kcxgBIAMoCzITLnJvb2tlcnkuR3JvdXBTdGFuZEIFmLUYgAIilgIKC0NhbGxSZXF1ZXN0EhQKBm51bWJlchgBIAEoDUIEqLUYARIkCghnZXRfdGltZRgCIAEoCzIQLnJvb2tlcnkuR2V0VGltZUgAEh0KBGpvaW4YAyABKAsyDS5yb29rZXJ5LkpvaW5IABIjCgdwdWJsaXNoGAQgASgLMhAucm9va2VyeS5QdWJsaXNoSAASJgoJaGF2ZV9ibG9iGAUgASgLMhEucm9va2VyeS5IYXZlQmxvYkgAEh8KBWtub3dzGAcgASgLMg4ucm9va2VyeS5Lbm93c0gAEiUKCHN0YW5kaW5nGAggASgLMhEucm9va2VyeS5TdGFuZGluZ0gAOgaItRiAgERCCQoHcmVxdWVzdEoECAYQByLZAgoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAEicKCXB1Ymxpc2hlZBgGIAEoCzISLnJvb2tlcnkuUHVibGlzaGVkSAASJgoJYmxvYl9oZWxkGAcgASgLMhEucm9va2VyeS5CbG9iSGVsZEgAEh8KBWtub3duGAkgASgLMg4ucm9va2VyeS5Lbm93bkgAEiEKBnN0YW5kcxgKIAEoCzIPLnJvb2tlcnkuU3RhbmRzSAA6Boi1GICAREIKCghyZXNwb25zZUoECAgQCSpvCgpEZXZpY2VUeXBlEhsKF0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSREVWSUNFX1RZUEVfTk9STUFMEAESFgoSREVWSUNFX1RZUEVfU0VSVkVSEAISFAoQREVWSUNFX1RZUEVfTEVBRhADKmsKBVN0YW5kEhUKEVNUQU5EX1VOU1BFQ0lGSUVEEAASEQoNU1RBTkRfVU5LTk9XThABEhAKDFNUQU5EX01FTUJFUhACEhEKDVNUQU5EX0VKRUNURUQQAxITCg9TVEFORF9ERVNUUk9ZRUQQBGIGcHJvdG8z", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSLaAQoHUHVibGlzaBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIhCgRzcGVjGAIgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEhkKB3ZlcnNpb24YAyABKAxCCIi1GCCQtRggEiwKB3ZlY3RvcnMYBCADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiBAhIeCgtjZXJ0aWZpY2F0ZRgFIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgGIAMoCUIJiLUYgAKYtRgQIocBCglQdWJsaXNoZWQSEwoEbmFtZRgBIAEoCUIFiLUYgAISJwoEaW5mbxgCIAEoCzITLnJvb2tlcnkuTWVtYmVySW5mb0IEqLUYARIeCgtjZXJ0aWZpY2F0ZRgDIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgEIAMoCUIJiLUYgAKYtRgQIjAKBUtub3dzEicKBnNjb3BlcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgQIiNQoFS25vd24SLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIECIjMKCFN0YW5kaW5nEicKBmdyb3VwcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiWAoKR3JvdXBTdGFuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIjCgVzdGFuZBgCIAEoDjIOLnJvb2tlcnkuU3RhbmRCBKi1GAEiNAoGU3RhbmRzEioKBnN0YW5kcxgBIAMoCzITLnJvb2tlcnkuR3JvdXBTdGFuZEIFmLUYgAIiKQoIQWNxdWFpbnQSHQoGdG9rZW5zGAEgAygMQg2ItRggkLUYIJi1GIACIgwKCkFjcXVhaW50ZWQivQIKC0NhbGxSZXF1ZXN0EhQKBm51bWJlchgBIAEoDUIEqLUYARIkCghnZXRfdGltZRgCIAEoCzIQLnJvb2tlcnkuR2V0VGltZUgAEh0KBGpvaW4YAyABKAsyDS5yb29rZXJ5LkpvaW5IABIjCgdwdWJsaXNoGAQgASgLMhAucm9va2VyeS5QdWJsaXNoSAASJgoJaGF2ZV9ibG9iGAUgASgLMhEucm9va2VyeS5IYXZlQmxvYkgAEh8KBWtub3dzGAcgASgLMg4ucm9va2VyeS5Lbm93c0gAEiUKCHN0YW5kaW5nGAggASgLMhEucm9va2VyeS5TdGFuZGluZ0gAEiUKCGFjcXVhaW50GAkgASgLMhEucm9va2VyeS5BY3F1YWludEgAOgaItRiAgERCCQoHcmVxdWVzdEoECAYQByKEAwoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAEicKCXB1Ymxpc2hlZBgGIAEoCzISLnJvb2tlcnkuUHVibGlzaGVkSAASJgoJYmxvYl9oZWxkGAcgASgLMhEucm9va2VyeS5CbG9iSGVsZEgAEh8KBWtub3duGAkgASgLMg4ucm9va2VyeS5Lbm93bkgAEiEKBnN0YW5kcxgKIAEoCzIPLnJvb2tlcnkuU3RhbmRzSAASKQoKYWNxdWFpbnRlZBgLIAEoCzITLnJvb2tlcnkuQWNxdWFpbnRlZEgAOgaItRiAgERCCgoIcmVzcG9uc2VKBAgIEAkqbwoKRGV2aWNlVHlwZRIbChdERVZJQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkRFVklDRV9UWVBFX05PUk1BTBABEhYKEkRFVklDRV9UWVBFX1NFUlZFUhACEhQKEERFVklDRV9UWVBFX0xFQUYQAyprCgVTdGFuZBIVChFTVEFORF9VTlNQRUNJRklFRBAAEhEKDVNUQU5EX1VOS05PV04QARIQCgxTVEFORF9NRU1CRVIQAhIRCg1TVEFORF9FSkVDVEVEEAMSEwoPU1RBTkRfREVTVFJPWUVEEARiBnByb3RvMw", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * Fresh for each stream: what a joiner signs to prove an invite.
@@ -476,6 +476,41 @@ export const StandsSchema: GenMessage<Stands> = /*@__PURE__*/
   messageDesc(file_rookery_call, 15);
 
 /**
+ * Shows a peer that refuses us that we have read groups in which it is. A token is a SHA-256 over "rookery acquaint 1\n" | the
+ * encoded first control op of the group, whose salt only readers know | the caller's device key | the callee's.
+ *
+ * @generated from message rookery.Acquaint
+ */
+export type Acquaint = Message<"rookery.Acquaint"> & {
+  /**
+   * @generated from field: repeated bytes tokens = 1;
+   */
+  tokens: Uint8Array[];
+};
+
+/**
+ * Describes the message rookery.Acquaint.
+ * Use `create(AcquaintSchema)` to create a new message.
+ */
+export const AcquaintSchema: GenMessage<Acquaint> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 16);
+
+/**
+ * The same, whatever was shown.
+ *
+ * @generated from message rookery.Acquainted
+ */
+export type Acquainted = Message<"rookery.Acquainted"> & {
+};
+
+/**
+ * Describes the message rookery.Acquainted.
+ * Use `create(AcquaintedSchema)` to create a new message.
+ */
+export const AcquaintedSchema: GenMessage<Acquainted> = /*@__PURE__*/
+  messageDesc(file_rookery_call, 17);
+
+/**
  * @generated from message rookery.CallRequest
  */
 export type CallRequest = Message<"rookery.CallRequest"> & {
@@ -527,6 +562,12 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
      */
     value: Standing;
     case: "standing";
+  } | {
+    /**
+     * @generated from field: rookery.Acquaint acquaint = 9;
+     */
+    value: Acquaint;
+    case: "acquaint";
   } | { case: undefined; value?: undefined };
 };
 
@@ -535,7 +576,7 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
  * Use `create(CallRequestSchema)` to create a new message.
  */
 export const CallRequestSchema: GenMessage<CallRequest> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 16);
+  messageDesc(file_rookery_call, 18);
 
 /**
  * @generated from message rookery.CallResponse
@@ -601,6 +642,12 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
      */
     value: Stands;
     case: "stands";
+  } | {
+    /**
+     * @generated from field: rookery.Acquainted acquainted = 11;
+     */
+    value: Acquainted;
+    case: "acquainted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -609,7 +656,7 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
  * Use `create(CallResponseSchema)` to create a new message.
  */
 export const CallResponseSchema: GenMessage<CallResponse> = /*@__PURE__*/
-  messageDesc(file_rookery_call, 17);
+  messageDesc(file_rookery_call, 19);
 
 /**
  * @generated from enum rookery.DeviceType

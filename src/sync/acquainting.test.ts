@@ -1,0 +1,157 @@
+import { expect, test } from "vitest";
+import { deviceKeyOf } from "../base/index.ts";
+import { FramedStream } from "../net/index.ts";
+import { nodeClock } from "../node/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
+import { copyMedium } from "../testkit/medium-copy.ts";
+import {
+  admit,
+  alike,
+  CALLS,
+  DELTAS,
+  eventually,
+  FLOCK_DATABASE,
+  type SharedGroup,
+  shareTodos,
+  SyncFlock,
+  todosOf,
+} from "../testkit/sync-flock.ts";
+import type { SyncPeer } from "../testkit/sync-peer.ts";
+import {
+  type CallRequest,
+  CallRequestSchema,
+  CallResponseSchema,
+  create,
+  decode,
+  DeltaOpenSchema,
+  DeltaRequestSchema,
+  DeltaResponseSchema,
+  encode,
+} from "../wire/index.ts";
+
+test("[SY77] a device older than a member hears from that member alone what it has lost", async () => {
+  await using flock = new SyncFlock();
+  const medium = createMemoryMedium();
+  const ada = await flock.open("ada", { store: await openMemoryStore({ medium }) });
+  const shared = await shareTodos(ada);
+  await (await todosOf(ada, shared)).put("kept", 1);
+  const { identity } = ada;
+  await flock.close(ada);
+  const backup = await copyMedium(medium);
+
+  const later = await flock.open("ada", { identity, store: await openMemoryStore({ medium }) });
+  const ben = await flock.open("ben");
+  await admit(later, ben, shared);
+  await (await todosOf(later, shared)).put("lost", 2);
+  await (await todosOf(ben, shared)).put("mine", 3);
+  await alike([later, ben]);
+  await flock.close(later);
+
+  const restored = await flock.open("ada", {
+    identity,
+    store: await openMemoryStore({ medium: await copyMedium(backup) }),
+  });
+  expect(restored.sync.members(shared.group)).toHaveLength(1);
+  await restored.transport.connect(ben.device, ben.transport.addresses());
+  await alike([restored, ben]);
+  const todos = await todosOf(restored, shared);
+  expect([await todos.get("kept"), await todos.get("lost"), await todos.get("mine")]).toEqual([
+    1, 2, 3,
+  ]);
+  await todos.put("again", 4);
+  await alike([restored, ben]);
+  expect(await (await todosOf(ben, shared)).get("again")).toBe(4);
+  expect(flock.events.map(({ event }) => event)).not.toContain("history.fork");
+  expect(flock.events.map(({ event }) => event)).not.toContain("sync.peer.fault");
+});
+
+/** What `asker` would show to `asked`, worked out by hand. */
+async function tokenOf(
+  holder: SyncPeer,
+  { group }: SharedGroup,
+  asker: SyncPeer,
+  asked: SyncPeer,
+): Promise<Uint8Array> {
+  const scope = holder.history.scope(group);
+  const [root] = scope === undefined ? [] : await holder.history.rootsOf(scope);
+  if (root === undefined) throw new Error("no such group");
+  const ends = [deviceKeyOf(asker.device), deviceKeyOf(asked.device)];
+  const bytes = Buffer.concat([Buffer.from("rookery acquaint 1\n"), root, ...ends]);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+/** Shows tokens to `asked`, and answers the bytes of what it says. */
+async function show(
+  asker: SyncPeer,
+  asked: SyncPeer,
+  tokens: readonly Uint8Array[],
+): Promise<string> {
+  const connection = await asker.transport.connect(asked.device, asked.transport.addresses());
+  const frames = new FramedStream({ stream: await connection.open(CALLS), clock: nodeClock() });
+  decode(CallResponseSchema, (await frames.receive()) as Uint8Array);
+  const request: CallRequest["request"] = {
+    case: "acquaint",
+    value: { $typeName: "rookery.Acquaint", tokens: [...tokens] },
+  };
+  await frames.send(encode(CallRequestSchema, create(CallRequestSchema, { number: 1, request })));
+  return Buffer.from((await frames.receive()) as Uint8Array).toString("hex");
+}
+
+test("[SY78] who cannot show it gets the same answer, and is asked for nothing", async () => {
+  await using flock = new SyncFlock();
+  const [ada, ben, eve] = [
+    await flock.open("ada"),
+    await flock.open("ben"),
+    await flock.open("eve"),
+  ];
+  const shared = await shareTodos(ada);
+  await admit(ada, ben, shared);
+  await eve.sync.close();
+  let pulled = 0;
+  eve.transport.handle(DELTAS, async (stream) => {
+    pulled += 1;
+    stream.reset();
+  });
+  const answers = [
+    await show(eve, ada, []),
+    await show(eve, ada, [new Uint8Array(32)]),
+    // What Ben may show, to Ada or of Ada, is worth nothing in the hands of Eve.
+    await show(eve, ada, [await tokenOf(ben, shared, ben, ada)]),
+    await show(eve, ada, [await tokenOf(ben, shared, ada, eve)]),
+    // A device that has no such group.
+    await show(ada, eve, []).catch(() => "closed"),
+  ];
+  expect(new Set(answers.slice(0, 4)).size).toBe(1);
+  expect(pulled).toBe(0);
+  expect([...ada.sync.sharing.acquaintances.devices]).toEqual([]);
+  expect(answers[0]).toBe(await show(eve, ada, [await tokenOf(ben, shared, eve, ada)]));
+  await eventually(() => pulled > 0);
+});
+
+test("[SY78] an acquaintance is told nothing of what is known, and forgotten with its connection", async () => {
+  await using flock = new SyncFlock();
+  const [ada, eve] = [await flock.open("ada"), await flock.open("eve")];
+  const shared = await shareTodos(ada);
+  await (await todosOf(ada, shared)).put("secret", 1);
+  await eve.sync.close();
+  const asked = Promise.withResolvers<{ scopes: readonly unknown[]; known: number }>();
+  eve.transport.handle(DELTAS, async (stream) => {
+    const frames = new FramedStream({ stream, clock: nodeClock() });
+    const { database } = decode(DeltaOpenSchema, (await frames.receive()) as Uint8Array);
+    expect(database).toBe(FLOCK_DATABASE);
+    const opened = { certificate: eve.identity.certified.bytes };
+    await frames.send(encode(DeltaResponseSchema, create(DeltaResponseSchema, { opened })));
+    const { scopes } = decode(DeltaRequestSchema, (await frames.receive()) as Uint8Array);
+    const known = scopes.reduce(
+      (sum, { vector, controlSum }) => sum + (vector?.entries.length ?? 0) + controlSum.length,
+      0,
+    );
+    asked.resolve({ scopes: scopes.map(({ scope }) => scope?.name), known });
+  });
+  await show(eve, ada, [await tokenOf(ada, shared, eve, ada)]);
+  expect(await asked.promise).toEqual({ scopes: ["home"], known: 0 });
+  expect(ada.sync.peers().map(({ device }) => device)).toEqual([eve.device]);
+  for (const connection of eve.transport.connections()) await connection.close("done");
+  await eventually(() => ada.sync.peers().length === 0);
+  expect([...ada.sync.sharing.acquaintances.devices]).toEqual([]);
+});

@@ -1,0 +1,120 @@
+/**
+ * Getting to know those who know us: a device that was away, or is an older state of itself, refuses members whom it has not
+ * heard of, and would never hear of them from anybody if they are the only ones that are there. Who is refused shows that it
+ * has read the group; whoever it has shown that to pulls the group's own scope from it, and learns from signed entries what is so.
+ */
+
+import {
+  type Crypto,
+  type DeviceId,
+  equalBytes,
+  codeOf,
+  concatBytes,
+  deviceKeyOf,
+  type Logger,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  utf8,
+} from "../base/index.ts";
+import { REQUEST_SCOPES_MAX } from "../deltas/index.ts";
+import type { Groups, Sharing } from "../groups/index.ts";
+import type { History } from "../history/index.ts";
+import type { Transport } from "../net/index.ts";
+import type { Acquaint } from "../wire/index.ts";
+import type { Answer, RequestInit } from "./calls.ts";
+import { GROUP_ROOTS_MAX } from "./limits.ts";
+
+export interface AcquaintingDeps {
+  readonly history: History;
+  readonly crypto: Crypto;
+  readonly logger: Logger;
+  readonly transport: Transport;
+  readonly groups: Groups;
+  readonly sharing: Sharing;
+  readonly isPaused: (database: string) => boolean;
+  /** Called when an acquaintance is connected no more. */
+  readonly onGone: (peer: DeviceId) => void;
+  readonly call: (peer: DeviceId, request: RequestInit) => Promise<Answer>;
+}
+
+/** Shows, and takes what is shown. Rules: [SY77], [SY78]. */
+export class Acquainting {
+  readonly #deps: AcquaintingDeps;
+  readonly #showing = new Map<DeviceId, Promise<void>>();
+  /** The ops that groups begin with. They do not change. */
+  readonly #roots = new Map<ScopeKey, { readonly count: number; readonly ops: Uint8Array[] }>();
+
+  constructor(deps: AcquaintingDeps) {
+    this.#deps = deps;
+  }
+
+  /** Shows a peer that refuses us which groups that it is in we have read. Never rejects. */
+  show(peer: DeviceId): void {
+    if (this.#showing.has(peer)) return;
+    const showing = this.#show(peer)
+      .catch((error: unknown) =>
+        this.#deps.logger("debug", "sync.acquaint.failed", { peer, code: codeOf(error) }),
+      )
+      .finally(() => this.#showing.delete(peer));
+    this.#showing.set(peer, showing);
+  }
+
+  /** Resolves when nothing is being shown any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#showing.values());
+  }
+
+  async #show(peer: DeviceId): Promise<void> {
+    const { history, sharing, call } = this.#deps;
+    const tokens: Uint8Array[] = [];
+    for (const group of sharing.groups(peer))
+      tokens.push(...(await this.#tokens(group, history.identity.device, peer)));
+    if (tokens.length === 0) return;
+    const value = { tokens: tokens.slice(0, REQUEST_SCOPES_MAX) };
+    await call(peer, { case: "acquaint", value });
+  }
+
+  /** Takes what a connected peer shows. Whatever it is, the answer is the same, so that nobody learns which groups there are. */
+  async take(peer: DeviceId, { tokens }: Acquaint): Promise<void> {
+    const { groups, history, sharing, transport, isPaused, logger } = this.#deps;
+    const read: ScopeId[] = [];
+    for (const group of sharing.allGroups()) {
+      if (groups.status(group) === "left" || isPaused(group.database)) continue;
+      const own = await this.#tokens(group, peer, history.identity.device);
+      if (own.some((one) => tokens.some((token) => equalBytes(one, token)))) read.push(group);
+    }
+    const connection = transport
+      .connections()
+      .find((one) => one.peer === peer && !one.closed.aborted);
+    if (read.length === 0 || connection === undefined) return;
+    if (!sharing.acquaintances.note(peer, read)) return;
+    logger("info", "sync.acquainted", { peer });
+    const forget = (): void => {
+      sharing.acquaintances.forget(peer);
+      this.#deps.onGone(peer);
+    };
+    connection.closed.addEventListener("abort", forget, { once: true });
+    groups.tell();
+  }
+
+  async #tokens(group: ScopeId, asker: DeviceId, asked: DeviceId): Promise<Uint8Array[]> {
+    const { crypto } = this.#deps;
+    const ends = [deviceKeyOf(asker), deviceKeyOf(asked)];
+    const roots = await this.#rootsOf(group);
+    return roots.map((op) => crypto.sha256(concatBytes(TOKEN, op, ...ends)));
+  }
+
+  async #rootsOf(group: ScopeId): Promise<Uint8Array[]> {
+    const scope = this.#deps.history.scope(group);
+    if (scope === undefined) return [];
+    const count = scope.control.roots.length;
+    const known = this.#roots.get(scopeKeyOf(group));
+    if (known?.count === count) return known.ops;
+    const ops = (await this.#deps.history.rootsOf(scope)).slice(0, GROUP_ROOTS_MAX);
+    this.#roots.set(scopeKeyOf(group), { count, ops });
+    return ops;
+  }
+}
+
+const TOKEN = utf8("rookery acquaint 1\n");
