@@ -48,7 +48,15 @@ const BELOW_SYNC = [
   "chunks",
   "blobs",
 ];
-const BELOW_PEER = [...BELOW_SYNC, "sync", "exchange", "pairing", "pullsync", "swarm"];
+const BELOW_PEER = [
+  ...BELOW_SYNC,
+  "sync",
+  "exchange",
+  "pairing",
+  "rendezvous",
+  "pullsync",
+  "swarm",
+];
 
 /** Bottom up. Folders that do not exist yet are here already: the drawing is one. */
 export const LAYERS: readonly Layer[] = [
@@ -146,6 +154,12 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "pairing",
     imports: ["base", "wire", "net", "access", "deltas"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "rendezvous",
+    imports: ["base", "wire", "net", "access", "history", "deltas", "groups", "sync"],
     packages: [],
     platform: "neutral",
   },

@@ -86,6 +86,15 @@ export class AccessState {
     return effects.facts.specs.get(length);
   }
 
+  /**
+   * The entry that created the group, and that only who has been sent its control log can know; absent in a collection and before it is here. The same
+   * on all devices that hold the same entries. [AC37]
+   */
+  get founding(): ControlId | undefined {
+    const { standing, length } = this.#source;
+    return standing.founding(length);
+  }
+
   /** By public key in lower-case hexadecimal digits. */
   get invites(): ReadonlyMap<string, InviteState> {
     this.#invites ??= this.#readInvites();

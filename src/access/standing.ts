@@ -6,7 +6,7 @@
 import { assert, type DeviceId, type ScopeId, type UserId } from "../base/index.ts";
 import { type Ancestry, contains, type Past } from "./ancestry.ts";
 import type { Certified } from "./certificate.ts";
-import type { ControlEntry, Rejection } from "./control-entry.ts";
+import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import { INTRODUCED_BY, type IntroducedBy, Introductions } from "./introductions.ts";
 import { sameCollections, type Spec } from "./spec.ts";
 import { Tags, tagsOfKind } from "./tags.ts";
@@ -33,7 +33,8 @@ export class Standing {
   /** Grants of Admin by user. One that follows another is left out: where it is known, so is the other. */
   readonly #adminGrants = new Map<UserId, readonly number[]>();
   /** Specs without a spec among their ancestors: what the group was created as. */
-  readonly #firstSpecs: { readonly index: number; readonly spec: Spec }[] = [];
+  readonly #firstSpecs: { readonly index: number; readonly id: ControlId; readonly spec: Spec }[] =
+    [];
 
   /** That of an empty log, or a copy of another's. `ancestry` numbers the entries. */
   constructor(scope: ScopeId, ancestry: Ancestry, from?: Standing) {
@@ -80,6 +81,12 @@ export class Standing {
   /** A spec that created the group. */
   get firstSpec(): number | undefined {
     return this.#firstSpecs[0]?.index;
+  }
+
+  /** Of the specs that created the group among the first `length` entries the least id: there are several only where its owner made it on two devices. */
+  founding(length: number): ControlId | undefined {
+    const ids = this.#firstSpecs.filter(({ index }) => index < length).map(({ id }) => id);
+    return ids.toSorted()[0];
   }
 
   /** Why an entry by `author` with this past does not stand, or `undefined` when it does. [AC13] to [AC17] [AC30] to [AC33] */
@@ -135,7 +142,7 @@ export class Standing {
       }
       case "spec":
         if (!this.#firstSpecs.some((first) => this.#ancestry.precedes(first.index, index)))
-          this.#firstSpecs.push({ index, spec: op });
+          this.#firstSpecs.push({ index, id: entry.id, spec: op });
         break;
       default:
     }

@@ -66,6 +66,11 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .option("--mdns", "be found on the local network, which learns this device's key and addresses")
     .option("--relay", "relay others to each other: for peers that are always on")
     .option("--through <multiaddr...>", "relays to be reached through, each ending in /p2p/…")
+    .option(
+      "--rendezvous <multiaddr...>",
+      "where members of syncgroups find each other, each ending in /p2p/…",
+    )
+    .option("--rendezvous-server", "be such a place for others: for peers that are always on")
     .option("--ntp <server...>", "NTP servers to ask for the time, like pool.ntp.org")
     .action((flags) => run((context) => serve(context, { ...flags, path: program.opts().path })));
   program

@@ -16,15 +16,18 @@ export interface ServeFlags {
   readonly relay?: boolean | undefined;
   /** See `PeerOptions.relays`. */
   readonly through?: readonly string[] | undefined;
+  /** See `PeerOptions.rendezvous`. */
+  readonly rendezvous?: readonly string[] | undefined;
+  /** See `PeerOptions.rendezvousServer`. */
+  readonly rendezvousServer?: boolean | undefined;
   /** See `PeerOptions.ntpServers`. */
   readonly ntp?: readonly string[] | undefined;
 }
 
 /** Runs a peer, and the local API that the other commands use, until it is told to end. */
-export async function serve(
-  context: CommandContext,
-  { path, name, listen, fetch = true, chunkBytes, ntp, mdns, relay, through }: ServeFlags,
-): Promise<number> {
+export async function serve(context: CommandContext, flags: ServeFlags): Promise<number> {
+  const { path, name, listen, fetch = true, chunkBytes, ntp, mdns, relay, through } = flags;
+  const { rendezvous, rendezvousServer } = flags;
   if (chunkBytes !== undefined && !/^[1-9]\d{0,14}$/.test(chunkBytes))
     throw new UsageError("--chunk-bytes is a whole number of bytes");
   const logger = (level: string, event: string, fields: object = {}): void => {
@@ -39,6 +42,8 @@ export async function serve(
     ...(mdns !== undefined && { mdns }),
     ...(relay !== undefined && { relay }),
     ...(through !== undefined && { relays: through }),
+    ...(rendezvous !== undefined && { rendezvous }),
+    ...(rendezvousServer !== undefined && { rendezvousServer }),
     ...(ntp !== undefined && { ntpServers: ntp }),
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),

@@ -4,6 +4,7 @@ import { type ChunkStore, Wants } from "../chunks/index.ts";
 import { Exchange, type KeeperStatus } from "../exchange/index.ts";
 import type { StreamHandler, Transport } from "../net/index.ts";
 import { PAIR_PROTOCOL } from "../pairing/index.ts";
+import { RENDEZVOUS_PROTOCOL, RendezvousClient, RendezvousServer } from "../rendezvous/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
 import type { NetworkStatus } from "./network-status.ts";
 import { StorageNetworks } from "./storage-networks.ts";
@@ -21,6 +22,8 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
   readonly listen: readonly string[] | undefined;
   /** See `PeerOptions`. */
   readonly fetchesBlobs: boolean;
+  readonly rendezvous: readonly string[];
+  readonly isRendezvous: boolean;
   /** The port used last, kept so that addresses given to others stay good. */
   readonly port: {
     readPort(): Promise<number | undefined>;
@@ -104,6 +107,7 @@ export class Network {
     await this.#keepPort(transport);
     const sync = opened.use(await SyncService.open({ ...this.#deps, transport }));
     opened.defer(sync.serve(PAIR_PROTOCOL, this.#deps.servePairing));
+    this.#meet(opened, transport, sync);
     const shared = { ...this.#deps, transport, sync, wants: new Wants(this.#deps) };
     const onStored = (): void => this.#running?.exchange.noteStored();
     const storage = opened.use(new StorageNetworks({ ...shared, onStored }));
@@ -115,6 +119,19 @@ export class Network {
     );
     this.#running = { transport, sync, storage, exchange, ending: opened.move() };
     return this.#running;
+  }
+
+  /** Keeps what others register if this is a rendezvous, and goes to those that there are. */
+  #meet(opened: AsyncDisposableStack, transport: Transport, sync: SyncService): void {
+    if (this.#deps.isRendezvous) {
+      const server = new RendezvousServer(this.#deps);
+      opened.defer(
+        sync.serve(RENDEZVOUS_PROTOCOL, (stream, connection) => server.serve(stream, connection)),
+      );
+    }
+    const { time } = this.#deps;
+    const now = (): number => time?.now() ?? this.#deps.clock.now();
+    opened.use(new RendezvousClient({ ...this.#deps, transport, sync, now }));
   }
 
   /** Notes where it listens now, unless that was said from outside. */

@@ -13,6 +13,7 @@ import type { Logger } from "../base/index.ts";
 import { Blobs } from "../blobs/index.ts";
 import { memoryChunkFiles, openChunkStore } from "../chunks/index.ts";
 import { History } from "../history/index.ts";
+import { checkRendezvous } from "../rendezvous/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { hasGroups } from "../sync/index.ts";
 import { parseNtpServers, TrueTime } from "../time/index.ts";
@@ -56,6 +57,13 @@ export interface PeerOptions {
    * key and addresses, and nothing of what it shares. Default `false`.
    */
   readonly mdns?: boolean | undefined;
+  /**
+   * Multiaddrs of rendezvous, at most 32, each ending in `/p2p/…`: always-on peers at which this device says where it is, for the members of its syncgroups,
+   * and looks for them. They are used beside those that the specs of syncgroups name. Default: none.
+   */
+  readonly rendezvous?: readonly string[] | undefined;
+  /** Whether this device is a rendezvous for whoever asks, within limits: for always-on peers. Default `false`. */
+  readonly rendezvousServer?: boolean | undefined;
   /** Whether this device relays others to each other, within limits: for always-on peers. Default `false`. */
   readonly relay?: boolean | undefined;
   /** Default: says nothing. */
@@ -65,12 +73,14 @@ export interface PeerOptions {
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
- * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {TimeError} `TIME_SERVER_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
+ * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {TimeError} `TIME_SERVER_INVALID`; {RendezvousError} `RENDEZVOUS_ADDRESS_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
  *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
   const { logger = (): void => {}, ntpServers = [], relays, relay, mdns } = options;
+  const { rendezvousServer: isRendezvous = false } = options;
+  const rendezvous = checkRendezvous(options.rendezvous ?? []);
   const ntp = { servers: parseNtpServers(ntpServers), datagrams: nodeDatagrams() };
   const platform = { clock: nodeClock(), random: nodeRandom(), crypto: nodeCrypto(), logger };
   await using opened = new AsyncDisposableStack();
@@ -112,6 +122,8 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     time,
     listen,
     fetchesBlobs,
+    rendezvous,
+    isRendezvous,
     servePairing: (stream, connection) => devices.serverOf(network).serve(stream, connection),
     openTransport: (addresses) =>
       openLibp2pTransport(

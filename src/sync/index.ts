@@ -31,3 +31,4 @@ export type { LeaveOptions, LeaveOutcome } from "./leaving.ts";
 export type { PeerTime } from "./peer-clock.ts";
 export type { PeerStatus } from "./peer-link.ts";
 export { type SyncDeps, SyncService } from "./service.ts";
+export type { Locator, Whereabouts } from "./whereabouts.ts";

@@ -49,6 +49,8 @@ export interface LinkDeps {
   readonly askStanding: (peer: DeviceId) => void;
   /** Shows the peer, which refuses to be pulled from, that we have read what it shares with us. */
   readonly acquaint: (peer: DeviceId) => void;
+  /** Tells that the peer was not reached, or that nobody knows where it is. */
+  readonly onUnreached: (peer: DeviceId) => void;
 }
 
 /** What a link is for, asked again whenever it may have changed. */
@@ -176,6 +178,7 @@ export class PeerLink {
         wait = RETRY_MIN_MS;
         continue;
       }
+      if (connection === undefined && !this.#needs.isBlocked()) this.#deps.onUnreached(this.device);
       // Nobody to reach, or not now: sleeps, and wakes early when the peer connects or is found elsewhere.
       await this.#rest(wait, signal, () => this.#mayConnectNow(addresses));
       wait = Math.min(2 * wait, RETRY_MAX_MS);

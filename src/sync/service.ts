@@ -50,6 +50,7 @@ import { Publishee } from "./publishee.ts";
 import { Publishing } from "./publishing.ts";
 import { closeStranger } from "./strangers.ts";
 import { Standing } from "./standing.ts";
+import { Whereabouts } from "./whereabouts.ts";
 
 export interface SyncDeps extends Partial<TimeDeps> {
   readonly store: Store;
@@ -66,6 +67,8 @@ export class SyncService implements AsyncDisposable {
   readonly #groups: Groups;
   /** Who shares what with us: a view for the layers above, asked anew each time. */
   readonly sharing: Sharing;
+  /** Where they are reached. */
+  readonly whereabouts: Whereabouts;
   /** What is changed of groups that are here. */
   readonly edits: GroupEdits;
   readonly #actions: GroupActions;
@@ -93,6 +96,8 @@ export class SyncService implements AsyncDisposable {
     this.#deps = { ...deps, time: deps.time ?? clockOf(deps) };
     this.#groups = groups;
     this.sharing = new Sharing(deps.history, groups);
+    const onFound = (device: DeviceId): void => this.#links.get(device)?.refresh();
+    this.whereabouts = new Whereabouts(deps.transport, this.sharing, onFound);
     const isPaused = (database: string): boolean => this.#pauses.has(database);
     const ending = this.#ending.signal;
     const common = { ...this.#deps, groups, sharing: this.sharing, isPaused, ending };
@@ -140,7 +145,7 @@ export class SyncService implements AsyncDisposable {
       history.onWritten((written) => this.#groups.noteWritten(written)),
       history.onWritten(() => this.#holding.wake()),
       this.#groups.onChange(() => this.#onGroups()),
-      transport.onFound?.((device) => this.#links.get(device)?.refresh()) ?? ((): void => {}),
+      transport.onFound?.((device) => this.whereabouts.noteFound(device)) ?? ((): void => {}),
       transport.onConnection((connection) => this.#onConnection(connection)),
       this.serve(DELTAS_PROTOCOL, (stream, connection) => this.#serveDeltas(stream, connection)),
       this.serve(CALL_PROTOCOL, (stream, connection) => this.#serveCalls(stream, connection)),
@@ -362,11 +367,11 @@ export class SyncService implements AsyncDisposable {
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
       askStanding: (device: DeviceId) => this.#standing.ask(device),
       acquaint: (device: DeviceId) => this.#acquainting.show(device),
+      onUnreached: (device: DeviceId) => this.whereabouts.noteUnreached(device),
     };
     const { sharing } = this;
-    const { transport } = this.#deps;
     return new PeerLink(deps, peer, {
-      addresses: () => [...(transport.found?.(peer) ?? []), ...sharing.addressesOf(peer)],
+      addresses: () => this.whereabouts.addressesOf(peer),
       databases: () => sharing.databases(peer).filter((name) => !this.#pauses.has(name)),
       scopesOf: (database) => (mode) => sharing.scopes(peer, database, mode),
       isAcquaintance: (scope) => sharing.isAcquaintance(peer, scope),

@@ -224,3 +224,11 @@ export {
   type PullWant,
   PullWantSchema,
 } from "./generated/rookery/pullsync_pb.ts";
+export {
+  type RendezvousRequest,
+  RendezvousRequestSchema,
+  type RendezvousResponse,
+  RendezvousResponseSchema,
+  RegistrationSchema,
+  type SignedRegistration,
+} from "./generated/rookery/rendezvous_pb.ts";

@@ -8,6 +8,7 @@ import { file_rookery_ids } from "./generated/rookery/ids_pb.ts";
 import { file_rookery_local } from "./generated/rookery/local_pb.ts";
 import { file_rookery_pair } from "./generated/rookery/pair_pb.ts";
 import { file_rookery_pullsync } from "./generated/rookery/pullsync_pb.ts";
+import { file_rookery_rendezvous } from "./generated/rookery/rendezvous_pb.ts";
 
 /** Every message of proto/, for what goes over all of them: tests, golden vectors, tools. */
 export const SCHEMAS: readonly DescMessage[] = [
@@ -20,4 +21,5 @@ export const SCHEMAS: readonly DescMessage[] = [
   file_rookery_blobs,
   file_rookery_pullsync,
   file_rookery_pair,
+  file_rookery_rendezvous,
 ].flatMap((file) => file.messages);
