@@ -2,7 +2,7 @@
  * A local batch becomes a commit: walk 1 of ARCHITECTURE.md, from ops to the store write.
  */
 
-import type { Certified, VerifiedOp } from "../access/index.ts";
+import { type Certified, type ControlId, controlIdOf, type VerifiedOp } from "../access/index.ts";
 import {
   BATCH_OPS_MAX,
   blobRefsIn,
@@ -86,8 +86,11 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     .find((one) => one !== undefined);
   if (ended !== undefined) beginIncarnation(deps, turn, ended);
   for (const content of contents) refuseUncounted(deps, turn, content);
-  const introductions = contents.flatMap(({ scope, controls }) => {
+  const introductions = contents.flatMap((content) => {
+    const { scope, controls } = content;
     const introduction = introductionOf(deps.identity, scope, controls);
+    const all = introduction === undefined ? controls : [introduction, ...controls];
+    if (controls.length > 0) refuseControls(deps, turn, scope, all);
     return introduction === undefined ? [] : [{ scope, rows: [], controls: [introduction] }];
   });
   // A commit of its own: a batch may be as large as it is allowed to be.
@@ -235,6 +238,39 @@ function refuseUncounted(
     "HISTORY_UNAUTHORISED",
     "Cannot commit: this device's right to write here has ended",
   );
+}
+
+/**
+ * What does not stand is never written: it would mean nothing here and be a fault at those who are sent it. `ops`: all that is
+ * to be added, in order. [HI70]
+ *
+ * @throws {HistoryError} `HISTORY_UNAUTHORISED`.
+ */
+function refuseControls(
+  { identity: { device } }: AuthorDeps,
+  turn: Turn,
+  { control }: StagedScope,
+  ops: readonly VerifiedOp[],
+): void {
+  const log = ownLogKey(device, turn.own);
+  const generation = turn.own.generation + 1;
+  const trial = ops.length === 1 ? control : control.fork();
+  let parents = control.headsFor(device);
+  ops.forEach((op, index) => {
+    const entry = { id: trialId(index), op, device, log, generation, timestamp: 0n, parents };
+    const rejection = ops.length === 1 ? trial.judge(entry) : trial.add(entry);
+    parents = [entry.id];
+    if (rejection === undefined) return;
+    throw new HistoryError(
+      "HISTORY_UNAUTHORISED",
+      `Cannot commit: "${op.type}" is not this device's to say (${rejection})`,
+    );
+  });
+}
+
+/** A name for an op that is only tried: no digest is a number this small. */
+function trialId(index: number): ControlId {
+  return controlIdOf(new Uint8Array([...new Uint8Array(28), 0, 0, index >> 8, index & 0xff]));
 }
 
 /** The first op of a device in a scope says which user it acts for; `undefined` when that is known. [HI10] */
