@@ -124,6 +124,7 @@ describe("destroying", () => {
     conflicts: (rows) => rows.conflicts("a"),
     access: (rows) => rows.access(),
     grant: (rows) => rows.grant(rows.owner, "reader"),
+    revoke: (rows) => rows.revoke(rows.owner),
     policy: (rows) => rows.setPolicy("", "keepAll"),
     counter: (rows) => rows.counter("a").add(1),
     batch: (rows, db) => db.batch((batch) => batch.put(rows, "a", 1)),
@@ -222,5 +223,77 @@ describe("access", () => {
     await expect(by(cem, "writer")).rejects.toThrow(coded("DB_NO_ACCESS"));
     await expect(by(bea, "admin")).rejects.toThrow(coded("DB_NO_ACCESS"));
     await by(bea, "writer");
+  });
+
+  test("[DB33] a revocation takes everything, keeps what is here, and a later grant holds", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    await rows.grant(bea.user, "writer");
+    await exchange(ada, bea, [rows.id]);
+    const theirs = (await bea.db("app")).collection<unknown>(rows.id);
+    await theirs.put("early", 1);
+    await exchange(bea, ada, [rows.id]);
+    await theirs.put("late", 2);
+    await rows.revoke(bea.user);
+    expect(rolesOf(rows)).toEqual(new Map([[ada.user, "admin"]]));
+    const before = sequence(ada);
+    await rows.revoke(bea.user);
+    expect(sequence(ada)).toBe(before);
+    await exchange(bea, ada, [rows.id]);
+    expect(await rowsOf(rows)).toEqual([["early", 1]]);
+    await exchange(ada, bea, [rows.id]);
+    await expect(theirs.put("later", 3)).rejects.toThrow(coded("DB_NO_ACCESS"));
+    expect(await rowsOf(theirs)).toEqual([["early", 1]]);
+    await rows.grant(bea.user, "writer");
+    await exchange(ada, bea, [rows.id]);
+    await theirs.put("again", 4);
+    await exchange(bea, ada, [rows.id]);
+    expect(await rowsOf(rows)).toEqual([
+      ["again", 4],
+      ["early", 1],
+    ]);
+  });
+
+  test("[DB33] a revocation by an old version is refused, and changes nothing", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    await rows.grant(bea.user, "reader");
+    const { version } = rows.access();
+    await rows.grant(bea.user, "writer");
+    await expect(rows.revoke(bea.user, { version })).rejects.toThrow(coded("DB_BAD_VERSION"));
+    const now = rows.access();
+    const grant = rows.grant(bea.user, "admin");
+    const late = rows.revoke(bea.user, { version: now.version });
+    await grant;
+    await expect(late).rejects.toThrow(coded("DB_BAD_VERSION"));
+    expect(rolesOf(rows).get(bea.user)).toBe("admin");
+    await rows.revoke(bea.user, { version: rows.access().version });
+    expect([...rolesOf(rows).keys()]).toEqual([ada.user]);
+    await expect(rows.revoke("bea" as UserId)).rejects.toThrow(TypeError);
+  });
+
+  test("[DB33] admins take from readers and writers, the owner from all others, and nobody from the owner", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    await using cem = await makeDevice(3);
+    await using dee = await makeDevice(4);
+    await rows.grant(bea.user, "admin");
+    await rows.grant(cem.user, "admin");
+    await rows.grant(dee.user, "writer");
+    for (const one of [bea, cem, dee]) await exchange(ada, one, [rows.id]);
+    const by = async (device: TestDevice, user: UserId): Promise<void> =>
+      (await device.db("app")).collection(rows.id).revoke(user);
+    const refused = coded("DB_NO_ACCESS");
+    await expect(by(bea, cem.user)).rejects.toThrow(refused);
+    await expect(by(bea, ada.user)).rejects.toThrow(refused);
+    await expect(by(ada, ada.user)).rejects.toThrow(refused);
+    await expect(by(dee, cem.user)).rejects.toThrow(refused);
+    await expect(by(dee, dee.user)).rejects.toThrow(refused);
+    await by(bea, dee.user);
+    await exchange(bea, ada, [rows.id]);
+    expect(rolesOf(rows).has(dee.user)).toBe(false);
+    await by(ada, cem.user);
+    expect(rolesOf(rows).get(bea.user)).toBe("admin");
+    expect(rolesOf(rows).has(cem.user)).toBe(false);
   });
 });

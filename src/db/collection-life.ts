@@ -16,8 +16,8 @@ export interface CollectionAccess {
   readonly version: string;
 }
 
-export interface GrantOptions {
-  /** Grant only while `access` answers this version. */
+export interface AccessOptions {
+  /** Change it only while `access` answers this version. */
   readonly version?: string | undefined;
 }
 
@@ -73,11 +73,10 @@ export async function grantRole(
   scope: ScopeId,
   user: UserId,
   role: Role,
-  { version }: GrantOptions,
+  { version }: AccessOptions,
 ): Promise<void> {
   refuseUnusable(world, scope);
-  if (typeof user !== "string" || parseUserId(user) === undefined)
-    throw new TypeError("A role is granted to a user's id");
+  checkUser(user);
   const tags = tagsOfRole(role, "collection");
   const { history } = world;
   const access = history.scope(scope)?.access;
@@ -98,6 +97,43 @@ export async function grantRole(
     access: version === undefined ? undefined : [{ scope, heads }],
   });
   if (outcome === "conflict") throw badVersion(scope);
+}
+
+/** Takes from a user all that they may do. @throws as `Collection.revoke`. [DB33] */
+export async function revokeAll(
+  world: DbWorld,
+  scope: ScopeId,
+  user: UserId,
+  { version }: AccessOptions,
+): Promise<void> {
+  refuseUnusable(world, scope);
+  checkUser(user);
+  const { history } = world;
+  const access = history.scope(scope)?.access;
+  const heads = access?.heads ?? [];
+  if (version !== undefined && version !== versionOf(heads)) throw badVersion(scope);
+  const ours = history.identity.certified.user;
+  const tagsOf = (one: UserId): Tags => access?.tagsOf(one) ?? 0;
+  const isTheirEqual = (tagsOf(user) & Tags.ADMIN) !== 0;
+  const mayRevoke = ours === scope.owner || ((tagsOf(ours) & Tags.ADMIN) !== 0 && !isTheirEqual);
+  if (user === scope.owner || !mayRevoke) {
+    throw new DbError(
+      "DB_NO_ACCESS",
+      `Cannot revoke in collection "${scope.name}": our user may not take from them what they may do`,
+    );
+  }
+  if (tagsOf(user) === 0) return;
+  const freeze = history.freezeOf(scope, { user });
+  const outcome = await commit(world, {
+    parts: [{ scope, rows: [], controls: [{ type: "revoke", user, freeze }] }],
+    access: version === undefined ? undefined : [{ scope, heads }],
+  });
+  if (outcome === "conflict") throw badVersion(scope);
+}
+
+function checkUser(user: unknown): void {
+  if (typeof user !== "string" || parseUserId(user) === undefined)
+    throw new TypeError("Roles are given to users by their ids, and taken from them");
 }
 
 function versionOf(heads: readonly string[] = []): string {

@@ -4,12 +4,13 @@ import type { PolicyText } from "../conflicts/index.ts";
 import { ROW_SPACE, type Row, type RowRange, type RowWrite } from "../history/index.ts";
 import {
   accessOf,
+  type AccessOptions,
   type CollectionAccess,
   deleteRows,
   destroyCollection,
   exists,
-  type GrantOptions,
   grantRole,
+  revokeAll,
 } from "./collection-life.ts";
 import { checkLimit, type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
@@ -202,8 +203,18 @@ export class Collection<T = Value> {
    * @throws {DbError} `DB_NO_ACCESS`, `DB_BAD_VERSION` when `version` is given and not that of `access` any more, `DB_READ_ONLY`,
    *   `DB_CLOSED`, `DB_COLLECTION_DESTROYED`; {TypeError}; {StoreError}.
    */
-  async grant(user: UserId, role: Role, options: GrantOptions = {}): Promise<void> {
+  async grant(user: UserId, role: Role, options: AccessOptions = {}): Promise<void> {
     await grantRole(this.#world, this.id, user, role, options);
+  }
+
+  /**
+   * Takes from a user all that they may do here. What they wrote and is here stays; nothing counts that they wrote later, or that is not here yet. Admins
+   * take from readers and writers, the owner from everybody else. What is granted afterwards holds. [DB33]
+   *
+   * @throws as `grant`.
+   */
+  async revoke(user: UserId, options: AccessOptions = {}): Promise<void> {
+    await revokeAll(this.#world, this.id, user, options);
   }
 
   /**

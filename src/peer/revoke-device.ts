@@ -1,12 +1,5 @@
 import { type AccessState, signDeviceRevocation, Tags, type VerifiedOp } from "../access/index.ts";
-import {
-  type Crypto,
-  type DeviceId,
-  type GenVector,
-  logIdOf,
-  type LogKey,
-  type ScopeId,
-} from "../base/index.ts";
+import type { Crypto, DeviceId, ScopeId } from "../base/index.ts";
 import type { History, ScopeState } from "../history/index.ts";
 import { PairError } from "../pairing/index.ts";
 import type { OwnIdentity } from "./identity.ts";
@@ -58,14 +51,14 @@ export async function revokeDevice(
 }
 
 async function revocationIn(
-  { crypto, identity }: RevokeDeps,
+  { history, crypto, identity }: RevokeDeps,
   state: ScopeState,
   device: DeviceId,
 ): Promise<VerifiedOp | undefined> {
   const { id: scope, access } = state;
   const user = access.userOf(device);
   if (user === undefined) return undefined;
-  const freeze = freezeOf(state.vector(), device);
+  const freeze = history.freezeOf(scope, { device });
   if (user !== identity.certified.user)
     return mayRevoke(access, identity, scope, user)
       ? { type: "revokeDevice", device, freeze }
@@ -87,12 +80,4 @@ function mayRevoke(
 ): boolean {
   if (user === owner) return false;
   return certified.user === owner || access.may(device, Tags.ADMIN);
-}
-
-/** The last generation of each of the device's logs that is here. */
-function freezeOf(vector: GenVector, device: DeviceId): GenVector {
-  const freeze = new Map<LogKey, number>();
-  for (const [log, generation] of vector)
-    if (logIdOf(log).device === device) freeze.set(log, generation);
-  return freeze;
 }
