@@ -2,11 +2,12 @@
  * Member records: rows of a syncgroup's scope, one a device. Written first by the admin that admits it, then by itself.
  */
 
-import type { Role } from "../access/index.ts";
+import { type Role, Tags } from "../access/index.ts";
 import {
   decodeValue,
   type DeviceId,
   encodeValue,
+  logIdOf,
   parseDeviceId,
   parseUserId,
   type ScopeId,
@@ -15,7 +16,7 @@ import {
   fromUtf8,
   type Value,
 } from "../base/index.ts";
-import { type History, ROW_SPACE, type RowWrite } from "../history/index.ts";
+import { type History, type Row, ROW_SPACE, type RowWrite } from "../history/index.ts";
 import { ADDRESS_BYTES_MAX, ADDRESSES_MAX } from "./limits.ts";
 
 /** `server`: a storage peer. `leaf`: one that is seldom there. */
@@ -75,24 +76,42 @@ export async function readMember(
   group: ScopeId,
   device: DeviceId,
 ): Promise<Member | undefined> {
-  const { heads } = await history.row(group, ROW_SPACE.members, utf8(device));
-  const value = heads[0]?.value;
-  return value === undefined ? undefined : parseMember(device, decodeValue(value));
+  return memberOf(history, device, await history.row(group, ROW_SPACE.members, utf8(device)));
 }
 
-/** Members of a group, by device id. What is no member record, though its writer might write it, is passed over. */
+/**
+ * Members of a group, by device id. Where a record is gone, or is none, though its writer might write it, its device is in the
+ * group all the same as long as it may read: an admin who wrote that has not ejected it. [SY79]
+ */
 export async function readMembers(history: History, group: ScopeId): Promise<Member[]> {
   const members: Member[] = [];
   for await (const { key, row } of history.scan(group, ROW_SPACE.members)) {
     const device = parseDeviceId(fromUtf8(key) ?? "");
-    const value = row.heads[0]?.value;
-    const member =
-      device === undefined || value === undefined
-        ? undefined
-        : parseMember(device, decodeValue(value));
+    const member = device === undefined ? undefined : memberOf(history, device, row);
     if (member !== undefined) members.push(member);
   }
-  return members;
+  return [...members, ...withoutRecord(history, group, members)];
+}
+
+/** What a row says about its device. That it has left, the device alone can say. [SY79] */
+function memberOf(history: History, device: DeviceId, { heads: [head] }: Row): Member | undefined {
+  if (head?.value === undefined) return undefined;
+  const member = parseMember(device, decodeValue(head.value));
+  if (member === undefined || logIdOf(history.logOf(head.log)).device === device) return member;
+  const { left: _, ...rest } = member;
+  return { ...rest, hasLeft: false };
+}
+
+function withoutRecord(history: History, group: ScopeId, members: readonly Member[]): Member[] {
+  const access = history.scope(group)?.access;
+  if (access?.spec === undefined) return [];
+  const known = new Set(members.map(({ device }) => device));
+  return [...access.devices]
+    .filter(([device]) => !known.has(device) && access.may(device, Tags.READ))
+    .map(([device, { user, name }]) => {
+      const nothing = { type: "normal", priority: 0, joined: 0, hasLeft: false } as const;
+      return { device, user, name, ...nothing, addresses: [] };
+    });
 }
 
 /** A member record out of foreign hands: each field is checked. */

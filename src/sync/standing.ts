@@ -75,7 +75,11 @@ export class Standing {
       const group = wire === undefined ? undefined : scopeFromWire(wire);
       if (group === undefined || !sharing.groups(peer).some((one) => isSame(one, group))) continue;
       if (!this.#isAdmin(peer, group)) continue;
-      if (stand === Stand.EJECTED && groups.isActive(group)) {
+      if (
+        stand === Stand.EJECTED &&
+        groups.isActive(group) &&
+        this.#mayHaveEjectedUs(peer, group)
+      ) {
         await groups.end(group, "ejected", clock.now());
         logger("warn", "sync.ejected", { database: group.database, by: peer });
       }
@@ -88,6 +92,14 @@ export class Standing {
     const access = this.#deps.history.scope(group)?.access;
     if (access === undefined) return this.#deps.groups.joined(group)?.admin === peer;
     return access.may(peer, Tags.ADMIN) || access.userOf(peer) === group.owner;
+  }
+
+  /** An admin cannot eject an admin, nor the owner, and so is not believed either when it says that somebody else has. */
+  #mayHaveEjectedUs(peer: DeviceId, group: ScopeId): boolean {
+    const access = this.#deps.history.scope(group)?.access;
+    if (access === undefined) return true;
+    const { user } = this.#deps.history.identity.certified;
+    return access.userOf(peer) === user || access.mayRevoke(peer, user);
   }
 
   /** What `peer` is in groups, by what is known here. Nobody learns of a group that they were never in. */
