@@ -45,6 +45,7 @@ const BELOW_SYNC = [
   "conflicts",
   "db",
   "doctor",
+  "backup",
   "chunks",
   "blobs",
 ];
@@ -117,6 +118,12 @@ export const LAYERS: readonly Layer[] = [
     imports: ["base", "wire", "access"],
     // Documents that merge: optional peers, loaded when an application registers them.
     packages: ["yjs", ...whole("@automerge/automerge")],
+    platform: "neutral",
+  },
+  {
+    folder: "backup",
+    imports: ["base", "store", "records", "history", "chunks"],
+    packages: [],
     platform: "neutral",
   },
   {

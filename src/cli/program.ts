@@ -2,6 +2,7 @@
 
 import { Command } from "@commander-js/extra-typings";
 import { blobStatus, fetchBlob, getBlob, putBlob } from "./blob-commands.ts";
+import { backup, doctor, restore, verify } from "./care-commands.ts";
 import { chunksStatus } from "./chunk-commands.ts";
 import {
   clearCollection,
@@ -13,7 +14,6 @@ import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
-import { doctor, verify } from "./doctor-commands.ts";
 import { addGroupLifeCommands, addServiceCommands } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
@@ -212,6 +212,18 @@ function addBlobCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .description("print how much of a blob is here")
     .argument("<ref>", "blob:…")
     .action((ref) => run((context) => blobStatus(context, ref)));
+  program
+    .command("backup")
+    .description("write a backup of all that is here, also of a running peer")
+    .argument("<file>")
+    .option("--identity", "with the keys of this device: whoever has the file is the device")
+    .option("--blobs", "with the bytes of blobs")
+    .action((file, flags) => run((context) => backup(context, file, flags)));
+  program
+    .command("restore")
+    .description("make the folder of --path from a backup")
+    .argument("<file>")
+    .action((file) => run((context) => restore(context, file)));
   program
     .command("verify")
     .description("look through the store: does all of it keep to the rules?")

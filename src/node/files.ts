@@ -168,3 +168,14 @@ function secretError(action: "read" | "write", cause: unknown): StoreError {
     { cause },
   );
 }
+
+/** Removes a folder with all that is in it. One that is not there is removed. */
+export function removeFolder(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true });
+}
+
+/** Gives a folder another name beside it; durable when it resolves. */
+export async function renameFolder(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}

@@ -6,7 +6,13 @@
 
 export { openNodeChunkFiles } from "./chunk-files.ts";
 export { type DiskStoreDeps, openDiskStore } from "./disk-store.ts";
-export { makeFolder, readSecretFile, writeSecretFile } from "./files.ts";
+export {
+  makeFolder,
+  readSecretFile,
+  removeFolder,
+  renameFolder,
+  writeSecretFile,
+} from "./files.ts";
 export { nodeClock, nodeCrypto, nodeDatagrams, nodeRandom, nodeUptime } from "./ports.ts";
 export type { Encryption } from "./encryption.ts";
 export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";

@@ -45,13 +45,14 @@ export async function sizeOfUserFile(path: string): Promise<number | undefined> 
 
 /**
  * Writes a file that is there whole or not at all: aside, synced, and then renamed to `path`, in place of a file that stands
- * there. Durable when it resolves. Answers its bytes.
+ * there. Durable when it resolves. Answers its bytes. `isSecret`: only its owner may read it.
  *
  * @throws {FileError} `FILE_NOT_WRITTEN`; what the source threw. Nothing is left behind then.
  */
 export async function writeUserFile(
   path: string,
   source: AsyncIterable<Uint8Array>,
+  { isSecret = false }: { readonly isSecret?: boolean } = {},
 ): Promise<number> {
   const refused = (cause: unknown): FileError =>
     new FileError("FILE_NOT_WRITTEN", `Cannot write ${path}: ${whyOf(cause)}`, { cause });
@@ -61,7 +62,7 @@ export async function writeUserFile(
   const aside = `${path}.new-${randomBytes(8).toString("hex")}`;
   let file: FileHandle;
   try {
-    file = await open(aside, "wx");
+    file = await open(aside, "wx", isSecret ? 0o600 : 0o666);
   } catch (cause) {
     throw refused(cause);
   }

@@ -17,6 +17,7 @@ import { ApiError, countOf, fieldsOf, listOf, textOf } from "./api-input.ts";
 import { errorBody, lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
+import { streamOf } from "./streams.ts";
 
 const COLLECTION = "/v1/databases/:database/collections/:collection";
 
@@ -49,6 +50,12 @@ function addPeerRoutes(api: Hono, peer: Peer): void {
       fix: fix && { type: fix.type },
     })),
   );
+  api.get("/v1/backup", (c) => {
+    const isAsked = (name: string): boolean => c.req.query(name) === "true";
+    const { signal } = c.req.raw;
+    const options = { identity: isAsked("identity"), blobs: isAsked("blobs"), signal };
+    return c.body(streamOf(peer.backupBytes(options)));
+  });
   api.get("/v1/peers", (c) => c.json(peer.peers()));
   api.get("/v1/databases/:database/collections", async (c) =>
     c.json((await databaseOf(c, peer)).collections()),

@@ -75,9 +75,12 @@ export interface IdentityDeps {
   readonly clock: Clock;
 }
 
-const DEVICE_KEY = "device.key";
+/** The secret file of the device's key. */
+export const DEVICE_KEY = "device.key";
 const USER_KEY = "user.key";
 const CERTIFICATE = "device.cert";
+/** All that makes a device the one that it is. */
+export const IDENTITY_FILES: readonly string[] = [DEVICE_KEY, USER_KEY, CERTIFICATE];
 
 /**
  * The identity that the secrets hold, or a new one.

@@ -76,6 +76,8 @@ export type {
 export type { TimeSource, TimeStatus } from "../time/index.ts";
 export { type ExamineOptions, treatFolder, verifyFolder } from "./examine.ts";
 export type { Finding, Treated } from "../doctor/index.ts";
+export { BackupError, type BackupManifest, type BackupOptions } from "../backup/index.ts";
+export { checkBackup, restorePeer } from "./restore.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export type { LinkedGroup, LinkOptions, OwnDevice, PairOptions } from "./devices.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";

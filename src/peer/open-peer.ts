@@ -140,7 +140,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   opened.defer(() => network.close());
   if (listen !== undefined || (await hasGroups(store, history))) await network.open();
 
-  const parts = { store, chunks, blobs, time, history, network, devices };
+  const parts = { store, chunks, blobs, time, history, network, devices, secrets };
   const peer = new Peer({ ...parts, ...platform });
   opened.move();
   return peer;

@@ -1,4 +1,6 @@
 import type { Clock, Crypto, DeviceId, Logger, UserId } from "../base/index.ts";
+import { writeUserFile } from "#platform";
+import { backupBytes, type BackupOptions } from "../backup/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
@@ -9,6 +11,7 @@ import type { StoreState, Store } from "../store/index.ts";
 import { type PeerStatus, ServiceAccess } from "../sync/index.ts";
 import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
+import { IDENTITY_FILES, type Secrets } from "./identity.ts";
 import type { Network } from "./network.ts";
 import type { NetworkStatus } from "./network-status.ts";
 import type { LinkedGroup, LinkOptions, OwnDevice, PairOptions, PeerDevices } from "./devices.ts";
@@ -24,6 +27,7 @@ export interface PeerParts {
   readonly history: History;
   readonly network: Network;
   readonly devices: PeerDevices;
+  readonly secrets: Pick<Secrets, "read">;
   readonly clock: Clock;
   readonly crypto: Crypto;
   readonly logger: Logger;
@@ -120,6 +124,27 @@ export class Peer implements AsyncDisposable {
       databases: this.databases(),
       time: this.time(),
     };
+  }
+
+  /**
+   * Writes a backup of all that this peer holds, as it is at this moment, while writes go on. The file is there whole or not at
+   * all; durable when it resolves. Answers its bytes. Restored by `restorePeer`. [BK1] [BK2]
+   *
+   * @throws {FileError} `FILE_NOT_WRITTEN`; {StoreError}; the signal's reason.
+   */
+  backup(path: string, options?: BackupOptions): Promise<number> {
+    return writeUserFile(path, this.backupBytes(options), { isSecret: true });
+  }
+
+  /** The bytes of a backup, made as they are read. */
+  backupBytes(options?: BackupOptions): AsyncGenerator<Uint8Array, void, undefined> {
+    const { history, secrets } = this.#parts;
+    const readSecret = (name: string): Promise<Uint8Array | undefined> => secrets.read(name);
+    const { identity } = history;
+    return backupBytes(
+      { ...this.#parts, identity, secretNames: IDENTITY_FILES, readSecret },
+      options,
+    );
   }
 
   /** All that the store, as it is at this moment, does not keep to the rules in. Reads all of it, and writes nothing. [DR1] */

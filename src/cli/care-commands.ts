@@ -1,7 +1,15 @@
-/** verify, doctor: whether a store keeps to the rules, and what to do about it. */
+/** verify, doctor, backup, restore: the care of a store. */
 
-import { type Finding, treatFolder, verifyFolder } from "../peer/index.ts";
-import type { CommandContext } from "./context.ts";
+import {
+  checkBackup,
+  type Finding,
+  restorePeer,
+  treatFolder,
+  verifyFolder,
+  writeUserFile,
+} from "../peer/index.ts";
+import { askBytes, type CommandContext } from "./context.ts";
+import { sizeText } from "./progress.ts";
 import { EXIT } from "./usage.ts";
 
 /** Tells what is found; beside a running peer too. */
@@ -41,4 +49,35 @@ function print(
   const where = [database, scope, row].filter((one) => one !== undefined).join(" ");
   const what = more.fixed === undefined ? (more.fix ?? "-") : more.fixed ? "fixed" : "left";
   context.print([rule, what, says, where === "" ? key : where].join("\t"));
+}
+
+export interface BackupFlags {
+  readonly identity?: boolean | undefined;
+  readonly blobs?: boolean | undefined;
+}
+
+/** Of a running peer too. What was cut off takes no other backup's place. */
+export async function backup(
+  context: CommandContext,
+  file: string,
+  { identity = false, blobs = false }: BackupFlags,
+): Promise<number> {
+  await using api = await context.connect();
+  const target = `/v1/backup?identity=${identity}&blobs=${blobs}`;
+  const source = askBytes(api, target, { signal: context.signal });
+  const bytes = await writeUserFile(file, checkBackup(source), { isSecret: true });
+  if (context.json) context.print(JSON.stringify({ file, bytes, identity, blobs }));
+  else context.say(`${sizeText(bytes)} in ${file}`);
+  return EXIT.ok;
+}
+
+export async function restore(context: CommandContext, file: string): Promise<number> {
+  const manifest = await restorePeer(file, context.path);
+  if (context.json) context.print(JSON.stringify(manifest));
+  else {
+    const made = new Date(manifest.madeAt).toISOString();
+    context.say(`restored what ${manifest.name} (${manifest.device}) held at ${made}`);
+    if (!manifest.identity) context.say("as another device: pair it, or let it be invited");
+  }
+  return EXIT.ok;
 }

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { concatBytes, utf8 } from "../base/index.ts";
+import { nodeCrypto } from "../node/index.ts";
+import { FORMAT_CHANGED, goldenPairs, twoWays } from "../testkit/golden.ts";
+import { type BackupRecord, decodeBackup, encodeBackup } from "./backup-file.ts";
+
+const crypto = nodeCrypto();
+const RECORDS: readonly BackupRecord[] = [
+  { type: "manifest", json: utf8('{"format":1}') },
+  { type: "secret", name: utf8("device.key"), bytes: utf8("00") },
+  { type: "entry", key: Uint8Array.of(0x20, 1), value: new Uint8Array(200).fill(7) },
+  { type: "chunk", bytes: Uint8Array.of(1, 2, 3) },
+  { type: "end" },
+];
+
+async function* each<T>(all: readonly T[]): AsyncGenerator<T, void, undefined> {
+  for (const one of all) yield await Promise.resolve(one);
+}
+
+async function written(records: readonly BackupRecord[]): Promise<Uint8Array> {
+  const pieces = [];
+  for await (const piece of encodeBackup(crypto, each(records))) pieces.push(piece);
+  return concatBytes(...pieces);
+}
+
+const BYTES = await written(RECORDS);
+const CASES = [
+  twoWays(
+    "backup",
+    "one record of each type",
+    {},
+    () => BYTES,
+    () => ({}),
+  ),
+];
+
+describe("backups", () => {
+  test.for(goldenPairs("backup", CASES))("[FO2] [FO3] $name", (pair) => {
+    expect(pair.written, FORMAT_CHANGED).toEqual(pair.committed);
+  });
+
+  test("[BK3] [FO3] what was written is read, in whatever pieces it comes", async () => {
+    for (const size of [1, 7, 1000]) {
+      const pieces = [];
+      for (let at = 0; at < BYTES.length; at += size) pieces.push(BYTES.subarray(at, at + size));
+      const read = [];
+      for await (const record of decodeBackup(crypto, each(pieces))) read.push(record);
+      expect(read).toEqual(RECORDS);
+    }
+  });
+
+  test("[BK3] records over many blocks come back, and no prefix is taken for the whole", async () => {
+    const many: BackupRecord[] = [];
+    for (let i = 0; i < 40; i++)
+      many.push({ type: "entry", key: Uint8Array.of(i), value: new Uint8Array(30_000).fill(i) });
+    const bytes = await written([...many, { type: "end" }]);
+    const read = [];
+    for await (const record of decodeBackup(crypto, each([bytes]))) read.push(record);
+    expect(read).toHaveLength(41);
+    for (let at = 0; at < bytes.length; at += 40_013) {
+      const source = each([bytes.subarray(0, at)]);
+      await expect(
+        (async () => {
+          for await (const _ of decodeBackup(crypto, source)) void _;
+        })(),
+      ).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+    }
+  });
+});
