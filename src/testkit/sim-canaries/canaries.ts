@@ -282,6 +282,53 @@ const EXCHANGE: readonly Canary[] = [
   },
 ];
 
+/** Faults that only somebody who lies can use. */
+const LIES: readonly Canary[] = [
+  {
+    name: "all-served",
+    says: "serves scopes to those who may not read them",
+    breaks: ["A3"],
+    file: "deltas/responder.ts",
+    find: "    return (scope.access.tagsOfDevice(this.#device, this.#user) & Tags.READ) !== 0;",
+    replace: "    return scope !== undefined || Tags.READ === 0;",
+    profile: "liars",
+    seeds: 20,
+  },
+  {
+    name: "unsigned",
+    says: "does not look at signatures",
+    breaks: ["A1", "A2", "K1", "L1"],
+    file: "history/receive.ts",
+    find: "  if ((await crypto.verify(checks)).every(Boolean)) return;",
+    replace: "  if (checks.length >= 0) return;",
+    profile: "liars",
+    from: 2,
+    seeds: 20,
+  },
+  {
+    name: "anyone-counts",
+    says: "◆ shows rows whatever their author's right",
+    breaks: ["A2"],
+    file: "history/counting.ts",
+    find: "  for (const { space, text } of rows) if (!mayWriteRow(tags, author, space, text)) return false;",
+    replace: "  void rows;\n  void mayWriteRow;",
+    profile: "liars",
+    from: 19,
+    seeds: 10,
+  },
+  {
+    name: "blames-all",
+    says: "blames who hands a commit on for what its author did",
+    breaks: ["B2"],
+    file: "deltas/intake.ts",
+    find: "    if (this.#repeats()) this.#writeEnded();",
+    replace: "",
+    profile: "mixed",
+    from: 3,
+    seeds: 20,
+  },
+];
+
 /** Faults of what people see. */
 const DATABASE: readonly Canary[] = [
   {
@@ -343,5 +390,6 @@ export const CANARIES: readonly Canary[] = [
   ...MERGE,
   ...RIGHTS,
   ...EXCHANGE,
+  ...LIES,
   ...DATABASE,
 ];

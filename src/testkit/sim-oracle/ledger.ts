@@ -30,6 +30,9 @@ export class Ledger {
   readonly #parts = new Map<ScopeName, Map<LogName, PartsByGeneration>>();
   readonly #controls = new Map<string, ControlFact>();
   readonly #log: CommitFact[] = [];
+  #honest = 0;
+  /** Second commits of liars under one generation. */
+  readonly #others: CommitFact[] = [];
   /** Keys of devices that may do anything: they are not held to one record a generation. */
   readonly liars = new Set<string>();
   /** Keys of devices whose store was once put back to an older state. */
@@ -69,9 +72,15 @@ export class Ledger {
       throw new SimError(promise, `A second commit was signed for ${short(dot)}, which is known`);
     }
     if (!isLiar) this.#refuseOlder(commit);
-    // The one before it never became durable, or its author would know of it.
+    // The one before it never became durable, or its author would know of it. Of liars all stand side by side.
     if (!isLiar || !this.#commits.has(dot)) this.#index(dot, commit);
+    else this.#others.push(commit);
+    if (isLiar) {
+      for (const part of commit.parts)
+        for (const control of part.controls) this.#controls.set(control.id, control);
+    }
     this.#log.push(commit);
+    if (!isLiar) this.#honest += 1;
     this.onSigned?.(commit);
   }
 
@@ -126,6 +135,11 @@ export class Ledger {
     return this.#log.slice(position);
   }
 
+  /** Commits of those who do not lie. */
+  get honest(): number {
+    return this.#honest;
+  }
+
   get length(): number {
     return this.#log.length;
   }
@@ -148,17 +162,24 @@ export class Ledger {
     return this.#parts.get(scope)?.get(log)?.get(generation);
   }
 
-  /** What a commit wrote to a row of a scope. */
+  /** What a commit wrote to a row of a scope; of a liar's several the one with this value, if any has it. */
   version(
     scope: ScopeName,
     log: LogName,
     generation: number,
     space: number,
     key: string,
+    value?: string,
   ): VersionFact | undefined {
-    return this.part(scope, log, generation)?.versions.find(
-      (version) => version.space === space && version.key === key,
-    );
+    const isIt = (version: VersionFact): boolean => version.space === space && version.key === key;
+    const first = this.part(scope, log, generation)?.versions.find(isIt);
+    if (first?.value === value || !this.liars.has(log.slice(0, 64))) return first;
+    const other = this.#others
+      .filter((one) => one.log === log && one.generation === generation)
+      .flatMap(({ parts }) => parts.filter((part) => part.scope === scope))
+      .flatMap(({ versions }) => versions.filter(isIt))
+      .find((one) => one.value === value);
+    return other ?? first;
   }
 }
 

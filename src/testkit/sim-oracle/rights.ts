@@ -2,7 +2,7 @@
  * Who may do what, worked out from control ops alone, apart from the product's own way of doing so.
  */
 
-import type { ControlFact, LogName, PartFact, ScopeName } from "./facts.ts";
+import { type ControlFact, type LogName, type PartFact, readLog, type ScopeName } from "./facts.ts";
 import { hex, type Message } from "./fields.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -28,6 +28,8 @@ export class Rights {
   readonly #grants = new Map<string, Grant[]>();
   readonly #revokes = new Map<string, Revoke[]>();
   readonly #deviceRevokes = new Map<string, Revoke[]>();
+  /** Logs that were shown to have forked, and the last generation before that. */
+  readonly #forked = new Map<LogName, number>();
   readonly #ancestors = new Map<string, ReadonlySet<string>>();
   readonly #ids: ReadonlySet<string>;
 
@@ -37,6 +39,7 @@ export class Rights {
     this.#ids = ids;
     const facts = [...ids].flatMap((id) => ledger.control(id) ?? []);
     for (const fact of facts) this.#noteCertificate(fact.op);
+    for (const fact of facts) this.#noteFork(fact.op);
     // What only the owner may say comes first: admins are made by it alone.
     for (const fact of facts) if (this.#userOfLog(fact.log) === this.#owner) this.#note(fact);
     for (const fact of facts) {
@@ -69,7 +72,7 @@ export class Rights {
   tagsOfPart(part: PartFact): number {
     const { log, device, generation } = part.commit;
     const user = this.#users.get(device);
-    if (user === undefined) return 0;
+    if (user === undefined || generation > (this.#forked.get(log) ?? generation)) return 0;
     if (!this.#isWithin(this.#deviceRevokes.get(device) ?? [], log, generation, () => false))
       return 0;
     if (user === this.#owner) return READ | WRITE | ADMIN;
@@ -100,6 +103,14 @@ export class Rights {
     if (!op.has(3)) return;
     const certificate = op.message(3).message(1);
     this.#users.set(hex(certificate.bytes(2)), hex(certificate.bytes(1)));
+  }
+
+  #noteFork(op: Message): void {
+    if (!op.has(5)) return;
+    const header = op.message(5).message(1);
+    const log = readLog(header.message(1));
+    const last = header.number(2) - 1;
+    this.#forked.set(log, Math.min(last, this.#forked.get(log) ?? last));
   }
 
   #userOfLog(log: LogName): string | undefined {

@@ -19,7 +19,8 @@ import type { Identity } from "../../history/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { ScopeName } from "../sim-oracle/index.ts";
 import type { DevicePlan } from "./plan.ts";
-import { SimProcess } from "./process.ts";
+import { SIM_DATABASE, SimProcess } from "./process.ts";
+import { Liar, type LiarDeps } from "../sim-liars/index.ts";
 
 export interface SimDeviceDeps {
   readonly seed: number;
@@ -58,6 +59,7 @@ export class SimDevice {
   /** How much slower than usual its disk is. */
   diskFactor = 1;
   backup: Backup | undefined;
+  #isLiar = false;
 
   private constructor(deps: SimDeviceDeps, index: number, plan: DevicePlan, identity: Identity) {
     this.#deps = deps;
@@ -91,7 +93,35 @@ export class SimDevice {
   }
 
   get isDown(): boolean {
-    return this.#process === undefined;
+    return this.#process === undefined && !this.#isLiar;
+  }
+
+  /** Whether it does what it wants by now. */
+  get isLiar(): boolean {
+    return this.#isLiar;
+  }
+
+  /** Ends the honest process, and lies with its keys from now on. */
+  lie(about: Pick<LiarDeps, "scopes" | "victims" | "users" | "sometimes">): void {
+    const { seed, scheduler, network, keys, tap } = this.#deps;
+    this.kill(false);
+    this.#isLiar = true;
+    const transport = network.transport(this.identity.device, { place: this.place });
+    const liar = new Liar({
+      ...about,
+      identity: this.identity,
+      database: SIM_DATABASE,
+      transport,
+      clock: new SimClock(scheduler, this.clock, this.name),
+      crypto: simCrypto(keys, tap),
+      random: chanceOf(seed, `liar ${this.index}`),
+    });
+    liar.start();
+  }
+
+  /** Where its transport listens. */
+  get place(): string {
+    return `/sim/${this.index}`;
   }
 
   /** Starts a process; it is killed again when it cannot open. Answers it once it is open. */
@@ -109,7 +139,7 @@ export class SimDevice {
       logger: (level, event, fields) => {
         if (!process.isDead) logger(level, event, { device: this.name, ...fields });
       },
-      transport: network.transport(this.identity.device, { place: `/sim/${this.index}`, logger }),
+      transport: network.transport(this.identity.device, { place: this.place, logger }),
     });
     this.#process = process;
     try {

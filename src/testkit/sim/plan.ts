@@ -9,6 +9,9 @@ export type Operation =
   | { readonly op: "family" | "unfamily"; readonly collection: number; readonly family: number }
   | { readonly op: "scan" | "watch"; readonly collection: number }
   | { readonly op: "create"; readonly group: number }
+  | { readonly op: "eject"; readonly group: number; readonly whom: number }
+  /** From now on the device does whatever its keys let it do. */
+  | { readonly op: "lie" }
   | {
       readonly op: "admit";
       readonly group: number;

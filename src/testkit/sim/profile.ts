@@ -7,7 +7,7 @@ import { between, chanceOf } from "../sim-ports/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { DevicePlan, Fault, GroupPlan, Operation, Plan, Step } from "./plan.ts";
 
-type OperationKind = Exclude<Operation["op"], "create" | "admit">;
+type OperationKind = Exclude<Operation["op"], "create" | "admit" | "eject" | "lie">;
 type FaultKind = Fault["fault"];
 
 export interface Profile {
@@ -23,6 +23,8 @@ export interface Profile {
   readonly faults: Partial<Readonly<Record<FaultKind, number>>>;
   /** Share of devices whose clock is wrong by years. */
   readonly wrongClocks: number;
+  /** How many of its devices begin to lie. */
+  readonly liars: number;
 }
 
 const WEIGHTS: Profile["weights"] = {
@@ -43,6 +45,7 @@ const base: Profile = {
   weights: WEIGHTS,
   faults: {},
   wrongClocks: 0.1,
+  liars: 0,
 };
 
 /** The profiles by name. Rates are harsher than life. */
@@ -58,6 +61,7 @@ export const PROFILES: readonly Profile[] = [
   },
   { ...base, name: "clocks", wrongClocks: 0.6, faults: { jump: 12, freeze: 8, crash: 4 } },
   { ...base, name: "backups", faults: { backup: 16, restore: 8, wipe: 2, crash: 4, cut: 6 } },
+  { ...base, name: "liars", devices: [3, 5], liars: 1, faults: { crash: 4, cut: 6 } },
   {
     ...base,
     name: "mixed",
@@ -129,6 +133,7 @@ class Planner {
     this.#drawDevices();
     this.#drawGroups();
     this.#drawAdmissions(endMs);
+    this.#drawLiars();
     this.#drawOperations(endMs);
     this.#drawFaults(endMs);
     return {
@@ -187,6 +192,34 @@ class Planner {
         if (device === joiner) continue;
         this.#steps.push({ at, device, op: "admit", group, joiner, role });
       }
+    }
+  }
+
+  /** Each liar is a stranger, a reader, a writer, or was all that and is removed before. The last devices lie. */
+  #drawLiars(): void {
+    const random = this.#random;
+    for (let i = 0; i < this.#profile.liars; i++) {
+      const device = this.#devices.length - 1 - i;
+      this.#devices[device] = { ...(this.#devices[device] as DevicePlan), user: device };
+      const role = random.pick(["stranger", "reader", "writer", "removed"]);
+      const steps: Step[] = [];
+      for (const step of this.#steps) {
+        if (!("op" in step) || step.op !== "admit" || step.joiner !== device) steps.push(step);
+        else if (role === "stranger") continue;
+        else
+          steps.push({
+            ...step,
+            device: this.#groups[step.group]?.owner ?? 0,
+            at: Math.min(step.at, SETUP_MS),
+            role: role === "reader" ? "reader" : "writer",
+          });
+      }
+      this.#steps.splice(0, this.#steps.length, ...steps);
+      const begin = SETUP_MS + between(random, 1500, 5000);
+      this.#steps.push({ at: begin, device, op: "lie" });
+      if (role !== "removed") continue;
+      for (const [group, { owner }] of this.#groups.entries())
+        this.#steps.push({ at: begin - 200, device: owner, op: "eject", group, whom: device });
     }
   }
 

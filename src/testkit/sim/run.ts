@@ -240,6 +240,13 @@ class World {
     this.oracle.checkDevice(await running.view());
   }
 
+  /** Only liars are ever at fault. */
+  #checkBlame(peer: unknown): void {
+    const blamed = this.#devices.find(({ identity }) => identity.device === peer);
+    if (blamed !== undefined && !blamed.isLiar)
+      this.fail(new SimError("B2", `${blamed.name} is blamed for what it has not done`));
+  }
+
   #traceCommit(what: string, { log, generation, parts }: CommitFact): void {
     const said = parts.map(({ scope, versions, controls }) => {
       const rows = versions.map(
@@ -259,7 +266,10 @@ class World {
     this.sometimes(`log ${text}`);
     if (this.#onTrace !== undefined)
       this.#onTrace(`          ${level} ${event} ${JSON.stringify(fields)}`);
-    const isAlarm = ALARMS.has(event) || (level === "error" && !EXPECTED_ERRORS.has(event));
+    if (event === "sync.peer.fault") this.#checkBlame(fields?.["peer"]);
+    const isLiarThere = this.#devices.some(({ isLiar }) => isLiar);
+    const isAlarm =
+      (ALARMS.has(event) && !isLiarThere) || (level === "error" && !EXPECTED_ERRORS.has(event));
     if (isAlarm) this.fail(new SimError("bug", `${event} ${JSON.stringify(fields)}`));
   };
 }

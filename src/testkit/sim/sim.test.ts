@@ -6,8 +6,8 @@ import { Tally } from "./report.ts";
 
 const REGRESSIONS = join(import.meta.dirname, "regressions");
 
-/** Seeds of each profile: those of `npm run sim` go on from there. */
-const SEEDS_PER_PROFILE = 10;
+/** Seeds of each profile: a taste of what the tests with processes run. */
+const SEEDS_PER_PROFILE = 6;
 
 /** What must have happened in so many seeds, or the profiles hide it. */
 const SOMETIMES: readonly string[] = [

@@ -91,6 +91,12 @@ export class Workload {
       }
       case "create":
         return this.#create(process, step.group);
+      case "eject": {
+        const { user } = at(this.#deps.devices, step.whom).identity.certified;
+        return process.sync.edits.eject(this.groupId(step.group), { user });
+      }
+      case "lie":
+        return this.#lie(at(this.#deps.devices, step.device));
       case "admit":
         return this.admit(step.device, step.joiner, step.group, step.role);
     }
@@ -122,11 +128,19 @@ export class Workload {
 
   async #put(process: SimProcess, device: number, index: number, row: number): Promise<void> {
     const token = this.#token();
-    const { length } = this.#deps.oracle.ledger;
+    const { oracle } = this.#deps;
+    const { length } = oracle.ledger;
     const key = `r${row}`;
     await this.collection(process, index).put(key, { t: token });
     // Of two writes of a row in one turn the later alone is signed; nothing is where it deletes what was not there.
-    if (this.#deletions.get(`${device} ${index} ${key}`) === length) return;
+    if (this.#deletions.has(`${device} ${index} ${key}`)) {
+      oracle.acknowledge(
+        at(this.#deps.devices, device).key,
+        length,
+        ({ value }) => value?.includes(toHex(utf8(token))) === true,
+      );
+      return;
+    }
     this.#acknowledged(device, length, token, key);
   }
 
@@ -208,6 +222,30 @@ export class Workload {
     for await (const { key, value } of this.collection(process, index).scan())
       rows.set(key, value.t);
     checkFamilies(rows, "A scan");
+  }
+
+  /** A device begins to lie: about all that there is, to all that are honest. */
+  #lie(device: SimDevice): void {
+    const { plan, devices, oracle, sometimes } = this.#deps;
+    const ids = [
+      ...plan.groups.map((_, index) => this.groupId(index)),
+      ...plan.collections.map((_, index) => this.collectionId(index)),
+    ];
+    const scopes = ids.map((id) => ({
+      id,
+      heads: device.running?.controlHeads(nameOfScope(id)) ?? [],
+    }));
+    const others = devices.filter((other) => other !== device && !other.isLiar);
+    oracle.ledger.liars.add(device.key);
+    device.lie({
+      scopes,
+      victims: others.map(({ identity, place }) => ({
+        device: identity.device,
+        address: `${place}/p2p/${identity.device}`,
+      })),
+      users: others.map(({ identity }) => identity.certified.user),
+      sometimes,
+    });
   }
 
   async #create(process: SimProcess, group: number): Promise<void> {
