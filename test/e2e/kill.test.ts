@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
 import { openPeer } from "../../src/peer/index.ts";
 import { type Child, seededRandom, spawnChild, tempFolder } from "../../src/testkit/index.ts";
+import { killPeers } from "../../src/testkit/torture/kill.ts";
 import { BATCH_ROWS } from "./device-child.ts";
 
 const CHILD = new URL("./device-child.ts", import.meta.url);
 const SEED = Number(process.env["SEED"] ?? 20_261_124);
 const KILLS_WRITING = 50;
-const KILLS_RECEIVING = 8;
+const KILLS_RECEIVING = 5;
+const KILLS_BOTH = 6;
 const ROWS = 30_000;
 
 /** The rest of the next line that begins with `word`. */
@@ -69,6 +71,13 @@ test(`[PE6] a receiving peer killed ${KILLS_RECEIVING} times in a catch-up ends 
   }
   await using child = spawnChild(CHILD, { args: ["receive", folder, ticket] });
   expect(Number(await told(child, "ready"))).toBe(ROWS);
+});
+
+test(`[TO3] [TO4] a peer that writes and receives, killed ${KILLS_BOTH} times, loses nothing, shows no half, and claims what it holds (seed ${SEED})`, async () => {
+  const report = await killPeers({ kills: KILLS_BOTH, seed: SEED });
+  expect(report.kills).toBe(KILLS_BOTH);
+  expect(report.acknowledged).toBeGreaterThan(0);
+  expect(report.parts).toBeGreaterThan(0);
 });
 
 test("[PE7] on a full disk a peer refuses with a code, reads on, and loses nothing that it had acknowledged", async () => {

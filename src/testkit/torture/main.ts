@@ -2,12 +2,16 @@
  * `npm run torture`: what is too long for every run of the tests. Ends with 1 when something does not hold.
  *
  *     convergence   [--histories 2000] [--orders 20] [--from 1]    random histories in random orders
+ *     kill          [--kills 1000] [--seed 1]                      a peer that is killed at random moments
  */
 
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { checkConvergence, type ConvergenceReport } from "./convergence.ts";
+import { type KillReport, killPeers } from "./kill.ts";
 
+/** Kills between two lines about how far a run is. */
+const KILLS_TOLD_EACH = 25;
 /** Histories between two lines about how far a run is. */
 const TOLD_EACH = 100;
 
@@ -17,6 +21,8 @@ const { values, positionals } = parseArgs({
     histories: { type: "string", default: "2000" },
     orders: { type: "string", default: "20" },
     from: { type: "string", default: "1" },
+    kills: { type: "string", default: "1000" },
+    seed: { type: "string", default: "1" },
   },
 });
 
@@ -48,7 +54,27 @@ async function convergence(): Promise<number> {
   return report.failures.length === 0 ? 0 : 1;
 }
 
-const TORTURES: Readonly<Record<string, () => Promise<number>>> = { convergence };
+async function kill(): Promise<number> {
+  const start = performance.now();
+  const tell = ({ kills, during, acknowledged, received, parts }: KillReport): void => {
+    const seconds = ((performance.now() - start) / 1000).toFixed(0);
+    const moments = [...during].map(([what, count]) => `${count} ${what}`).join(", ");
+    say(
+      `${kills} kills (${moments}), ${acknowledged} batches acknowledged, ${received} by the other, ${parts} parts checked, ${seconds} s`,
+    );
+  };
+  const report = await killPeers({
+    kills: Number(values.kills),
+    seed: Number(values.seed),
+    onKill(now) {
+      if (now.kills % KILLS_TOLD_EACH === 0) tell(now);
+    },
+  });
+  tell(report);
+  return 0;
+}
+
+const TORTURES: Readonly<Record<string, () => Promise<number>>> = { convergence, kill };
 
 const torture = TORTURES[positionals[0] ?? ""];
 if (torture === undefined) {
