@@ -143,6 +143,15 @@ describe("bytes written and read", () => {
   });
 
   const seed = 20_000;
+  test("[BA4] that announce more elements than they have room for are refused before any is made", () => {
+    const out = new ByteWriter(16);
+    out.varint(2 ** 32 - 1);
+    out.bytes(new Uint8Array(64));
+    expect(() => new ByteReader(out.finish()).count(1)).toThrow("they end too early");
+    expect(new ByteReader(Uint8Array.of(2, 0, 0)).count(1)).toBe(2);
+    expect(() => new ByteReader(Uint8Array.of(2, 0, 0)).count(2)).toThrow("end too early");
+  });
+
   test(`[BA4] that are hostile do no more than a coded error: seed ${seed}`, () => {
     const random = seededRandom(seed);
     for (let round = 0; round < 20_000; round++) {

@@ -128,6 +128,13 @@ export class ByteReader {
     }
   }
 
+  /** How many elements follow, each of `least` bytes or more: never more than there is room for, so that as many can be made at once. */
+  count(least: number): number {
+    const count = this.varint();
+    if (count * least > this.remaining) this.#need(this.remaining + 1);
+    return count;
+  }
+
   /** The next `size` bytes, in the memory that is read. */
   bytes(size: number): Uint8Array {
     if (!Number.isSafeInteger(size) || size < 0) throw new RangeError("A size is a whole number");

@@ -56,8 +56,8 @@ export function decodeAside(bytes: Uint8Array): AsideRecord {
   const signature = input.bytes(SIGNATURE_SIZE);
   const part = readSized(input);
   const partIndex = input.varint();
-  const ops = Array.from({ length: input.varint() }, () => readSized(input));
-  const elided = Array.from({ length: input.varint() }, () => ({
+  const ops = Array.from({ length: input.count(1) }, () => readSized(input));
+  const elided = Array.from({ length: input.count(2 + DIGEST_SIZE) }, () => ({
     first: input.varint(),
     count: input.varint(),
     digest: input.bytes(DIGEST_SIZE),

@@ -42,7 +42,7 @@ export function encodeEpochs(epochs: readonly Epoch[]): Uint8Array {
 /** The oldest first. */
 export function decodeEpochs(bytes: Uint8Array): Epoch[] {
   const input = new ByteReader(bytes);
-  return Array.from({ length: input.varint() }, () => ({
+  return Array.from({ length: input.count(EPOCH_ID_SIZE + 1) }, () => ({
     id: input.bytes(EPOCH_ID_SIZE).slice(),
     from: input.varint(),
   }));

@@ -47,7 +47,9 @@ export function decodeRow(bytes: Uint8Array): Row {
     return { heads: [head], seen: head.context };
   }
   const seen = readContext(input);
-  const heads = Array.from({ length: input.varint() }, () => readVersion(input));
+  const heads = Array.from({ length: input.count(SALT_SIZE + DIGEST_SIZE) }, () =>
+    readVersion(input),
+  );
   return { heads, seen };
 }
 
@@ -247,7 +249,7 @@ function writePartNames(out: ByteWriter, parts: readonly PartName[]): void {
 }
 
 function readPartNames(input: ByteReader): PartName[] {
-  return Array.from({ length: input.varint() }, () => ({
+  return Array.from({ length: input.count(3) }, () => ({
     scope: input.varint(),
     log: input.varint(),
     generation: input.varint(),
@@ -283,7 +285,7 @@ export function decodeControlRecord(bytes: Uint8Array): ControlRecord {
   const generation = input.varint();
   const index = input.varint();
   const timestamp = input.u64();
-  const parents = Array.from({ length: input.varint() }, () => input.bytes(DIGEST_SIZE));
+  const parents = Array.from({ length: input.count(DIGEST_SIZE) }, () => input.bytes(DIGEST_SIZE));
   return { log, generation, index, timestamp, parents, op: input.bytes(input.remaining) };
 }
 
