@@ -36,3 +36,5 @@ export const SCOPE_CONTROLS_MAX = 65_536;
 export const RECOUNT_OPS_MAX = 20_000;
 /** Bytes of such parts in one store write. */
 export const RECOUNT_BYTES_MAX = 32 * 1024 * 1024;
+/** Changes, or parts of a log, up to which what follows a position is read one by one by their numbers, not by a scan: opening one takes as long as reading some twenty. */
+export const READ_SINGLY_MAX = 16;

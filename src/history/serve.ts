@@ -25,7 +25,12 @@ import {
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
 import type { ScopeState, TurnDeps } from "../turns/index.ts";
-import { SERVE_AHEAD_BYTES, SERVE_AHEAD_PARTS, SERVE_SCANS_MAX } from "./limits.ts";
+import {
+  READ_SINGLY_MAX,
+  SERVE_AHEAD_BYTES,
+  SERVE_AHEAD_PARTS,
+  SERVE_SCANS_MAX,
+} from "./limits.ts";
 
 /** A part with its place, as a peer is sent it. */
 export interface ServedPart {
@@ -195,18 +200,35 @@ class LogSource {
   async advance(ahead: number): Promise<void> {
     this.#read.pop();
     if (this.#read.length > 0 || this.#hasEnded) return;
-    const range = commitRange(this.scope.number, this.log, this.#after);
     let bytes = 0;
-    for await (const { key, value } of this.#store.scan(range, { limit: ahead })) {
-      const generation = generationOf(key);
-      if (generation > this.last) break;
+    for await (const [generation, value] of this.#stored(ahead)) {
       this.#read.push({ generation, record: readRecord("commit", value, decodeStoredCommit) });
       this.#after = generation;
       bytes += value.length;
-      if (bytes >= SERVE_AHEAD_BYTES) break;
+      if (bytes >= SERVE_AHEAD_BYTES || this.#read.length === ahead) break;
     }
     this.#hasEnded = this.#read.length === 0 || this.#after >= this.last;
     this.#read.reverse();
+  }
+
+  /** What is stored of the log from here on, `limit` parts at most. */
+  async *#stored(limit: number): AsyncGenerator<[number, Uint8Array], void, undefined> {
+    const { number } = this.scope;
+    const after = this.#after;
+    if (this.last - after <= READ_SINGLY_MAX) {
+      // Who follows what is written lacks one or two: each is read by its number, without an iterator or a thread.
+      for (let one = after + 1; one <= this.last; one++) {
+        const value = await this.#store.get(commitKey(number, this.log, one));
+        if (value !== undefined) yield [one, value];
+      }
+      return;
+    }
+    const range = commitRange(number, this.log, after);
+    for await (const { key, value } of this.#store.scan(range, { limit })) {
+      const generation = generationOf(key);
+      if (generation > this.last) return;
+      yield [generation, value];
+    }
   }
 }
 
