@@ -1,6 +1,6 @@
 /**
  * What no other tool checks: specs against tests, errors and limits against their documents, the layer table against
- * its drawing, and what must not stand in any source. Prints one line per finding; exits 1 when there is one.
+ * its drawing, the walks against the code, and what must not stand in any source. Prints one line per finding; exits 1 when there is one.
  */
 
 import { join } from "node:path";
@@ -12,8 +12,9 @@ import { limits } from "./tidy/limits.ts";
 import { source } from "./tidy/source.ts";
 import { specs } from "./tidy/specs.ts";
 import { type Check, type Finding, type Tree, treeOf } from "./tidy/tree.ts";
+import { walks } from "./tidy/walks.ts";
 
-const CHECKS: readonly Check[] = [layers, specs, behaviours, errors, limits, source];
+const CHECKS: readonly Check[] = [layers, walks, specs, behaviours, errors, limits, source];
 
 /** Everything wrong with the files of `tree`. */
 export function tidy(tree: Tree): readonly Finding[] {

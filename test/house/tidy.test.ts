@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { LAYERS } from "../../scripts/layers.ts";
 import { limitsDocument } from "../../scripts/tidy/limits.ts";
@@ -224,20 +225,9 @@ describe("source", () => {
 });
 
 describe("layers", () => {
-  const drawing = `
- cli → peer → node | browser
-        │          exchange  pairing
- swarm → pullsync     sync
-            │     db   │  deltas  time  doctor
-            │     conflicts  holders
-            │ history  blobs
-            │ turns
-            │ records
-            │ access chunks
-           net    store
-               wire
-               base
-`;
+  // The project's own: a folder that is new is drawn once.
+  const own = readFileSync(new URL("../../ARCHITECTURE.md", import.meta.url), "utf8");
+  const drawing = /```(\n cli → [^`]*)```/.exec(own)?.[1] ?? "";
   const rows = LAYERS.map(
     ({ folder, imports }) => `| \`${folder}\` | what | ${imports.join(", ") || "–"} |`,
   ).join("\n");
@@ -273,10 +263,7 @@ describe("layers", () => {
   });
 
   test("a drawing upside down is found", () => {
-    const wrong = architecture.replace(
-      "               wire\n               base\n",
-      "               base\n               wire\n",
-    );
+    const wrong = architecture.replace(/^( +)wire\n(.*\n) +base$/m, "$1base\n$2$1wire");
     expect(findings({ "ARCHITECTURE.md": wrong })).toEqual([
       "ARCHITECTURE.md: the drawing has wire not above base, which it imports",
     ]);
@@ -288,4 +275,23 @@ describe("layers", () => {
       "ARCHITECTURE.md: the drawing lacks swarm",
     ]);
   });
+});
+
+test("a walk names files and functions that are there", () => {
+  const files = {
+    "src/db/a.ts": "export class Row {\n  #write(): void {}\n}\n",
+    "src/db/b.ts": "export function commit(): void {}\n",
+  };
+  const step = (where: string, what: string): string =>
+    `| 1 | it is written | ${where} | ${what} |\n`;
+  const walked = (line: string): readonly string[] =>
+    findings({ ...files, "ARCHITECTURE.md": line }).filter((it) =>
+      it.startsWith("ARCHITECTURE.md:1:"),
+    );
+  expect(walked(step("`src/db/a.ts` (`b.ts`)", "`Row.#write` → `commit`"))).toEqual([]);
+  expect(walked(step("`src/db/a.ts`, `c.ts`", "`Row.write`, `commit`"))).toEqual([
+    "ARCHITECTURE.md:1: there is no src/db/c.ts",
+    "ARCHITECTURE.md:1: none of its files has Row.write",
+    "ARCHITECTURE.md:1: none of its files has commit",
+  ]);
 });
