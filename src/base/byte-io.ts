@@ -8,9 +8,9 @@ export class ByteWriter {
   #view: DataView | undefined;
   #at = 0;
 
-  /** `size`: bytes expected, so that nothing has to grow. */
-  constructor(size = 64) {
-    this.#bytes = allocate(size);
+  /** `size`: bytes expected, so that nothing has to grow; or memory of that size, all zeros. */
+  constructor(size: number | Uint8Array = 64) {
+    this.#bytes = typeof size === "number" ? allocate(size) : size;
   }
 
   /** Bytes written so far. */

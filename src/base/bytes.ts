@@ -14,7 +14,15 @@ let poolUsed = 0;
 
 /** Memory of `size` bytes, filled with zeros. It may share its buffer with other such memory. */
 export function allocate(size: number): Uint8Array {
-  if (size <= OWN_BYTES || size > POOL_BYTES / 8) return new Uint8Array(size);
+  return size <= OWN_BYTES ? new Uint8Array(size) : allocateShared(size);
+}
+
+/**
+ * As `allocate`, but few bytes too are cut from memory that several share: for those that go to native code at once, for which V8
+ * would first have to take their memory out of the object. Not for what is kept: it would keep all that it shares memory with.
+ */
+export function allocateShared(size: number): Uint8Array {
+  if (size > POOL_BYTES / 8) return new Uint8Array(size);
   if (size > POOL_BYTES - poolUsed) {
     pool = new ArrayBuffer(POOL_BYTES);
     poolUsed = 0;

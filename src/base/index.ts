@@ -20,6 +20,7 @@ export { Budget } from "./budget.ts";
 export { ByteReader, ByteWriter } from "./byte-io.ts";
 export {
   allocate,
+  allocateShared,
   compareBytes,
   concatBytes,
   equalBytes,

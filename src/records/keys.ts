@@ -16,7 +16,7 @@
  *   peer/     ...                                   -> what `sync` keeps (its own keys)
  */
 
-import { ByteWriter, compareBytes } from "../base/index.ts";
+import { allocateShared, ByteWriter, compareBytes } from "../base/index.ts";
 import type { KeyRange } from "../store/index.ts";
 import type { LogNumber } from "./version.ts";
 
@@ -41,9 +41,9 @@ const SPACE_OF = {
 export type InternKind = "database" | "scope" | "log";
 const INTERN_KIND = { database: 1, scope: 2, log: 3 } as const;
 
-/** A key of `size` bytes that begins with its kind. */
+/** A key of `size` bytes that begins with its kind. Keys go to the store and are forgotten. */
 function startKey(size: number, kind: keyof typeof SPACE_OF): ByteWriter {
-  const out = new ByteWriter(size);
+  const out = new ByteWriter(allocateShared(size));
   out.u8(SPACE_OF[kind]);
   return out;
 }
