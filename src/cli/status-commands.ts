@@ -10,12 +10,21 @@ interface StatusLine {
   readonly store: string;
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
+  readonly catchingUp: readonly CatchUpLine[];
   readonly time: {
     readonly now: number;
     readonly offsetMs: number;
     readonly source: string;
     readonly lastError?: { readonly code: string };
   };
+}
+
+/** A collection that is catching up, as the local API shows it: commits had, of those that were lacking. */
+export interface CatchUpLine {
+  readonly database: string;
+  readonly name: string;
+  readonly have: number;
+  readonly need: number;
 }
 
 /** A peer as the local API shows it. */
@@ -48,6 +57,7 @@ export async function status(context: CommandContext): Promise<number> {
   context.print(timeLine(overview.time));
   for (const address of overview.addresses) context.print(`address\t${address}`);
   for (const database of overview.databases) context.print(`database\t${database}`);
+  for (const one of overview.catchingUp) context.print(catchUpLine(one));
   return EXIT.ok;
 }
 
@@ -57,6 +67,11 @@ export async function peers(context: CommandContext): Promise<number> {
   if (context.json) context.print(JSON.stringify(all));
   else for (const peer of all) context.print(peerLine(peer));
   return EXIT.ok;
+}
+
+/** A collection that is catching up, in one line: which, and how far it is. */
+export function catchUpLine({ database, name, have, need }: CatchUpLine): string {
+  return `catching up\t${Math.floor((100 * have) / need)} %\t${database}/${name}`;
 }
 
 /** The estimate of true time in one line: how far this machine's clock is off, and who says so. */

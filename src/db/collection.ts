@@ -34,7 +34,7 @@ import {
 } from "./row-versions.ts";
 import { markerNow, watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
-import { type DbWorld, refuseUnusable } from "./world.ts";
+import { type CollectionProgress, type DbWorld, refuseUnusable } from "./world.ts";
 import { checkHint, commit } from "./write.ts";
 
 export interface WriteOptions {
@@ -102,6 +102,14 @@ export class Collection<T = Value> {
 
   get owner(): UserId {
     return this.id.owner;
+  }
+
+  /**
+   * How far it is with what a peer has and this device lacks: while that is large it comes, and is shown, page by page. `undefined`
+   * when nothing is on its way, as far as peers have said. [DB39]
+   */
+  progress(): CollectionProgress | undefined {
+    return this.#world.progressOf(this.id);
   }
 
   /**

@@ -9,7 +9,7 @@ import { type BatchOptions, runBatch } from "./run-batch.ts";
 import { RowEdits } from "./mergeable-rows.ts";
 import { startResolver } from "./resolver.ts";
 import type { ResolveFunction, ResolveOptions, Resolver } from "./resolver-types.ts";
-import { closedError, type DbWorld, refuseClosed } from "./world.ts";
+import { closedError, type CollectionProgress, type DbWorld, refuseClosed } from "./world.ts";
 import { checkName, checkOwner } from "./names.ts";
 import { type DatabaseWatchOptions, markerNow, watchDatabase } from "./watch.ts";
 import type { DatabaseWatchPage } from "./watch-page.ts";
@@ -20,6 +20,8 @@ export interface DatabaseDeps {
   readonly logger: Logger;
   /** Why a collection may not be written to now, or `undefined`. Default: all may. */
   readonly readOnlyReason?: ((collection: ScopeId) => string | undefined) | undefined;
+  /** How far a collection is that is catching up with a peer. Default: none is. */
+  readonly progressOf?: ((collection: ScopeId) => CollectionProgress | undefined) | undefined;
 }
 
 /** A collection by its owner and name. */
@@ -68,6 +70,7 @@ export class Database implements AsyncDisposable {
       resolvers: new Map(),
       mismatched: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
+      progressOf: (scope) => deps.progressOf?.(scope),
     };
   }
 

@@ -44,3 +44,4 @@ export type { DatabaseWatchOptions, WatchOptions } from "./watch.ts";
 export type { Change, DatabaseChange, DatabaseWatchPage, WatchPage } from "./watch-page.ts";
 export type { CollectionPattern } from "./watch-selection.ts";
 export type { KeyBounds } from "./key-range.ts";
+export type { CollectionProgress } from "./world.ts";

@@ -25,6 +25,14 @@ export interface DbWorld {
   readonly mismatched: Set<string>;
   /** Why a collection may not be written to now, or `undefined`. */
   readOnlyReason(scope: ScopeId): string | undefined;
+  progressOf(scope: ScopeId): CollectionProgress | undefined;
+}
+
+/** How far a collection is that is catching up with a peer: commits, of those that it lacked when that began. */
+export interface CollectionProgress {
+  readonly have: number;
+  /** More than `have`. */
+  readonly need: number;
 }
 
 /** @throws {DbError} `DB_CLOSED` once the database has been closed. */

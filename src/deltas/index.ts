@@ -12,7 +12,8 @@ export { PageBudget } from "./budget.ts";
 export { RefusalError, refusalError, SyncError, type SyncErrorCode } from "./errors.ts";
 export { isCallFault, isPeerFault } from "./fault.ts";
 export { inTime } from "./in-time.ts";
-export { Initiator, type PullProgress, type ScopesOf } from "./initiator.ts";
+export type { CatchUp, PullProgress } from "./catch-up.ts";
+export { Initiator, type ScopesOf } from "./initiator.ts";
 export {
   BLOCK_MAX_MS,
   BLOCK_MIN_MS,

@@ -28,9 +28,11 @@ import {
   type DeltaResponse,
   DeltaResponseSchema,
   encode,
+  type RoundBegins,
   scopeFromWire,
 } from "../wire/index.ts";
 import type { PageBudget } from "./budget.ts";
+import { CatchUps, type PullProgress } from "./catch-up.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
@@ -54,15 +56,6 @@ export interface InitiatorDeps {
   readonly budget: PageBudget;
   readonly knowledge: PeerKnowledges;
   readonly reconciliations: Reconciliations;
-}
-
-/** How far a pull is. */
-export interface PullProgress {
-  readonly state: "opening" | "catchingUp" | "live";
-  /** Row ops taken on this stream. */
-  readonly rows: number;
-  /** Bytes of the stream's content, both ways. */
-  readonly bytes: number;
 }
 
 /** The scopes to pull, by mode. */
@@ -90,6 +83,7 @@ export class Initiator {
   readonly #waiting = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
   readonly #intake: Intake;
   readonly #sums: Sums;
+  readonly #catchUps: CatchUps;
   /** What the peer has said that it knows, until it has said so of everything. */
   #words: GenVector[] = [];
   #heard = (): void => {};
@@ -114,6 +108,7 @@ export class Initiator {
     this.#database = database;
     this.#scopesOf = scopesOf;
     this.#isAcquaintance = isAcquaintance;
+    this.#catchUps = new CatchUps(deps.history);
     this.#sums = new Sums(deps, connection.peer);
     this.#intake = new Intake(
       deps,
@@ -137,6 +132,7 @@ export class Initiator {
       state,
       rows: this.#rows,
       bytes: stream === undefined ? 0 : stream.bytesIn + stream.bytesOut,
+      catchingUp: this.#catchUps.all,
     };
   }
 
@@ -303,7 +299,14 @@ export class Initiator {
         "Cannot pull: a frame ends neither a page nor within a commit",
       );
     }
+    if (frame.begins !== undefined) this.#beginRound(frame.begins);
     if (frame.caughtUp !== undefined) await this.#catchUp(frame.caughtUp);
+  }
+
+  /** What is said of a round that was replaced meanwhile is out of date. */
+  #beginRound(begins: RoundBegins): void {
+    const mode = this.#open.get(begins.round);
+    if (mode !== undefined) this.#catchUps.begin(begins, this.#asked.get(mode) ?? new Set());
   }
 
   get #isWithinPage(): boolean {
@@ -332,7 +335,7 @@ export class Initiator {
     const mode = this.#open.get(round) ?? this.#replaced.get(round);
     if (mode === undefined)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round that was not open");
-    this.#open.delete(round);
+    if (this.#open.delete(round)) this.#catchUps.end(mode);
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     let isToReconcile = false;

@@ -31,6 +31,7 @@ import {
   encode,
   type MessageInitShape,
   type ScopeSumSchema,
+  type ScopeVectorSchema,
   scopeToWire,
   vectorToWire,
 } from "../wire/index.ts";
@@ -38,7 +39,7 @@ import { SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { type AskedScope, Page } from "./page-writer.ts";
 import { FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
-import { claimFromWire } from "./page.ts";
+import { claimFromWire, claimToWire } from "./page.ts";
 import type { PeerKnowledge } from "./peer-knowledge.ts";
 
 export interface ResponderDeps {
@@ -66,6 +67,7 @@ interface Due {
   readonly until: GenVector;
 }
 
+type ScopeVectorInit = MessageInitShape<typeof ScopeVectorSchema>;
 type ScopeSumInit = MessageInitShape<typeof ScopeSumSchema>;
 
 interface Asked {
@@ -73,6 +75,8 @@ interface Asked {
   readonly live: boolean;
   readonly scopes: ReadonlyMap<ScopeKey, AskedScope>;
   isCaughtUp: boolean;
+  /** Whether what the round brings has been said. */
+  hasBegun: boolean;
 }
 
 /** Serves one deltas stream until the initiator ends it. @throws a coded error when the initiator is at fault. */
@@ -216,7 +220,7 @@ class Responder {
         numbers: undefined,
       });
     }
-    this.#asked.set(mode, { round, live, scopes, isCaughtUp: false });
+    this.#asked.set(mode, { round, live, scopes, isCaughtUp: false, hasBegun: false });
   }
 
   /** Sends all that is due. `false`: the stream has been refused. */
@@ -271,6 +275,7 @@ class Responder {
         },
       ]) => ({ scope, vector: sent }),
     );
+    if (!asked.hasBegun) await this.#sayBegins(asked, due);
     for await (const served of this.#deps.history.partsAbove(wanted)) {
       const of = due.get(served.scope);
       assert(of !== undefined, "only what is wanted is served");
@@ -312,6 +317,21 @@ class Responder {
     if (isWhole) return;
     for (const [log, generation] of this.#deps.known.of(id))
       if (generation > generationIn(sent, log)) sent.set(log, generation);
+  }
+
+  /** How far the initiator will be after the round, of as many scopes as fit a frame. Nothing, where it lacks nothing. [SY46] */
+  async #sayBegins(asked: Asked, due: ReadonlyMap<ScopeState, Due>): Promise<void> {
+    asked.hasBegun = true;
+    const vectors: ScopeVectorInit[] = [];
+    let entries = 0;
+    for (const { asked: one, until } of due.values()) {
+      const lacking = [...until].filter(([log, end]) => end > generationIn(one.sent, log));
+      entries += lacking.length;
+      if (entries > FRAME_VECTOR_ENTRIES_MAX) break;
+      if (lacking.length > 0)
+        vectors.push(claimToWire({ scope: one.id, vector: new Map(lacking) }));
+    }
+    if (vectors.length > 0) await this.#send({ begins: { round: asked.round, vectors } });
   }
 
   /** Sums of as many scopes as fit a frame. Each is a check, and none has to be there. */

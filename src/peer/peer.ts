@@ -1,14 +1,22 @@
-import type { Clock, Crypto, DeviceId, Logger, UserId } from "../base/index.ts";
+import {
+  type Clock,
+  type Crypto,
+  type DeviceId,
+  type Logger,
+  type ScopeId,
+  scopeKeyOf,
+  type UserId,
+} from "../base/index.ts";
 import { writeUserFile } from "#platform";
 import { backupBytes, type BackupOptions } from "../backup/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
 import { type Finding, verifyStore } from "../doctor/index.ts";
-import { openDatabase } from "../db/index.ts";
+import { type CollectionProgress, openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
-import { type PeerStatus, ServiceAccess } from "../sync/index.ts";
+import { catchUps, type PeerStatus, ServiceAccess } from "../sync/index.ts";
 import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
 import { IDENTITY_FILES, type Secrets } from "./identity.ts";
@@ -43,6 +51,12 @@ export interface PeerOverview {
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
   readonly time: TimeStatus;
+  /** Collections of which a peer has more than is here: commits had, of those that were lacking. */
+  readonly catchingUp: readonly (CollectionProgress & {
+    readonly database: string;
+    readonly owner: UserId;
+    readonly name: string;
+  })[];
 }
 
 /** The chunks of a peer at a glance. */
@@ -88,7 +102,10 @@ export class Peer implements AsyncDisposable {
     const readOnlyReason = (
       collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
     ): string | undefined => network.current?.readOnlyReason(collection);
-    const database = await openDatabase({ history, clock, logger, readOnlyReason }, name);
+    const progressOf = (collection: ScopeId): CollectionProgress | undefined =>
+      catchUps(this.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(collection));
+    const deps = { history, clock, logger, readOnlyReason, progressOf };
+    const database = await openDatabase(deps, name);
     // Another call may have opened it meanwhile: the same name has the same handle.
     const meanwhile = this.#databases.get(name);
     if (meanwhile?.isClosed === false) return meanwhile;
@@ -123,6 +140,11 @@ export class Peer implements AsyncDisposable {
       addresses: await network.addresses(),
       databases: this.databases(),
       time: this.time(),
+      catchingUp: catchUps(this.peers()).flatMap(({ scope, have, need }) =>
+        scope.kind === "collection"
+          ? [{ database: scope.database, owner: scope.owner, name: scope.name, have, need }]
+          : [],
+      ),
     };
   }
 

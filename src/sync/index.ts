@@ -29,6 +29,7 @@ export type { HaveBlobHandler } from "./answers.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
 export type { LeaveOptions, LeaveOutcome } from "./leaving.ts";
 export type { PeerTime } from "./peer-clock.ts";
+export { catchUps } from "./catch-ups.ts";
 export type { PeerStatus } from "./peer-link.ts";
 export { type SyncDeps, SyncService } from "./service.ts";
 export type { Locator, Whereabouts } from "./whereabouts.ts";

@@ -5,6 +5,7 @@ import {
   type DeviceId,
   type Logger,
   type ScopeId,
+  scopeKeyOf,
   userIdOf,
 } from "../base/index.ts";
 import { type Database, openDatabase } from "../db/index.ts";
@@ -12,7 +13,7 @@ import { History, type Identity } from "../history/index.ts";
 import type { Transport } from "../net/index.ts";
 import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
-import { SyncService } from "../sync/index.ts";
+import { catchUps, SyncService } from "../sync/index.ts";
 import type { TrueTime } from "../time/index.ts";
 
 /** One device with everything but a disk: for tests of what devices do with each other. */
@@ -89,6 +90,8 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
           clock: deps.clock,
           logger,
           readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
+          progressOf: (id) =>
+            catchUps(sync.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(id)),
         },
         name,
       ),

@@ -170,6 +170,8 @@ export {
   PageEndSchema,
   type Refused,
   RefusedSchema,
+  type RoundBegins,
+  RoundBeginsSchema,
   type ScopeSum,
   ScopeSumSchema,
   type ScopeVector,

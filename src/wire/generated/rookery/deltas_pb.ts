@@ -4,6 +4,7 @@
 //     | -- DeltaOpen {database, cert} ------> |   once
 //     | <- DeltaResponse {opened} ----------- |   or refused, and the stream ends
 //     | -- DeltaRequest {1, SGS, scopes} ---> |   what I know of the groups' scopes
+//     | <- begins {1}, where there is more -- |   how far it will go
 //     | <- commits ... page_end ... --------- |   pages; each is applied in one write
 //     | <- caught_up {1} -------------------- |
 //     | -- DeltaRequest {2, DATA, scopes} --> |   then of the collections
@@ -27,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/deltas.proto.
  */
 export const file_rookery_deltas: GenFile = /*@__PURE__*/
-  fileDesc("ChRyb29rZXJ5L2RlbHRhcy5wcm90bxIHcm9va2VyeSJPCglEZWx0YU9wZW4SGwoIZGF0YWJhc2UYASABKAlCCYi1GIAIqLUYARIeCgtjZXJ0aWZpY2F0ZRgCIAEoDEIJiLUY/BGotRgBOgWItRiAICJ3CgtTY29wZVZlY3RvchIlCgVzY29wZRgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIiCgZ2ZWN0b3IYAiABKAsyEi5yb29rZXJ5LkdlblZlY3RvchIdCgtjb250cm9sX3N1bRgDIAEoDEIIiLUYIJC1GCAijgEKDERlbHRhUmVxdWVzdBITCgVyb3VuZBgBIAEoDUIEqLUYARImCgRtb2RlGAIgASgOMhIucm9va2VyeS5EZWx0YU1vZGVCBKi1GAESKwoGc2NvcGVzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgAISDAoEbGl2ZRgEIAEoCDoGiLUYgIBAIsEBCgpDb21taXRQYXJ0EhUKBmhlYWRlchgBIAEoDEIFiLUYgEgSGwoJc2lnbmF0dXJlGAIgASgMQgiItRhAkLUYQBIUCgRwYXJ0GAMgASgMQgaItRiAgAQSGQoKcGFydF9pbmRleBgEIAEoDUIFoLUY/wESGAoDb3BzGAUgAygMQguItRjgkUOYtRiQThImCgZlbGlkZWQYBiADKAsyDy5yb29rZXJ5LkVsaWRlZEIFmLUYkE4SDAoEbW9yZRgHIAEoCCIoCgZPcGVuZWQSHgoLY2VydGlmaWNhdGUYASABKAxCCYi1GPwRqLUYASJGCgdQYWdlRW5kEiwKB3ZlY3RvcnMYASADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiAAhINCgVsb29zZRgCIAEoCCKYAQoIU2NvcGVTdW0SJQoFc2NvcGUYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESIgoGdmVjdG9yGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3ISHgoIaGVhZF9zdW0YAyABKAxCDIi1GCCQtRggqLUYARIhCgtjb250cm9sX3N1bRgEIAEoDEIMiLUYIJC1GCCotRgBIkkKCENhdWdodFVwEhMKBXJvdW5kGAEgASgNQgSotRgBEigKBnNjb3BlcxgCIAMoCzIRLnJvb2tlcnkuU2NvcGVTdW1CBZi1GIACIksKC0Zyb21TY3JhdGNoEhMKBXJvdW5kGAEgASgNQgSotRgBEicKBnNjb3BlcxgCIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiOQoHUmVmdXNlZBIWCgRjb2RlGAEgASgJQgiItRhAqLUYARIWCgdtZXNzYWdlGAIgASgJQgWItRiABCL+AQoNRGVsdGFSZXNwb25zZRIfCgZvcGVuZWQYASABKAsyDy5yb29rZXJ5Lk9wZW5lZBIrCgdjb21taXRzGAIgAygLMhMucm9va2VyeS5Db21taXRQYXJ0QgWYtRiQThIiCghwYWdlX2VuZBgDIAEoCzIQLnJvb2tlcnkuUGFnZUVuZBIkCgljYXVnaHRfdXAYBCABKAsyES5yb29rZXJ5LkNhdWdodFVwEiEKB3JlZnVzZWQYBSABKAsyEC5yb29rZXJ5LlJlZnVzZWQSKgoMZnJvbV9zY3JhdGNoGAYgASgLMhQucm9va2VyeS5Gcm9tU2NyYXRjaDoGiLUYgIBEKlcKCURlbHRhTW9kZRIaChZERUxUQV9NT0RFX1VOU1BFQ0lGSUVEEAASGQoVREVMVEFfTU9ERV9TWU5DR1JPVVBTEAESEwoPREVMVEFfTU9ERV9EQVRBEAJiBnByb3RvMw", [file_rookery_commit, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChRyb29rZXJ5L2RlbHRhcy5wcm90bxIHcm9va2VyeSJPCglEZWx0YU9wZW4SGwoIZGF0YWJhc2UYASABKAlCCYi1GIAIqLUYARIeCgtjZXJ0aWZpY2F0ZRgCIAEoDEIJiLUY/BGotRgBOgWItRiAICJ3CgtTY29wZVZlY3RvchIlCgVzY29wZRgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIiCgZ2ZWN0b3IYAiABKAsyEi5yb29rZXJ5LkdlblZlY3RvchIdCgtjb250cm9sX3N1bRgDIAEoDEIIiLUYIJC1GCAijgEKDERlbHRhUmVxdWVzdBITCgVyb3VuZBgBIAEoDUIEqLUYARImCgRtb2RlGAIgASgOMhIucm9va2VyeS5EZWx0YU1vZGVCBKi1GAESKwoGc2NvcGVzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgAISDAoEbGl2ZRgEIAEoCDoGiLUYgIBAIsEBCgpDb21taXRQYXJ0EhUKBmhlYWRlchgBIAEoDEIFiLUYgEgSGwoJc2lnbmF0dXJlGAIgASgMQgiItRhAkLUYQBIUCgRwYXJ0GAMgASgMQgaItRiAgAQSGQoKcGFydF9pbmRleBgEIAEoDUIFoLUY/wESGAoDb3BzGAUgAygMQguItRjgkUOYtRiQThImCgZlbGlkZWQYBiADKAsyDy5yb29rZXJ5LkVsaWRlZEIFmLUYkE4SDAoEbW9yZRgHIAEoCCIoCgZPcGVuZWQSHgoLY2VydGlmaWNhdGUYASABKAxCCYi1GPwRqLUYASJGCgdQYWdlRW5kEiwKB3ZlY3RvcnMYASADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiAAhINCgVsb29zZRgCIAEoCCKYAQoIU2NvcGVTdW0SJQoFc2NvcGUYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESIgoGdmVjdG9yGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3ISHgoIaGVhZF9zdW0YAyABKAxCDIi1GCCQtRggqLUYARIhCgtjb250cm9sX3N1bRgEIAEoDEIMiLUYIJC1GCCotRgBIlAKC1JvdW5kQmVnaW5zEhMKBXJvdW5kGAEgASgNQgSotRgBEiwKB3ZlY3RvcnMYAiADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiAAiJJCghDYXVnaHRVcBITCgVyb3VuZBgBIAEoDUIEqLUYARIoCgZzY29wZXMYAiADKAsyES5yb29rZXJ5LlNjb3BlU3VtQgWYtRiAAiJLCgtGcm9tU2NyYXRjaBITCgVyb3VuZBgBIAEoDUIEqLUYARInCgZzY29wZXMYAiADKAsyEC5yb29rZXJ5LlNjb3BlSWRCBZi1GIACIjkKB1JlZnVzZWQSFgoEY29kZRgBIAEoCUIIiLUYQKi1GAESFgoHbWVzc2FnZRgCIAEoCUIFiLUYgAQipAIKDURlbHRhUmVzcG9uc2USHwoGb3BlbmVkGAEgASgLMg8ucm9va2VyeS5PcGVuZWQSKwoHY29tbWl0cxgCIAMoCzITLnJvb2tlcnkuQ29tbWl0UGFydEIFmLUYkE4SIgoIcGFnZV9lbmQYAyABKAsyEC5yb29rZXJ5LlBhZ2VFbmQSJAoJY2F1Z2h0X3VwGAQgASgLMhEucm9va2VyeS5DYXVnaHRVcBIhCgdyZWZ1c2VkGAUgASgLMhAucm9va2VyeS5SZWZ1c2VkEioKDGZyb21fc2NyYXRjaBgGIAEoCzIULnJvb2tlcnkuRnJvbVNjcmF0Y2gSJAoGYmVnaW5zGAcgASgLMhQucm9va2VyeS5Sb3VuZEJlZ2luczoGiLUYgIBEKlcKCURlbHRhTW9kZRIaChZERUxUQV9NT0RFX1VOU1BFQ0lGSUVEEAASGQoVREVMVEFfTU9ERV9TWU5DR1JPVVBTEAESEwoPREVMVEFfTU9ERV9EQVRBEAJiBnByb3RvMw", [file_rookery_commit, file_rookery_ids, file_rookery_limits]);
 
 /**
  * @generated from message rookery.DeltaOpen
@@ -256,6 +257,31 @@ export const ScopeSumSchema: GenMessage<ScopeSum> = /*@__PURE__*/
   messageDesc(file_rookery_deltas, 6);
 
 /**
+ * What a round is about to bring, before its first page: the responder's vectors of the scopes of which it has more than was asked
+ * with. For people alone, who want to know how far it is: nothing is claimed by it.
+ *
+ * @generated from message rookery.RoundBegins
+ */
+export type RoundBegins = Message<"rookery.RoundBegins"> & {
+  /**
+   * @generated from field: uint32 round = 1;
+   */
+  round: number;
+
+  /**
+   * @generated from field: repeated rookery.ScopeVector vectors = 2;
+   */
+  vectors: ScopeVector[];
+};
+
+/**
+ * Describes the message rookery.RoundBegins.
+ * Use `create(RoundBeginsSchema)` to create a new message.
+ */
+export const RoundBeginsSchema: GenMessage<RoundBegins> = /*@__PURE__*/
+  messageDesc(file_rookery_deltas, 7);
+
+/**
  * @generated from message rookery.CaughtUp
  */
 export type CaughtUp = Message<"rookery.CaughtUp"> & {
@@ -275,7 +301,7 @@ export type CaughtUp = Message<"rookery.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 7);
+  messageDesc(file_rookery_deltas, 8);
 
 /**
  * The scopes cannot be served by deltas any more: start without knowledge. Reserved for forgetting.
@@ -299,7 +325,7 @@ export type FromScratch = Message<"rookery.FromScratch"> & {
  * Use `create(FromScratchSchema)` to create a new message.
  */
 export const FromScratchSchema: GenMessage<FromScratch> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 8);
+  messageDesc(file_rookery_deltas, 9);
 
 /**
  * @generated from message rookery.Refused
@@ -323,7 +349,7 @@ export type Refused = Message<"rookery.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 9);
+  messageDesc(file_rookery_deltas, 10);
 
 /**
  * @generated from message rookery.DeltaResponse
@@ -358,6 +384,11 @@ export type DeltaResponse = Message<"rookery.DeltaResponse"> & {
    * @generated from field: rookery.FromScratch from_scratch = 6;
    */
   fromScratch?: FromScratch | undefined;
+
+  /**
+   * @generated from field: rookery.RoundBegins begins = 7;
+   */
+  begins?: RoundBegins | undefined;
 };
 
 /**
@@ -365,7 +396,7 @@ export type DeltaResponse = Message<"rookery.DeltaResponse"> & {
  * Use `create(DeltaResponseSchema)` to create a new message.
  */
 export const DeltaResponseSchema: GenMessage<DeltaResponse> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 10);
+  messageDesc(file_rookery_deltas, 11);
 
 /**
  * @generated from enum rookery.DeltaMode
