@@ -88,7 +88,8 @@ export function mayHaveLog(
   { log, author }: PreparedPart,
   { vector }: StagedScope,
 ): boolean {
-  if (vector.has(interner.log(log))) return true;
+  const number = interner.knownLog(log);
+  if (number !== undefined && vector.has(number)) return true;
   if (vector.size >= SCOPE_LOGS_MAX) return false;
   let count = 0;
   for (const known of vector.keys())

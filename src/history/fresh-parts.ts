@@ -127,7 +127,9 @@ async function comparisonOf(
 ): Promise<Comparison> {
   const scope = turn.scope(part.scope);
   const { number } = scope.state;
-  const log = interner.log(part.log);
+  // A log gets a number when something of it is kept: peers could name new ones without end.
+  const log = interner.knownLog(part.log);
+  if (log === undefined) return { isNew: true };
   const aside = scope.aside.get(log, part.generation);
   const isKnown = part.generation <= scope.state.generationOf(part.log);
   if (!isKnown && aside === undefined) return { isNew: true };

@@ -14,7 +14,7 @@ import {
   type ScopeId,
   type ScopeKey,
 } from "../base/index.ts";
-import { controlsOnly, HistoryError, type LogNumber, partSize } from "../records/index.ts";
+import { controlsOnly, HistoryError, partSize } from "../records/index.ts";
 import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import { hasParents, isCounted, isSeen, mayHaveLog } from "./counting.ts";
@@ -209,17 +209,17 @@ class Receiver {
     const place = `${part.scopeKey} ${part.log}`;
     if (this.#waiting.has(place)) return;
     const scope = this.#turn.scope(part.scope);
-    const log = this.#deps.interner.log(part.log);
-    const end = scope.aside.log(log)?.end;
+    const log = this.#deps.interner.knownLog(part.log);
+    const end = log === undefined ? undefined : scope.aside.log(log)?.end;
     // Taken without what came before it, that would never be asked for again.
-    const follows = part.previousGeneration <= Math.max(end ?? 0, scope.vector.get(log) ?? 0);
+    const follows = part.previousGeneration <= Math.max(end ?? 0, generationOf(scope, part.log));
     if (end === undefined && follows && isCounted(scope, part)) {
       if (isSeen(part, scope) && mayHaveLog(this.#deps, part, scope))
-        return this.#count(part, scope, log);
+        return this.#count(part, scope);
     } else {
       if (end === undefined && follows) this.#refuseAuthorOf(part, scope);
       const isHere = end !== undefined && part.generation <= end;
-      if ((follows || isHere) && this.#layAside(part, scope, log, false)) {
+      if ((follows || isHere) && this.#layAside(part, scope, false)) {
         this.aside += 1;
         return;
       }
@@ -228,10 +228,11 @@ class Receiver {
     this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
   }
 
-  #count(part: PreparedPart, scope: StagedScope, log: LogNumber): void {
+  #count(part: PreparedPart, scope: StagedScope): void {
     this.#turn.refuseRefs(part.refs);
     this.#beginAgainIfRolledBack(part);
     // Its control ops may have come before it.
+    const log = this.#deps.interner.log(part.log);
     this.#turn.staged.dropAside(scope, log, part.generation);
     takePart(this.#deps, this.#turn, scope, part);
     this.rows += part.rows.length;
@@ -239,24 +240,25 @@ class Receiver {
 
   #takeLoose(part: PreparedPart): void {
     const scope = this.#turn.scope(part.scope);
-    const log = this.#deps.interner.log(part.log);
-    if (part.generation <= (scope.vector.get(log) ?? 0)) return;
-    this.#layAside(part, scope, log, true);
+    if (part.generation <= generationOf(scope, part.log)) return;
+    this.#layAside(part, scope, true);
   }
 
   /** Lays a part aside, and notes what its control ops have brought. `false`: there is no room for it. */
-  #layAside(part: PreparedPart, scope: StagedScope, log: LogNumber, isLoose: boolean): boolean {
+  #layAside(part: PreparedPart, scope: StagedScope, isLoose: boolean): boolean {
     const { generation, controls } = part;
+    const number = this.#deps.interner.knownLog(part.log);
     const { access } = scope;
     const isHeld = controls.every(({ id }) => access.has(id));
     const isVouched = this.#isVouched(part);
     const awaits = isHeld ? undefined : obstacleOf(this.#deps, scope, part, isVouched);
     const size = partSize(part.raw);
-    const known = scope.aside.get(log, generation);
+    const known = number === undefined ? undefined : scope.aside.get(number, generation);
     const isNew = known === undefined || (known.isLoose && !isLoose);
-    const hasRoom = !isNew || scope.aside.hasRoom(log, size);
-    if (controls.length > 0 && isHeld) this.#turn.staged.addBare(scope, log, generation);
+    const hasRoom = !isNew || scope.aside.hasRoom(number, size);
     if (!hasRoom && (controls.length === 0 || !isHeld)) return false;
+    const log = this.#deps.interner.log(part.log);
+    if (controls.length > 0 && isHeld) this.#turn.staged.addBare(scope, log, generation);
     // What its control ops are served from is kept; its rows are left with who has them.
     const raw = hasRoom && !isLoose ? part.raw : controlsOnly(this.#deps.crypto, part.raw);
     const flags = {
@@ -284,6 +286,11 @@ class Receiver {
     if (part.log === ownLogKey(this.#deps.identity.device, database.own))
       beginIncarnation(this.#deps, this.#turn, "rolledBack");
   }
+}
+
+/** The last generation of a log that counts in the scope; 0: none. */
+function generationOf({ state, vector }: StagedScope, log: LogKey): number {
+  return state.generationIn(vector, log);
 }
 
 function refuseAuthor(): never {

@@ -67,7 +67,8 @@ export function obstacleOf(
   if (!part.controls.every(({ op }) => canReduce(op))) return "version";
   if (!isVouched && part.generation > access.frozenAfter(part.log)) return "vouch";
   const count = part.controls.length;
-  const ofLog = controlPlaces.opsOf(interner.log(part.log));
+  const log = interner.knownLog(part.log);
+  const ofLog = log === undefined ? 0 : controlPlaces.opsOf(log);
   const hasRoom = control.size + count <= SCOPE_CONTROLS_MAX && ofLog + count <= LOG_CONTROLS_MAX;
   return hasRoom ? undefined : "room";
 }
@@ -157,8 +158,9 @@ class InTaker {
   #isHeldUp(by: HeldUpBy | undefined): boolean {
     if (by === undefined || this.#isAccessNew) return false;
     if (by === "access") return true;
+    const { state, vector } = this.#scope;
     for (const [log, generation] of by)
-      if ((this.#scope.vector.get(log) ?? 0) < generation) return true;
+      if (state.generationIn(vector, log) < generation) return true;
     return false;
   }
 
@@ -167,7 +169,7 @@ class InTaker {
     const unseen = unseenOf(part, this.#scope);
     if (unseen.length === 0 && mayHaveLog(this.#deps, part, this.#scope)) return undefined;
     // Not what lies beyond a freeze: that may never count, and nothing waits for it.
-    return new Map(unseen.map(([log, seen]) => [this.#deps.interner.log(log), seen]));
+    return new Map(unseen);
   }
 
   #reserve(part: PreparedPart): boolean {

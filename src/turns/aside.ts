@@ -1,6 +1,7 @@
 /** What memory knows of a scope's parts that are held and do not count: which there are, and what their control ops wait for. */
 
 import type { ControlId } from "../access/index.ts";
+import type { LogKey } from "../base/index.ts";
 import type { LogNumber } from "../records/index.ts";
 import { ASIDE_LOG_BYTES_MAX, ASIDE_SCOPE_BYTES_MAX, ASIDE_SCOPE_PARTS_MAX } from "./limits.ts";
 
@@ -23,7 +24,7 @@ export interface AsideEntry {
 }
 
 /** `access`: what the control log says. Otherwise what its contexts name, which does not count here yet. */
-export type HeldUpBy = "access" | ReadonlyMap<LogNumber, number>;
+export type HeldUpBy = "access" | ReadonlyMap<LogKey, number>;
 
 /** The parts aside of one log in one scope. */
 export class AsideLog {
@@ -98,9 +99,9 @@ export class AsideLog {
   }
 }
 
-/** What an entry takes of the quota: what has counted here was let in before. */
-function chargeOf(entry: AsideEntry): number {
-  return entry.hasCounted || entry.isLoose ? 0 : entry.size;
+/** What an entry takes of the quota: what has counted here, or whose control ops alone are kept and held, was let in before. */
+function chargeOf({ hasCounted, isLoose, awaits, size }: AsideEntry): number {
+  return hasCounted || (isLoose && awaits === undefined) ? 0 : size;
 }
 
 /** The parts aside of a scope. A copy shares what it does not change. */
@@ -150,9 +151,10 @@ export class AsideIndex {
     if (own.size === 0) this.#logs.delete(log);
   }
 
-  /** Whether there is room for `bytes` more of a log that a peer sent. */
-  hasRoom(log: LogNumber, bytes: number): boolean {
-    if ((this.#logs.get(log)?.bytes ?? 0) + bytes > ASIDE_LOG_BYTES_MAX) return false;
+  /** Whether there is room for `bytes` more of a log that a peer sent; `undefined`: of one that has no number here. */
+  hasRoom(log: LogNumber | undefined, bytes: number): boolean {
+    const known = log === undefined ? undefined : this.#logs.get(log);
+    if ((known?.bytes ?? 0) + bytes > ASIDE_LOG_BYTES_MAX) return false;
     let total = bytes;
     let parts = 1;
     for (const one of this.#logs.values()) {
