@@ -1,6 +1,6 @@
-import { assert, toHex, type UserId } from "../base/index.ts";
+import { assert, type DeviceId, toHex, type UserId } from "../base/index.ts";
 import type { Ancestry } from "./ancestry.ts";
-import type { ControlEntry, ControlId } from "./control-entry.ts";
+import type { ControlEntry } from "./control-entry.ts";
 import type { GrantOp, GroupStatus, InviteOp } from "./control-op.ts";
 import { Latest } from "./latest.ts";
 import { MergedSpec, type SpecState } from "./merged-spec.ts";
@@ -20,7 +20,9 @@ export class AccessFacts {
   readonly policies = new VersionedMap<string, string>();
   /** By public key in hexadecimal digits. */
   readonly invites = new VersionedMap<string, Invited>();
-  readonly destroyed = new Versioned<ControlId>();
+  readonly destroyed = new Versioned<true>();
+  /** Devices that have said so. */
+  readonly destroyers = new VersionedMap<DeviceId, true>();
   readonly #ancestry: Ancestry;
   /** Users whose grants cite an invite, by its public key. */
   readonly #usesByInvite = new Map<string, VersionedMap<UserId, true>>();
@@ -40,6 +42,7 @@ export class AccessFacts {
     this.policies = new VersionedMap(from.policies);
     this.invites = new VersionedMap(from.invites);
     this.destroyed = new Versioned(from.destroyed);
+    this.destroyers = new VersionedMap(from.destroyers);
     for (const [key, uses] of from.#usesByInvite)
       this.#usesByInvite.set(key, new VersionedMap(uses));
     this.#latestStatus = new Latest(from.#latestStatus);
@@ -79,7 +82,8 @@ export class AccessFacts {
         break;
       }
       case "destroy":
-        this.destroyed.set(entry.id, index);
+        this.destroyed.set(true, index);
+        this.destroyers.set(entry.device, true, index);
         break;
       default:
     }

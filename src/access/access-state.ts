@@ -117,7 +117,13 @@ export class AccessState {
   /** Whether the owner has destroyed the scope. */
   get destroyed(): boolean {
     const { effects, length } = this.#source;
-    return effects.facts.destroyed.get(length) !== undefined;
+    return effects.facts.destroyed.get(length) === true;
+  }
+
+  /** Whether a device has destroyed the scope, and that has effect. [AC38] */
+  isDestroyedBy(device: DeviceId): boolean {
+    const { effects, length } = this.#source;
+    return effects.facts.destroyers.get(device, length) === true;
   }
 
   /** Entries that are held but have no effect, and why. */

@@ -287,7 +287,7 @@ describe("groups", () => {
     });
   });
 
-  test("[AC16] an admin may all of it, but for invites to be an admin and destroy", () => {
+  test("[AC16] [AC38] an admin may all of it, but for invites to be an admin and destroy", () => {
     const world = adasWorld("syncgroup");
     world.add("laptop", SPEC);
     world.grant("laptop", "ben", READ | ADMIN);
@@ -305,6 +305,8 @@ describe("groups", () => {
     expect(stateOf(world).destroyed).toBe(false);
     world.add("laptop", { type: "destroy" });
     expect(stateOf(world).destroyed).toBe(true);
+    const byWhom = ["laptop", "phone"].map((one) => stateOf(world).isDestroyedBy(namedDevice(one)));
+    expect(byWhom).toEqual([true, false]);
   });
 
   test("[AC17] the owner creates the group, and its collections stay what they were", () => {

@@ -12,3 +12,7 @@ export const DROP_BYTES_MAX = 4 * 1024 * 1024;
 export const COLLECT_CHANGES_MAX = 500;
 /** Rows looked at in such a step, about: what a page of a scan has. */
 export const COLLECT_ROWS_MAX = 1000;
+/** Rows of a destroyed collection that are deleted in one commit: a small one, since others write meanwhile. */
+export const EMPTY_ROWS_MAX = 500;
+/** Bytes of their values, about, which the commit's turn reads. */
+export const EMPTY_BYTES_MAX = 4 * 1024 * 1024;

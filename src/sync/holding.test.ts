@@ -1,10 +1,18 @@
 import { expect, test } from "vitest";
-import type { Clock } from "../base/index.ts";
+import { signDeviceRevocation } from "../access/index.ts";
+import { BlobRef, type Clock, type ScopeId } from "../base/index.ts";
 import { ROW_SPACE } from "../history/index.ts";
-import { HOLDER_INTERVAL_MS, HOLDER_REST_MS, readHolders } from "../holders/index.ts";
-import { nodeClock } from "../node/index.ts";
+import {
+  EMPTY_ROWS_MAX,
+  HOLDER_INTERVAL_MS,
+  HOLDER_REST_MS,
+  emptyDestroyed,
+  isOursToEmpty,
+  readHolders,
+} from "../holders/index.ts";
+import { nodeClock, nodeCrypto } from "../node/index.ts";
 import { admit, alike, eventually, shareTodos, SyncFlock, todosOf } from "../testkit/sync-flock.ts";
-import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 
 /** For which rest comes at once, and an interval between records is over in less than a second. */
 function hastyClock(): Clock {
@@ -16,6 +24,17 @@ function hastyClock(): Clock {
     now: () => clock.now(),
     monotonic: () => 500 * clock.monotonic(),
     sleep: (ms, signal) => clock.sleep(isOverAtOnce(ms) ? 5 : ms, signal),
+  };
+}
+
+/** For which there is never rest: nothing is published, dropped or emptied. */
+function restlessClock(): Clock {
+  const clock = nodeClock();
+  const isRest = (ms: number): boolean => ms === HOLDER_REST_MS;
+  return {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    sleep: (ms, signal) => clock.sleep(isRest(ms) ? 1e9 : ms, signal),
   };
 }
 
@@ -100,4 +119,79 @@ test("[HO2] who leaves keeps nothing from going any more", async () => {
   expect([...(await readHolders(ada.history, scope)).keys()].toSorted()).toEqual(
     [ada.device, bea.device].toSorted(),
   );
+});
+
+/** Rows in a peer's store that hold a value, and superseded versions beside rows. */
+async function heldOf(peer: SyncPeer, collection: ScopeId): Promise<readonly [number, number]> {
+  let values = 0;
+  for await (const { row } of peer.history.scan(collection, ROW_SPACE.rows))
+    if (row.heads.some(({ value }) => value !== undefined)) values += 1;
+  return [values, (await oldsOf(peer))[0]];
+}
+
+test("[HO12] what a destroyed collection held goes from all who have it, also what comes later, and nobody new is sent it", async () => {
+  await using flock = new SyncFlock();
+  const clock = hastyClock();
+  const ada = await flock.open("ada", { clock });
+  const shared = await shareTodos(ada);
+  const [bea, cyd] = [await flock.open("bea", { clock }), await flock.open("cyd", { clock })];
+  for (const peer of [bea, cyd]) await admit(ada, peer, shared);
+  const todos = await todosOf(ada, shared);
+  const ref = new BlobRef({ root: new Uint8Array(32).fill(7), size: 1, depth: 0, chunker: 1 });
+  await (
+    await ada.database("notes")
+  ).batch((batch) => {
+    for (let i = 0; i < EMPTY_ROWS_MAX + 100; i++) batch.put(todos, `${i}`, "x".repeat(20));
+    batch.put(todos, "photo", ref);
+  });
+  await alike([ada, bea, cyd]);
+  // Written by somebody who has not heard of the end.
+  flock.network.partition([ada.device, bea.device], [cyd.device]);
+  await todos.destroy();
+  await (await todosOf(cyd, shared)).put("late", 1);
+  flock.network.heal();
+  const isEmpty = async (peer: SyncPeer): Promise<boolean> =>
+    String(await heldOf(peer, shared.collection)) === "0,0";
+  await eventually(async () => (await Promise.all([ada, bea, cyd].map(isEmpty))).every(Boolean));
+  await alike([ada, bea, cyd]);
+  for (const { store } of [ada, bea, cyd]) {
+    const edges = { gte: Uint8Array.of(0x32), lt: Uint8Array.of(0x33) };
+    for await (const { key } of store.scan(edges)) expect(key).toBeUndefined();
+  }
+  const dan = await flock.open("dan", { clock });
+  await admit(ada, dan, shared);
+  await alike([ada, bea, cyd, dan]);
+  expect(await heldOf(dan, shared.collection)).toEqual([0, 0]);
+  await expect((await todosOf(dan, shared)).get("1")).rejects.toThrow("destroyed");
+  expect(flock.events.filter(({ event }) => event === "sync.sums.differ")).toEqual([]);
+}, 60_000);
+
+test("[HO12] a device empties only what it has destroyed itself: a revocation of it undoes both", async () => {
+  await using flock = new SyncFlock();
+  const laptop = await makeIdentity("laptop");
+  const stolen = await flock.open("laptop", { identity: laptop, clock: restlessClock() });
+  const shared = await shareTodos(stolen);
+  const phone = await flock.open("phone", {
+    identity: await makeIdentity("phone", laptop.userSeed),
+    clock: restlessClock(),
+  });
+  await admit(stolen, phone, shared);
+  await (await todosOf(stolen, shared)).put("first", 1);
+  await alike([stolen, phone]);
+  const { history } = phone;
+  const scope = history.scope(shared.collection) ?? expect.unreachable();
+  const freeze = history.freezeOf(shared.collection, { device: stolen.device });
+  await (await todosOf(stolen, shared)).destroy();
+  await alike([stolen, phone]);
+  expect(scope.access.destroyed).toBe(true);
+  expect([stolen, phone].map((one) => isOursToEmpty(one.history, scope))).toEqual([true, false]);
+  // As emptying does.
+  await emptyDestroyed(stolen.history, scope);
+  await alike([stolen, phone]);
+  expect((await heldOf(phone, shared.collection))[0]).toBe(0);
+  const about = { scope: shared.collection, device: stolen.device, freeze };
+  const revocation = await signDeviceRevocation({ crypto: nodeCrypto() }, laptop.userSeed, about);
+  await history.write({ parts: [{ scope: shared.collection, rows: [], controls: [revocation] }] });
+  expect(scope.access.destroyed).toBe(false);
+  expect(await (await todosOf(phone, shared)).get("first")).toBe(1);
 });

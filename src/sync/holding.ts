@@ -14,10 +14,12 @@ import type { History, ScopeState } from "../history/index.ts";
 import {
   collectChanges,
   dropStable,
+  emptyDestroyed,
   HOLDER_INTERVAL_MS,
   HOLDER_REST_MS,
   holderRow,
   type Holders,
+  isOursToEmpty,
   Publications,
   readHolders,
   stableVector,
@@ -49,6 +51,8 @@ export class Holding {
   readonly #published = new Map<ScopeKey, number>();
   /** What was stable when a pass over a collection last ended. */
   readonly #passed = new Map<ScopeKey, string>();
+  /** What we knew of destroyed collections when a pass over their rows last ended. */
+  readonly #emptied = new Map<ScopeKey, string>();
   /** How far we are on the way round each database's changes. */
   readonly #collected = new Map<string, number>();
   /** Devices whose records were taken away, by collection. */
@@ -146,6 +150,7 @@ export class Holding {
 
   async #tend(scope: ScopeState): Promise<number | undefined> {
     const { clock, history } = this.#deps;
+    if (isOursToEmpty(history, scope)) await this.#empty(scope);
     const since = clock.monotonic() - (this.#published.get(scope.key) ?? -HOLDER_INTERVAL_MS);
     let wait: number | undefined;
     if (since < HOLDER_INTERVAL_MS) wait = HOLDER_INTERVAL_MS - since;
@@ -190,6 +195,23 @@ export class Holding {
       .groupsOf(collection)
       .flatMap((group) => sharing.members(group).filter(({ hasLeft }) => !hasLeft))
       .every(({ device }) => holders.has(device) || mayNot(device));
+  }
+
+  /** A pass over the rows of a collection that this device has destroyed, where anything has come since the last one. [HO12] */
+  async #empty(scope: ScopeState): Promise<void> {
+    const isDone = (): boolean => this.#emptied.get(scope.key) === textOf(scope.vector());
+    if (isDone()) return;
+    let next: Uint8Array | undefined;
+    let deleted = 0;
+    const before = textOf(scope.vector());
+    do {
+      const step = await emptyDestroyed(this.#deps.history, scope, next);
+      deleted += step.deleted;
+      next = step.next;
+    } while (next !== undefined && !this.#deps.ending.aborted);
+    // What came during the pass is looked at the next time, as is what the pass has written.
+    if (next === undefined) this.#emptied.set(scope.key, before);
+    if (deleted > 0) this.#deps.logger("debug", "sync.holding.emptied", { rows: deleted });
   }
 
   /** A pass over a collection's superseded versions, where more is stable than in the last one. */
