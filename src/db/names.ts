@@ -5,7 +5,7 @@ import { DbError } from "./errors.ts";
 /** @throws {DbError} `DB_NAME_INVALID` unless it has 1 to 1 024 bytes of UTF-8 and no NUL; {TypeError}. [DB1] */
 export function checkName(what: string, name: string): void {
   if (typeof name !== "string") throw new TypeError(`A ${what}'s name is a text`);
-  if (isWithin(name, 1, NAME_BYTES_MAX) && !name.includes("\0")) return;
+  if (bytesWithin(name, 1, NAME_BYTES_MAX) !== undefined && !name.includes("\0")) return;
   throw new DbError(
     "DB_NAME_INVALID",
     `Cannot use ${what}: its name has 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without NUL`,
@@ -36,18 +36,17 @@ export function keyText(key: Uint8Array): string {
 
 function keyBytes(key: string, bytesMin: number): Uint8Array {
   if (typeof key !== "string") throw new TypeError("A row key is a text");
-  if (isWithin(key, bytesMin, ROW_KEY_BYTES_MAX)) return utf8(key);
+  const bytes = bytesWithin(key, bytesMin, ROW_KEY_BYTES_MAX);
+  if (bytes !== undefined) return bytes;
   throw new DbError(
     "DB_KEY_INVALID",
     `Cannot use row key: it has ${bytesMin} to ${ROW_KEY_BYTES_MAX} bytes of UTF-8`,
   );
 }
 
-function isWithin(text: string, bytesMin: number, bytesMax: number): boolean {
-  return (
-    text.length >= bytesMin &&
-    text.length <= bytesMax &&
-    text.isWellFormed() &&
-    utf8(text).length <= bytesMax
-  );
+/** The UTF-8 bytes of `text`; `undefined` when they are too few or too many, or it has none. */
+function bytesWithin(text: string, bytesMin: number, bytesMax: number): Uint8Array | undefined {
+  if (text.length < bytesMin || text.length > bytesMax || !text.isWellFormed()) return undefined;
+  const bytes = utf8(text);
+  return bytes.length <= bytesMax ? bytes : undefined;
 }
