@@ -146,6 +146,12 @@ export class AccessState {
     return user === undefined || this.#isRevoked(device, user) ? undefined : user;
   }
 
+  /** Whether a certificate of `user` for the device is held, whoever it acts for. */
+  isIntroducedAs(device: DeviceId, user: UserId): boolean {
+    const { standing, length } = this.#source;
+    return standing.usersOf(device, length).has(user);
+  }
+
   /** Whether a device has been revoked as `user`'s; default: whose it was. It acts for them never again. [AC31] */
   isRevoked(device: DeviceId, user = this.#userBefore(device)): boolean {
     return user !== undefined && this.#isRevoked(device, user);

@@ -32,6 +32,8 @@ export const SERVE_SCANS_MAX = 64;
 export const LOG_CONTROLS_MAX = 16_384;
 /** Control ops of a scope: some hundred bytes of memory each. */
 export const SCOPE_CONTROLS_MAX = 65_536;
+/** Of these, as many as anybody may fill; the rest is for the owner and admins, so that nobody else keeps a revocation out. */
+export const SCOPE_CONTROLS_FREE = 32_768;
 /** Row ops that one store write takes back or takes in again: with what they supersede they stay below what a write may have. */
 export const RECOUNT_OPS_MAX = 20_000;
 /** Bytes of such parts in one store write. */

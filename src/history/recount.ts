@@ -7,7 +7,7 @@
  *     grant, parts       ──> takeIn:   aside ──> rows
  */
 
-import { canReduce, trustControlOp } from "../access/index.ts";
+import { canReduce, Tags, trustControlOp } from "../access/index.ts";
 import type { Logger } from "../base/index.ts";
 import { type LogNumber, partSize } from "../records/index.ts";
 import {
@@ -24,6 +24,7 @@ import {
   LOG_CONTROLS_MAX,
   RECOUNT_BYTES_MAX,
   RECOUNT_OPS_MAX,
+  SCOPE_CONTROLS_FREE,
   SCOPE_CONTROLS_MAX,
 } from "./limits.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
@@ -69,8 +70,26 @@ export function obstacleOf(
   const count = part.controls.length;
   const log = interner.knownLog(part.log);
   const ofLog = log === undefined ? 0 : controlPlaces.opsOf(log);
-  const hasRoom = control.size + count <= SCOPE_CONTROLS_MAX && ofLog + count <= LOG_CONTROLS_MAX;
-  return hasRoom ? undefined : "room";
+  const isAdmin =
+    access.userOf(part.author) === part.scope.owner || access.may(part.author, Tags.ADMIN);
+  return hasControlRoom({ size: control.size, ofLog, count, isAdmin }) ? undefined : "room";
+}
+
+/** Whether a scope's control log, of `size` ops, takes `count` more of a log of which it has `ofLog`. [HI44] */
+export function hasControlRoom({
+  size,
+  ofLog,
+  count,
+  isAdmin,
+}: {
+  readonly size: number;
+  readonly ofLog: number;
+  readonly count: number;
+  /** Whether the log is a device's of the owner or an admin. */
+  readonly isAdmin: boolean;
+}): boolean {
+  const max = isAdmin ? SCOPE_CONTROLS_MAX : SCOPE_CONTROLS_FREE;
+  return size + count <= max && ofLog + count <= LOG_CONTROLS_MAX;
 }
 
 /** Adds control ops of parts aside for as long as that makes it possible to add others. */

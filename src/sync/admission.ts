@@ -207,7 +207,8 @@ export class Admission {
     const access = this.#deps.history.scope(scope)?.access;
     const isOwner = identity.certified.user === scope.owner;
     const controls: VerifiedOp[] = [];
-    if (access?.userOf(certified.device) !== certified.user) {
+    // Once: whose a device is by then, more of the same does not change.
+    if (access?.isIntroducedAs(certified.device, certified.user) !== true) {
       controls.push({ type: "device", certificate: certified.bytes, certified });
     }
     const held = access?.tagsOf(certified.user) ?? 0;
@@ -250,7 +251,10 @@ export class Admission {
     call: JoinCall,
   ): Promise<Member | undefined> {
     const known = await readMember(this.#deps.history, group, device);
-    if (known !== undefined && !known.hasLeft && known.user === user) return undefined;
+    const isKnown =
+      known?.user === user ||
+      this.#deps.history.scope(group)?.access.isIntroducedAs(device, user) === true;
+    if (known !== undefined && !known.hasLeft && isKnown) return undefined;
     const type = typeFromWire(join.info?.type);
     const priority = join.info?.syncPriority ?? 0;
     const joined = this.#deps.clock.now();
