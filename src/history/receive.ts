@@ -207,8 +207,8 @@ class Receiver {
 
   #takePart(part: PreparedPart): void {
     const place = `${part.scopeKey} ${part.log}`;
-    if (this.#waiting.has(place)) return;
     const scope = this.#turn.scope(part.scope);
+    if (this.#waiting.has(place)) return this.#keepControls(part, scope);
     const log = this.#deps.interner.knownLog(part.log);
     const end = log === undefined ? undefined : scope.aside.log(log)?.end;
     // Taken without what came before it, that would never be asked for again.
@@ -226,6 +226,15 @@ class Receiver {
     }
     const { scopeKey, generation } = part;
     this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
+    this.#keepControls(part, scope);
+  }
+
+  /** Others may build on what is in the control log, so it can be handed on, also where its part is left with its sender. [HI71] */
+  #keepControls(part: PreparedPart, scope: StagedScope): void {
+    const { controls, generation } = part;
+    if (controls.length === 0 || !controls.every(({ id }) => scope.access.has(id))) return;
+    const log = this.#deps.interner.log(part.log);
+    if (scope.aside.get(log, generation) === undefined) this.#layAside(part, scope, true);
   }
 
   #count(part: PreparedPart, scope: StagedScope): void {

@@ -200,10 +200,8 @@ export class Oracle {
   checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
     const [first, ...others] = views;
     if (first === undefined) return;
-    // Control ops of liars that have no effect need not reach everybody.
-    const withControls = this.ledger.liars.size === 0;
-    const expected = textOf(first, scope, withControls);
-    const difference = others.find((view) => textOf(view, scope, withControls) !== expected);
+    const expected = textOf(first, scope);
+    const difference = others.find((view) => textOf(view, scope) !== expected);
     if (difference !== undefined)
       throw new SimError("K3", `${first.name} and ${difference.name} differ in ${scope} for good`);
     for (const [dot, { commit }] of this.#acks) {
@@ -214,10 +212,10 @@ export class Oracle {
 }
 
 /** All that a device holds of a scope, as a text: vector, head sum, control heads, rows. */
-function textOf(view: DeviceView, scope: ScopeName, withControls: boolean): string {
+function textOf(view: DeviceView, scope: ScopeName): string {
   const one = view.scopes.find((candidate) => candidate.scope === scope);
   if (one === undefined) return "nothing";
-  const controlHeads = withControls ? one.controlHeads.toSorted() : [];
+  const controlHeads = one.controlHeads.toSorted();
   const vector = [...one.vector].map((entry) => entry.join()).toSorted();
   const rows = one.rows
     .filter(({ heads }) => heads.length > 0)

@@ -12,6 +12,7 @@ import {
   type Image,
   type SimNetwork,
   type Scheduler,
+  type SimTransport,
 } from "../sim-ports/index.ts";
 import { issueCertificate, verifyCertificate } from "../../access/index.ts";
 import { deviceIdOf, deviceKeyOf, type Logger, toHex, userKeyOf } from "../../base/index.ts";
@@ -60,6 +61,7 @@ export class SimDevice {
   diskFactor = 1;
   backup: Backup | undefined;
   #isLiar = false;
+  #liesOver: SimTransport | undefined;
 
   private constructor(deps: SimDeviceDeps, index: number, plan: DevicePlan, identity: Identity) {
     this.#deps = deps;
@@ -107,6 +109,7 @@ export class SimDevice {
     this.kill(false);
     this.#isLiar = true;
     const transport = network.transport(this.identity.device, { place: this.place });
+    this.#liesOver = transport;
     const liar = new Liar({
       ...about,
       identity: this.identity,
@@ -117,6 +120,12 @@ export class SimDevice {
       random: chanceOf(seed, `liar ${this.index}`),
     });
     liar.start();
+  }
+
+  /** A liar goes away for good. */
+  hush(): void {
+    this.#liesOver?.kill(() => 0);
+    this.#liesOver = undefined;
   }
 
   /** Where its transport listens. */

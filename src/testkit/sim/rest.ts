@@ -33,7 +33,6 @@ export class Rest {
   readonly #deps: RestDeps;
   readonly #workload: Workload;
   readonly #faults: FaultMaker;
-  #isApart = false;
 
   constructor(deps: RestDeps, workload: Workload, faults: FaultMaker) {
     this.#deps = deps;
@@ -56,16 +55,14 @@ export class Rest {
       CONVERGE_MS_MAX,
       () => this.#difference() === undefined,
       () => {
-        // Safety alone is promised beside a liar so far.
-        if (this.#deps.oracle.ledger.liars.size > 0) this.#isApart = true;
-        else
-          throw new SimError(
-            "L1",
-            `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
-          );
+        throw new SimError(
+          "L1",
+          `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
+        );
       },
     );
-    sometimes(this.#isApart ? "apart after a lie" : "converged");
+    sometimes("converged");
+    if (this.#deps.oracle.ledger.liars.size > 0) sometimes("converged after a lie");
     await this.#beQuiet();
     await this.#check();
     for (const watcher of this.#workload.watchers) await watcher.checkAtRest();
@@ -143,15 +140,11 @@ export class Rest {
       if (first?.running === undefined) continue;
       const id = this.#workload.groupId(group);
       for (const member of members) {
-        if (member.running?.sync.progress(id) === undefined) continue;
-        // A checkpoint may name what a liar showed to the admin alone.
-        if (this.#deps.oracle.ledger.liars.size === 0) return `${member.name} is pending`;
-        this.#deps.sometimes("pending after a lie");
+        if (member.running?.sync.progress(id) !== undefined) return `${member.name} is pending`;
       }
       const scopes = [id, ...first.running.sync.collections(id)].map(nameOfScope);
       for (const scope of scopes) {
-        const withControls = this.#deps.oracle.ledger.liars.size === 0;
-        const textOf = (device: SimDevice): string => knowledgeText(device, scope, withControls);
+        const textOf = (device: SimDevice): string => knowledgeText(device, scope);
         const expected = textOf(first);
         const other = members.find((member) => textOf(member) !== expected);
         if (other !== undefined)
@@ -176,15 +169,15 @@ export class Rest {
 
   /** Everything is known everywhere: nobody sends or writes any more. */
   async #beQuiet(): Promise<void> {
-    const { scheduler, oracle } = this.#deps;
+    const { scheduler, oracle, devices } = this.#deps;
+    // A liar never tires: of what it tells and asks for while it is there, something is always under way.
+    for (const device of devices) device.hush();
     await scheduler.sleep(SETTLE_MS, "settle");
     const before = { sent: oracle.sent, signed: oracle.ledger.honest };
     await scheduler.sleep(QUIET_MS, "quiet");
     const sent = oracle.sent - before.sent;
     const signed = oracle.ledger.honest - before.signed;
-    // Who holds control ops of a liar that others do not hold compares notes again and again.
-    if (sent > 0 && oracle.ledger.liars.size > 0) this.#deps.sometimes("restless after a lie");
-    else if (sent > 0 || signed > 0)
+    if (sent > 0 || signed > 0)
       throw new SimError("L5", `At rest ${sent} parts were sent and ${signed} commits signed`);
   }
 
@@ -203,7 +196,6 @@ export class Rest {
         checkFamilies(rows, device.name);
       }
     }
-    if (this.#isApart) return;
     for (const [group] of plan.groups.entries()) {
       const id = this.#workload.groupId(group);
       const members = devices.filter(({ running }) => this.#isMember(running, group));
@@ -216,12 +208,11 @@ export class Rest {
   }
 }
 
-function knowledgeText({ running }: SimDevice, name: string, withControls: boolean): string {
+function knowledgeText({ running }: SimDevice, name: string): string {
   const scope = running?.knowledge().scopes.find((one) => one.scope === name);
   if (scope === undefined) return "nothing";
   const vector = [...scope.vector].map(
     ([log, g]) => `${log.slice(0, 6)}/${log.slice(65, 69)}#${g}`,
   );
-  const controlHeads = withControls ? scope.controlHeads.toSorted() : [];
-  return JSON.stringify([vector.toSorted(), scope.sum, controlHeads]);
+  return JSON.stringify([vector.toSorted(), scope.sum, scope.controlHeads.toSorted()]);
 }
