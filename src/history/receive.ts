@@ -161,17 +161,50 @@ class Receiver {
     for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
   }
 
-  /** Adds all control ops whose parents are held, or come with them. */
+  /** Adds all control ops whose parents are held, or come with them: each part is looked at again when what it waits for is there. */
   async #growControls(
     scopes: readonly StagedScope[],
     parts: readonly PreparedPart[],
   ): Promise<void> {
-    let left = parts;
-    for (let size = Number.POSITIVE_INFINITY; left.length < size;) {
-      size = left.length;
-      left = left.filter((part) => !this.#addControls(part));
+    const waiting = new Map<ControlId, PreparedPart[]>();
+    let due = parts;
+    while (due.length > 0) {
+      const sizes = scopes.map(({ control }) => control.size);
+      const others = this.#addAll(due, waiting);
       for (const scope of scopes) await growControls(this.#deps, this.#turn, scope);
+      // What was added may vouch for others, and parts aside may have brought parents.
+      const hasGrown = scopes.some(({ control }, i) => control.size > (sizes[i] as number));
+      due = hasGrown ? [...others, ...[...waiting.values()].flat()] : [];
+      waiting.clear();
     }
+  }
+
+  /** Adds control ops of these parts, and of those that wait for them. Answers which wait for something else than a parent. */
+  #addAll(
+    parts: readonly PreparedPart[],
+    waiting: Map<ControlId, PreparedPart[]>,
+  ): readonly PreparedPart[] {
+    const others: PreparedPart[] = [];
+    const due = parts.toReversed();
+    for (let part = due.pop(); part !== undefined; part = due.pop()) {
+      const { access } = this.#turn.scope(part.scope);
+      const missing = part.controlHeads.find((id) => !access.has(id));
+      if (missing !== undefined) {
+        const same = waiting.get(missing);
+        if (same === undefined) waiting.set(missing, [part]);
+        else same.push(part);
+        continue;
+      }
+      if (!this.#addControls(part)) {
+        others.push(part);
+        continue;
+      }
+      for (const { id } of part.controls) {
+        due.push(...(waiting.get(id) ?? []));
+        waiting.delete(id);
+      }
+    }
+    return others;
   }
 
   /** Whether a part's control ops are in the control log now. */
