@@ -5,9 +5,11 @@ const DEFINED = /^(?:[-*] )?(?:\*\*)?\[([A-Z]{2}\d+)\]/gm;
 /** A line of the table: its group and number, the behaviour, and what stands for it here. */
 const ROW = /^\| ([^|]*?) ?(\d+) \| ([^|]+) \| ([^|]+) \|$/gm;
 const RULE = /\b[A-Z]{2}\d+\b/g;
+/** What the table has no lines for yet, and how many behaviours there are in all. */
+const LEFT_OUT = /^Left out: (\d+ to \d+(?:, \d+ to \d+)*), of (\d+)\.$/m;
 const REASON = /^No meaning: .{20,}/;
 
-/** Every behaviour stands once, in order, with rules that exist or a reason why it has none. Specs holds rules to tests. */
+/** Every behaviour stands once, in order, with rules that exist or a reason why it has none; what is left out is said. Specs holds rules to tests. */
 export const behaviours: Check = (tree) => {
   const text = tree.read(TABLE);
   if (text === undefined) return [];
@@ -30,8 +32,25 @@ export const behaviours: Check = (tree) => {
       findings.push(`${where}: ${group} ${number} names no rule and no reason`);
   }
   if (last === 0) findings.push(`${TABLE}: it has no lines`);
-  return findings;
+  return [...findings, ...missing(text)];
 };
+
+/** Every number has a line, or stands among those that are left out. */
+function missing(text: string): Finding[] {
+  const [, gaps, total] = LEFT_OUT.exec(text) ?? [];
+  if (gaps === undefined) return [`${TABLE}: it does not say which lines are left out`];
+  const numbers = new Set([...text.matchAll(ROW)].map(([, , digits]) => Number(digits)));
+  const leftOut = new Set<number>();
+  for (const [, first, last] of gaps.matchAll(/(\d+) to (\d+)/g))
+    for (let number = Number(first); number <= Number(last); number++) leftOut.add(number);
+  const findings: Finding[] = [];
+  for (let number = 1; number <= Number(total); number++)
+    if (numbers.has(number) === leftOut.has(number))
+      findings.push(
+        `${TABLE}: ${number} ${numbers.has(number) ? "has a line and is left out" : "has no line"}`,
+      );
+  return findings;
+}
 
 function rulesOf(tree: Tree): Set<string> {
   const rules = new Set<string>();

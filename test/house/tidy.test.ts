@@ -29,18 +29,14 @@ describe("behaviours", () => {
   const rows = (...lines: string[]): Record<string, string> => ({
     "docs/spec/store.md": `**${rule("ST1")}** Absence is an answer.\n`,
     "src/store/a.test.ts": `test("${rule("ST1")} absence", () => {});\n`,
-    [TABLE]: `## Rows\n\n${lines.map((line) => `| ${line} |\n`).join("")}`,
+    [TABLE]: `Left out: 3 to 6, of 7.\n\n## Rows\n\n${lines.map((line) => `| ${line} |\n`).join("")}`,
   });
 
   test("lines with rules, or a reason why there is none, are fine", () => {
     const reason = "No meaning: nothing here is parsed as a path";
-    expect(
-      findings(rows("Rows 1 | absence | ST1: no error", `Rows 2 | paths | ${reason}`)),
-    ).toEqual([]);
-    // A section that is not done yet leaves its numbers out.
-    const later = rows("Rows 1 | absence | ST1");
-    later[TABLE] += "\n## Batches\n\n| Batches 7 | atomic | ST1 |\n";
-    expect(findings(later)).toEqual([]);
+    const files = rows("Rows 1 | absence | ST1: no error", `Rows 2 | paths | ${reason}`);
+    files[TABLE] += "\n## Batches\n\n| Batches 7 | atomic | ST1 |\n";
+    expect(findings(files)).toEqual([]);
   });
 
   test("a rule that is gone, a line without any, and numbers out of order are found", () => {
@@ -48,15 +44,28 @@ describe("behaviours", () => {
       "Rows 1 | absence | ST9",
       "Rows 2 | paths | no",
       "Rows 4 | x | ST1",
-      "Names 5 | x | ST1",
+      "Names 7 | x | ST1",
     );
     expect(findings(bad)).toEqual([
-      `${TABLE}:3: ${rule("ST9")} stands in no document of docs/spec`,
-      `${TABLE}:4: Rows 2 names no rule and no reason`,
-      `${TABLE}:5: Rows 4 does not follow Rows 2`,
-      `${TABLE}:6: no section is named Names`,
+      `${TABLE}:5: ${rule("ST9")} stands in no document of docs/spec`,
+      `${TABLE}:6: Rows 2 names no rule and no reason`,
+      `${TABLE}:7: Rows 4 does not follow Rows 2`,
+      `${TABLE}:8: no section is named Names`,
+      `${TABLE}: 4 has a line and is left out`,
     ]);
-    expect(findings(rows())).toEqual([`${TABLE}: it has no lines`]);
+  });
+
+  test("a line that is missing is found, and so is a table that does not say what it leaves out", () => {
+    expect(findings(rows("Rows 1 | absence | ST1", "Rows 2 | absence | ST1"))).toEqual([
+      `${TABLE}: 7 has no line`,
+    ]);
+    expect(findings(rows())).toEqual([
+      `${TABLE}: it has no lines`,
+      ...[1, 2, 7].map((number) => `${TABLE}: ${number} has no line`),
+    ]);
+    const silent = rows("Rows 1 | absence | ST1");
+    silent[TABLE] = (silent[TABLE] as string).replace("Left out", "Not here");
+    expect(findings(silent)).toEqual([`${TABLE}: it does not say which lines are left out`]);
   });
 });
 
