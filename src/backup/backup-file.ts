@@ -59,7 +59,8 @@ export async function* encodeBackup(
   yield block();
 }
 
-function encodeRecord(record: BackupRecord): Uint8Array {
+/** The bytes of one record. */
+export function encodeRecord(record: BackupRecord): Uint8Array {
   const fields = fieldsOf(record);
   let size = 1;
   for (const field of fields) size += 8 + field.length;
@@ -99,7 +100,7 @@ export async function* decodeBackup(
     if (bytes === undefined) throw invalid("it has been cut off");
     digest = crypto.sha256(concatBytes(digest, bytes));
     if (!equalBytes(digest, head.subarray(4))) throw invalid("it is damaged");
-    for (const record of readRecords(bytes)) {
+    for (const record of decodeRecords(bytes)) {
       yield record;
       isOver = record.type === "end";
     }
@@ -107,7 +108,8 @@ export async function* decodeBackup(
   if ((await input.take(1)) !== undefined) throw invalid("something stands behind its end");
 }
 
-function readRecords(bytes: Uint8Array): BackupRecord[] {
+/** The records of a block. @throws {BackupError} `BACKUP_INVALID`. */
+export function decodeRecords(bytes: Uint8Array): BackupRecord[] {
   const records: BackupRecord[] = [];
   const input = new ByteReader(bytes);
   const field = (): Uint8Array => input.bytes(input.varint());

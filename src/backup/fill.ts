@@ -27,7 +27,7 @@ export async function readManifest(
   let manifest: BackupManifest | undefined;
   for await (const record of records) {
     if (manifest === undefined) {
-      manifest = record.type === "manifest" ? parsed(record.json) : undefined;
+      manifest = record.type === "manifest" ? parseManifest(record.json) : undefined;
       if (manifest === undefined) break;
     }
     if (record.type === "secret" && !secretNames.includes(fromUtf8(record.name) ?? "")) {
@@ -39,13 +39,26 @@ export async function readManifest(
   throw new BackupError("BACKUP_INVALID", "Cannot restore: the backup does not say what it is");
 }
 
-function parsed(json: Uint8Array): BackupManifest | undefined {
+/** What a backup says of itself; `undefined` for what is no manifest, or of a later version. */
+export function parseManifest(json: Uint8Array): BackupManifest | undefined {
+  let read: Partial<BackupManifest> | null;
   try {
-    const manifest = JSON.parse(fromUtf8(json) ?? "") as BackupManifest;
-    return manifest.format === 1 ? manifest : undefined;
+    read = JSON.parse(fromUtf8(json) ?? "") as Partial<BackupManifest> | null;
   } catch {
     return undefined;
   }
+  if (read?.format !== 1) return undefined;
+  const { device, user, name, madeAt, identity, blobs } = read;
+  if (typeof device !== "string" || typeof user !== "string" || typeof name !== "string")
+    return undefined;
+  if (!isTime(madeAt) || typeof identity !== "boolean" || typeof blobs !== "boolean")
+    return undefined;
+  return { format: 1, device, user, name, madeAt, identity, blobs };
+}
+
+/** Milliseconds from 1970 on that a date can stand for. */
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= 8.64e15;
 }
 
 export interface FillDeps {

@@ -3,6 +3,7 @@ import { concatBytes, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { FORMAT_CHANGED, goldenPairs, twoWays } from "../testkit/golden.ts";
 import { type BackupRecord, decodeBackup, encodeBackup } from "./backup-file.ts";
+import { parseManifest } from "./fill.ts";
 
 const crypto = nodeCrypto();
 const RECORDS: readonly BackupRecord[] = [
@@ -65,5 +66,25 @@ describe("backups", () => {
         })(),
       ).rejects.toMatchObject({ code: "BACKUP_INVALID" });
     }
+  });
+
+  test("[BK3] what a backup says of itself is taken only whole, and with a time that there is", () => {
+    const manifest = {
+      format: 1,
+      device: "d",
+      user: "u",
+      name: "Anna",
+      madeAt: 1_700_000_000_000,
+      identity: true,
+      blobs: false,
+    };
+    const parsed = (value: unknown): unknown => parseManifest(utf8(JSON.stringify(value)));
+    expect(parsed(manifest)).toEqual(manifest);
+    for (const name of Object.keys(manifest))
+      expect(parsed({ ...manifest, [name]: undefined }), name).toBeUndefined();
+    for (const madeAt of [-1, 0.5, 8.65e15, "1"])
+      expect(parsed({ ...manifest, madeAt }), String(madeAt)).toBeUndefined();
+    for (const other of [null, [], "x", { ...manifest, format: 2 }])
+      expect(parsed(other)).toBeUndefined();
   });
 });

@@ -24,7 +24,11 @@ export function seededRandom(seed: number): SeededRandom {
   return {
     seed,
     below,
-    bytes: (length) => Uint8Array.from({ length }, () => next() & 255),
+    bytes(length) {
+      const bytes = new Uint8Array(length);
+      for (let i = 0; i < length; i++) bytes[i] = next() & 255;
+      return bytes;
+    },
     chance: (share) => next() / 2 ** 32 < share,
     pick<T>(choices: readonly T[]): T {
       assert(choices.length > 0, "there is something to pick from");

@@ -6,24 +6,31 @@ import {
   type ControlOp,
   decodeControlOp,
   encodeControlOp,
+  type Certified,
   formatTicket,
   parseTicket,
   readCertificate,
 } from "../../src/access/index.ts";
 import { readForkProof } from "../../src/access/fork-proof.ts";
+import { type BackupRecord, decodeRecords, encodeRecord } from "../../src/backup/backup-file.ts";
+import { parseManifest } from "../../src/backup/fill.ts";
 import {
   checkValue,
   equalBytes,
   type Value,
+  ByteWriter,
   concatBytes,
+  crc32,
   decodeValue,
-  deviceIdOf,
-  logKeyOf,
+  deviceKeyOf,
+  fromBase64Url,
   encodeValue,
   formatBlobRef,
   parseBlobRef,
   parseDeviceId,
   parseUserId,
+  toBase64Url,
+  userKeyOf,
   utf8,
 } from "../../src/base/index.ts";
 import { readNote } from "../../src/blobs/notes.ts";
@@ -35,18 +42,20 @@ import {
   encodeIndexEntry,
   encodePackRecord,
 } from "../../src/chunks/records.ts";
-import { readMergeable } from "../../src/conflicts/content.ts";
+import { makeMergeable, OWN_DOT, readMergeable } from "../../src/conflicts/content.ts";
 import { formatPolicy, parsePolicy } from "../../src/conflicts/index.ts";
 import { readPolicy } from "../../src/conflicts/policy.ts";
 import { nodeCrypto } from "../../src/node/index.ts";
 import { formatPairTicket, parsePairTicket } from "../../src/pairing/index.ts";
 import { decodeBits, encodeBits } from "../../src/pullsync/index.ts";
 import * as pull from "../../src/pullsync/records.ts";
-import { decodeEpochs, encodeEpochs } from "../../src/records/epochs.ts";
+import { decodeEpochs, encodeEpochs, markerOf, positionOf } from "../../src/records/epochs.ts";
 import * as records from "../../src/records/index.ts";
 import { decodeNtpAnswer } from "../../src/time/ntp-packet.ts";
 import { decodeClock, encodeClock } from "../../src/time/record.ts";
 import {
+  CertificateSchema,
+  create,
   decode,
   decodeCanonical,
   decodeOp,
@@ -62,6 +71,7 @@ import {
   encodeStoredCommit,
   encodeVector,
   SCHEMAS,
+  SignedCertificateSchema,
   sizeLimitOf,
 } from "../../src/wire/index.ts";
 import { arbitraryMessage } from "../../src/testkit/index.ts";
@@ -69,9 +79,23 @@ import { type Decoder, hexBytes } from "./fuzz.ts";
 
 const crypto = nodeCrypto();
 const NODE_NAME = { address: new Uint8Array(32), level: 1, size: 1 };
-const LOG = logKeyOf({ device: deviceIdOf(new Uint8Array(32)), incarnation: 1n });
 const COOKIE = new Uint8Array(8).fill(7);
-const DOT = { log: LOG, generation: 1, timestamp: 1n };
+/** Of the store whose markers are in the vectors. */
+const POSITIONS = {
+  epochs: [{ id: new Uint8Array(16).fill(0x11), from: 0 }],
+  sequence: Number.MAX_SAFE_INTEGER,
+};
+const CHECKSUM_SIZE = 4;
+const MANIFEST = utf8(
+  '{"format":1,"device":"d","user":"u","name":"A","madeAt":1,"identity":false,"blobs":true}',
+);
+const BACKUP: readonly BackupRecord[] = [
+  { type: "manifest", json: MANIFEST },
+  { type: "secret", name: utf8("device.key"), bytes: utf8("00") },
+  { type: "entry", key: Uint8Array.of(0x20, 1), value: new Uint8Array(200).fill(7) },
+  { type: "chunk", bytes: Uint8Array.of(1, 2, 3) },
+  { type: "end" },
+];
 
 /** The golden vectors of these records: good inputs that every version reads. */
 function vectors(file: string, ...names: string[]): () => Uint8Array[] {
@@ -173,6 +197,7 @@ export const DECODERS: readonly Decoder[] = [
     runs: ["readCertificate"],
     samples: vectors("access", "certificate"),
     decode: readCertificate,
+    encode: writtenCertificate,
   },
   {
     name: "ticket",
@@ -259,7 +284,9 @@ export const DECODERS: readonly Decoder[] = [
     name: "mergeable value",
     runs: ["readMergeable"],
     samples: vectors("conflicts", "counter", "set", "map"),
-    decode: (bytes) => readMergeable(decodeValue(bytes), DOT),
+    decode: (bytes) => readMergeable(decodeValue(bytes), OWN_DOT),
+    encode: (content) => encodeValue(makeMergeable(content)),
+    isCanonical: false,
   },
   {
     name: "row",
@@ -331,6 +358,35 @@ export const DECODERS: readonly Decoder[] = [
     samples: vectors("history-records", "epochs"),
     decode: stored(decodeEpochs),
     encode: encodeEpochs,
+    isCanonical: false,
+  },
+  {
+    name: "watch marker",
+    runs: [],
+    samples: vectors("history-records", "marker"),
+    decode: ofText((marker) => positionOf(POSITIONS, marker)),
+    encode: (position) => utf8(markerOf(POSITIONS, position)),
+  },
+  {
+    name: "watch marker whose checksum is right",
+    runs: [],
+    samples: () => vectors("history-records", "marker")().map(markerBody),
+    decode: (body) => positionOf(POSITIONS, toBase64Url(concatBytes(body, checksum(body)))),
+    encode: (position) => markerBody(utf8(markerOf(POSITIONS, position))),
+  },
+  {
+    name: "records of a backup",
+    runs: ["decodeRecords"],
+    samples: () => BACKUP.map(encodeRecord),
+    decode: decodeRecords,
+    encode: (all: readonly BackupRecord[]) => concatBytes(...all.map(encodeRecord)),
+  },
+  {
+    name: "backup manifest",
+    runs: ["parseManifest"],
+    samples: () => [MANIFEST],
+    decode: parseManifest,
+    encode: (manifest) => utf8(JSON.stringify(manifest)),
     isCanonical: false,
   },
   {
@@ -448,6 +504,37 @@ function controlOp(bytes: Uint8Array): ControlOp {
   return op;
 }
 
+/** A certificate from what was read of it, and the signature that came with it. */
+function writtenCertificate(read: Certified): Uint8Array {
+  const { signature } = decode(SignedCertificateSchema, read.bytes);
+  const { user, device, name, issued, notAfter } = read;
+  const certificate = create(CertificateSchema, {
+    user: userKeyOf(user),
+    device: deviceKeyOf(device),
+    name,
+    issued: BigInt(issued),
+    ...(notAfter === undefined ? {} : { notAfter: BigInt(notAfter) }),
+  });
+  return encode(
+    SignedCertificateSchema,
+    create(SignedCertificateSchema, {
+      certificate: encode(CertificateSchema, certificate),
+      signature,
+    }),
+  );
+}
+
+/** A marker's bytes without their checksum. */
+function markerBody(marker: Uint8Array): Uint8Array {
+  return fromBase64Url(text(marker))?.slice(0, -CHECKSUM_SIZE) ?? new Uint8Array();
+}
+
+function checksum(body: Uint8Array): Uint8Array {
+  const sum = new ByteWriter(CHECKSUM_SIZE);
+  sum.u32(crc32(body));
+  return sum.finish();
+}
+
 /** A server's packet of 48 bytes, RFC 5905. */
 function ntpAnswer(): Uint8Array {
   const packet = new Uint8Array(48);
@@ -477,6 +564,8 @@ export const NO_DECODERS: Readonly<Record<string, string>> = {
   readOrBear: "reads a store's mark of 20 bytes",
   readOr: "runs another",
   readRegistration: "decodes a message of the table, and checks its signature",
+  decodeBackup: "takes blocks whose digests are right, and reads them by `decodeRecords`",
+  readManifest: "reads a backup's records by `parseManifest`",
   readError: "makes an error",
   readRecord: "runs another",
   readCounter: "takes what `readMergeable` has checked",
