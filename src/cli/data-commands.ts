@@ -28,11 +28,13 @@ export async function get(context: CommandContext, path: string): Promise<number
 /** The value is JSON; what is no JSON is taken as a text, so that quotes are not needed twice. */
 export async function put(context: CommandContext, path: string, text: string): Promise<number> {
   const row = parseRowKeyPath(path);
+  const value = parseValue(text);
   await using api = await context.connect();
   await ask(api, collectionTarget(row, "row", { key: row.key }), {
     method: "PUT",
-    body: { value: parseValue(text) },
+    body: { value },
   });
+  if (value === text && /^\s*[[{"]/.test(text)) context.say("Stored as a text: it is no JSON");
   return EXIT.ok;
 }
 

@@ -85,7 +85,7 @@ function report(error: unknown): number {
   const code = codeOf(error);
   process.stderr.write(`${code === undefined ? "" : `${code}: `}${message}\n`);
   if (code === undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
-  return EXIT.failed;
+  return code === "SYNC_NO_GROUP" ? EXIT.absent : EXIT.failed;
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -84,7 +84,8 @@ function timeLine({ offsetMs, source, lastError }: StatusLine["time"]): string {
 export function peerLine(peer: PeerLine): string {
   const state = peer.isBlocked ? "blocked" : peer.isConnected ? "connected" : "away";
   const pulls = Object.entries(peer.pulls).map(
-    ([database, pull]) => `${database}: ${pull.state}, ${pull.rows} rows`,
+    ([database, pull]) =>
+      `${database}: ${pull.state}, ${pull.rows} ${pull.rows === 1 ? "row" : "rows"}`,
   );
   const time = peer.time === undefined ? "" : `\t${peer.time.roundTripMs.toFixed(1)} ms`;
   const error = peer.lastError === undefined || peer.isConnected ? "" : `\t${peer.lastError.code}`;

@@ -6,6 +6,7 @@ import type { StreamHandler, Transport } from "../net/index.ts";
 import { PAIR_PROTOCOL } from "../pairing/index.ts";
 import { RENDEZVOUS_PROTOCOL, RendezvousClient, RendezvousServer } from "../rendezvous/index.ts";
 import { type SyncDeps, SyncService } from "../sync/index.ts";
+import { PeerError } from "./errors.ts";
 import type { NetworkStatus } from "./network-status.ts";
 import { StorageNetworks } from "./storage-networks.ts";
 
@@ -45,6 +46,7 @@ interface Running {
 export class Network {
   readonly #deps: NetworkDeps;
   #opening: Promise<Running> | undefined;
+  #isClosed = false;
   #running: Running | undefined;
 
   constructor(deps: NetworkDeps) {
@@ -85,12 +87,16 @@ export class Network {
     return (await this.#opening)?.transport.addresses() ?? [];
   }
 
+  /** Ends it for good: what asks for it later is refused, or it would listen again beneath a peer that is closed. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const running = await this.#opening?.catch(() => undefined);
     await running?.ending.disposeAsync();
   }
 
   async #run(): Promise<Running> {
+    if (this.#isClosed)
+      throw new PeerError("PEER_CLOSED", "Cannot use the network: the peer is closed");
     this.#opening ??= this.#open();
     try {
       return await this.#opening;

@@ -88,6 +88,8 @@ test("[PE4] closing twice is harmless, ends watches, and nothing opens afterward
   await watching;
   expect(seen).toContain(true);
   await expect(peer.openDatabase("other")).rejects.toMatchObject({ code: "PEER_CLOSED" });
+  await expect(peer.connect()).rejects.toMatchObject({ code: "PEER_CLOSED" });
+  await expect(peer.pause("app")).rejects.toMatchObject({ code: "PEER_CLOSED" });
   await expect(rows.put("b", 2)).rejects.toMatchObject({ code: "DB_CLOSED" });
 });
 

@@ -28,6 +28,10 @@ test("[CL1] without a running peer commands open the store themselves", async ()
   expect((await rookery("--path", path, "--json", "scan", "notes/todos")).out).toBe(
     '{"key":"milk","value":{"text":"Buy milk"}}\n',
   );
+  const broken = await rookery("--path", path, "put", "notes/todos/odd", '{"text": ');
+  expect(broken).toMatchObject({ code: 0, err: "Stored as a text: it is no JSON\n" });
+  expect((await rookery("--path", path, "del", "notes/todos/odd")).code).toBe(0);
+  expect((await rookery("--path", path, "group", "show", "notes/none")).code).toBe(3);
   expect((await rookery("--path", path, "del", "notes/todos/milk")).code).toBe(0);
   expect((await rookery("--path", path, "scan", "notes/todos")).out).toBe("");
 });
