@@ -24,3 +24,8 @@ export function coversVector(vector: GenVector, other: GenVector): boolean {
   for (const [log, generation] of other) if (generationIn(vector, log) < generation) return false;
   return true;
 }
+
+/** Whether two vectors name the same logs at the same generations. */
+export function equalVectors(a: GenVector, b: GenVector): boolean {
+  return a.size === b.size && [...a].every(([log, generation]) => b.get(log) === generation);
+}

@@ -2,7 +2,13 @@ import { publicKeyFromRaw } from "@libp2p/crypto/keys";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "./bytes.ts";
-import { coversVector, generationIn, type GenVector, joinVectors } from "./gen-vector.ts";
+import {
+  coversVector,
+  equalVectors,
+  generationIn,
+  type GenVector,
+  joinVectors,
+} from "./gen-vector.ts";
 import {
   type DeviceId,
   deviceIdOf,
@@ -122,6 +128,8 @@ describe("generation vectors", () => {
         const join = joinVectors(a, b);
         expect(coversVector(join, a) && coversVector(join, b)).toBe(true);
         expect(coversVector(join, joinVectors(b, a))).toBe(true);
+        expect(equalVectors(join, joinVectors(b, a))).toBe(true);
+        expect(equalVectors(a, b)).toBe(coversVector(a, b) && coversVector(b, a));
         expect(coversVector(joinVectors(b, a), join)).toBe(true);
         for (const log of ["a", "b", "c", "d"] as LogKey[]) {
           expect(generationIn(join, log)).toBe(

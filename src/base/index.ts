@@ -41,7 +41,13 @@ export {
   type ValueErrorCode,
 } from "./errors.ts";
 export { encodeFrame, FrameDecoder, frameHeader } from "./framing.ts";
-export { coversVector, generationIn, type GenVector, joinVectors } from "./gen-vector.ts";
+export {
+  coversVector,
+  equalVectors,
+  generationIn,
+  type GenVector,
+  joinVectors,
+} from "./gen-vector.ts";
 export { HybridClock, type Observation, timestampMillis, timestampOf } from "./hlc.ts";
 export {
   type DeviceId,

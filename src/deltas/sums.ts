@@ -1,12 +1,12 @@
 /** Comparing what a peer says that its rows sum up to with ours, and what follows when they differ. [SY12] */
 
 import {
+  equalVectors,
   type Clock,
   type Crypto,
   type DeviceId,
   equalBytes,
   type GenVector,
-  generationIn,
   type Logger,
   type ScopeId,
   type ScopeKey,
@@ -91,7 +91,7 @@ export class Sums {
   /** Equal knowledge and equal access with different rows: somebody claims what it lacks. */
   #differ(id: ScopeId, vector: GenVector, headSum: Uint8Array, controlSum: Uint8Array): boolean {
     const scope = this.#deps.history.scope(id);
-    if (scope === undefined || !sameVector(scope.vector(), vector)) return false;
+    if (scope === undefined || !equalVectors(scope.vector(), vector)) return false;
     if (!equalBytes(scope.access.controlSum(this.#deps.crypto), controlSum)) return false;
     return !equalBytes(scope.sum.toBytes(), headSum);
   }
@@ -101,10 +101,4 @@ export class Sums {
     const fields = { peer: this.#peer, database, kind, isStill };
     this.#deps.logger("error", "sync.sums.differ", fields);
   }
-}
-
-function sameVector(a: GenVector, b: GenVector): boolean {
-  if (a.size !== b.size) return false;
-  for (const [log, generation] of a) if (generationIn(b, log) !== generation) return false;
-  return true;
 }

@@ -1,4 +1,5 @@
 import {
+  equalVectors,
   type DeviceId,
   generationIn,
   type GenVector,
@@ -32,7 +33,7 @@ export class Publications {
     const { device } = this.#history.identity;
     const published = (await readHolders(this.#history, scope)).get(device);
     const next = withoutLoss(await this.#roundedVector(scope), published, scope.vector());
-    if (published !== undefined && sameVector(published, next)) return false;
+    if (published !== undefined && equalVectors(published, next)) return false;
     const rows = [holderRow(device, next)];
     await this.#history.write({ parts: [{ scope: scope.id, rows }] });
     return true;
@@ -87,10 +88,4 @@ function withoutLoss(
     if (generation <= generationIn(known, log) && generation > generationIn(rounded, log))
       next.set(log, generation);
   return next;
-}
-
-function sameVector(a: GenVector, b: GenVector): boolean {
-  if (a.size !== b.size) return false;
-  for (const [log, generation] of a) if (generationIn(b, log) !== generation) return false;
-  return true;
 }
