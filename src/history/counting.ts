@@ -8,7 +8,7 @@ import { type DeviceId, logIdOf, type LogKey } from "../base/index.ts";
 import type { Interner } from "../records/index.ts";
 import type { StagedScope } from "../turns/index.ts";
 import { mayWriteRow } from "./authority.ts";
-import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";
+import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX, STRANGER_LOGS_MAX } from "./limits.ts";
 import type { PreparedPart } from "./prepare.ts";
 
 /** What decides about a part, apart from its rows. */
@@ -86,13 +86,22 @@ export function unseenOf(
 export function mayHaveLog(
   { interner }: { readonly interner: Interner },
   { log, author }: PreparedPart,
-  { vector }: StagedScope,
+  { vector, access }: StagedScope,
 ): boolean {
   const number = interner.knownLog(log);
   if (number !== undefined && vector.has(number)) return true;
   if (vector.size >= SCOPE_LOGS_MAX) return false;
-  let count = 0;
-  for (const known of vector.keys())
-    if (logIdOf(interner.logOf(known)).device === author) count += 1;
-  return count < DEVICE_LOGS_MAX;
+  const isStranger = (device: DeviceId): boolean => {
+    const user = access.userOf(device);
+    return user === undefined || access.tagsOf(user) === 0;
+  };
+  const countsStrangers = isStranger(author);
+  let ofDevice = 0;
+  let ofStrangers = 0;
+  for (const known of vector.keys()) {
+    const { device } = logIdOf(interner.logOf(known));
+    if (device === author) ofDevice += 1;
+    if (countsStrangers && isStranger(device)) ofStrangers += 1;
+  }
+  return ofDevice < DEVICE_LOGS_MAX && ofStrangers < STRANGER_LOGS_MAX;
 }
