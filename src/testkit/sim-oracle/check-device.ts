@@ -10,7 +10,7 @@ import type { DeviceView, RowView, ScopeView } from "./views.ts";
 /** Row space of the application's rows; all others are the system's. */
 const APP_SPACE = 0;
 /** Of holders' records only the last is kept. */
-const HOLDER_SPACE = 2;
+export const HOLDER_SPACE = 2;
 
 /** @throws {SimError} `K1`, `K3`, `K4`, `A1`, `A2`: what is shown is not what was written, or not all that is claimed. */
 export function checkDevice(ledger: Ledger, view: DeviceView): void {

@@ -2,7 +2,7 @@
  * The judge of a run: knows all that was signed, acknowledged and sent, and what each device should show for it.
  */
 
-import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
+import { checkDevice, HOLDER_SPACE, isCounted, rightsIn } from "./check-device.ts";
 import { type CommitFact, type Dot, dotOf, type ScopeName, type VersionFact } from "./facts.ts";
 import { Ledger, short } from "./ledger.ts";
 import { closureOf, READ, Rights } from "./rights.ts";
@@ -41,6 +41,8 @@ export class Oracle {
   readonly #readers = new WeakMap<object, DeltasReader>();
   readonly #rightsByHeads = new Map<string, Rights>();
   #sent = 0;
+  /** Whether holder records, and head sums with them, are alike at rest: not for sure once somebody was ejected. */
+  areHoldersAlike = true;
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
@@ -184,6 +186,14 @@ export class Oracle {
     );
   }
 
+  /** Whether a device that is at rest has to show what a commit wrote, unless something later has seen it. */
+  isOwed(view: DeviceView, scope: ScopeName, commit: CommitFact): boolean {
+    const known = view.scopes.find((one) => one.scope === scope);
+    if (known === undefined || this.#excused.has(dotOf(commit.log, commit.generation)))
+      return false;
+    return this.#doesCount(known, commit);
+  }
+
   /** Whether a commit, and all before it in its log, count in a scope by what a device knows. */
   #doesCount(scope: ScopeView, commit: CommitFact): boolean {
     const rights = rightsIn(this.ledger, scope);
@@ -200,8 +210,9 @@ export class Oracle {
   checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
     const [first, ...others] = views;
     if (first === undefined) return;
-    const expected = textOf(first, scope);
-    const difference = others.find((view) => textOf(view, scope) !== expected);
+    const text = (view: DeviceView): string => textOf(view, scope, this.areHoldersAlike);
+    const expected = text(first);
+    const difference = others.find((view) => text(view) !== expected);
     if (difference !== undefined)
       throw new SimError("K3", `${first.name} and ${difference.name} differ in ${scope} for good`);
     for (const [dot, { commit }] of this.#acks) {
@@ -212,13 +223,14 @@ export class Oracle {
 }
 
 /** All that a device holds of a scope, as a text: vector, head sum, control heads, rows. */
-function textOf(view: DeviceView, scope: ScopeName): string {
+function textOf(view: DeviceView, scope: ScopeName, withHolders: boolean): string {
   const one = view.scopes.find((candidate) => candidate.scope === scope);
   if (one === undefined) return "nothing";
   const controlHeads = one.controlHeads.toSorted();
   const vector = [...one.vector].map((entry) => entry.join()).toSorted();
   const rows = one.rows
     .filter(({ heads }) => heads.length > 0)
+    .filter(({ space }) => withHolders || space !== HOLDER_SPACE)
     .map(({ space, key, heads }) =>
       [
         space,
@@ -227,5 +239,5 @@ function textOf(view: DeviceView, scope: ScopeName): string {
       ].join(),
     )
     .toSorted();
-  return JSON.stringify([vector, one.sum, controlHeads, rows]);
+  return JSON.stringify([vector, withHolders ? one.sum : "", controlHeads, rows]);
 }

@@ -9,7 +9,17 @@ export type Operation =
   | { readonly op: "family" | "unfamily"; readonly collection: number; readonly family: number }
   | { readonly op: "scan" | "watch"; readonly collection: number }
   | { readonly op: "create"; readonly group: number }
-  | { readonly op: "eject"; readonly group: number; readonly whom: number }
+  /** One batch over all collections. */
+  | { readonly op: "pair"; readonly row: number }
+  /** Deletes a family as a range of keys. */
+  | { readonly op: "clear"; readonly collection: number; readonly family: number }
+  /** Adds to a row that is a set. */
+  | { readonly op: "add"; readonly collection: number; readonly row: number }
+  /** Makes rows of a collection sets. */
+  | { readonly op: "policy"; readonly collection: number }
+  | { readonly op: "describe" | "leave"; readonly group: number }
+  | { readonly op: "pause" | "resume" }
+  | { readonly op: "eject" | "grant"; readonly group: number; readonly whom: number }
   /** From now on the device does whatever its keys let it do. */
   | { readonly op: "lie" }
   | {

@@ -7,7 +7,7 @@ import { between, chanceOf } from "../sim-ports/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { DevicePlan, Fault, GroupPlan, Operation, Plan, Step } from "./plan.ts";
 
-type OperationKind = Exclude<Operation["op"], "create" | "admit" | "eject" | "lie">;
+type OperationKind = Exclude<Operation["op"], "create" | "admit" | "policy" | "lie">;
 type FaultKind = Fault["fault"];
 
 export interface Profile {
@@ -35,6 +35,28 @@ const WEIGHTS: Profile["weights"] = {
   unfamily: 1,
   scan: 2,
   watch: 1,
+  pair: 0,
+  clear: 0,
+  add: 0,
+  describe: 0,
+  leave: 0,
+  pause: 0,
+  resume: 0,
+  eject: 0,
+  grant: 0,
+};
+
+const EVERYTHING: Profile["weights"] = {
+  ...WEIGHTS,
+  pair: 4,
+  clear: 1,
+  add: 5,
+  describe: 1,
+  leave: 1,
+  pause: 1,
+  resume: 2,
+  eject: 2,
+  grant: 2,
 };
 
 const base: Profile = {
@@ -62,6 +84,13 @@ export const PROFILES: readonly Profile[] = [
   { ...base, name: "clocks", wrongClocks: 0.6, faults: { jump: 12, freeze: 8, crash: 4 } },
   { ...base, name: "backups", faults: { backup: 16, restore: 8, wipe: 2, crash: 4, cut: 6 } },
   { ...base, name: "liars", devices: [3, 5], liars: 1, faults: { crash: 4, cut: 6 } },
+  {
+    ...base,
+    name: "members",
+    devices: [3, 5],
+    weights: EVERYTHING,
+    faults: { crash: 4, cut: 6, partition: 4, eio: 2 },
+  },
   {
     ...base,
     name: "mixed",
@@ -97,7 +126,7 @@ export function planOf(seed: number, profile?: string): Plan {
 function swarm(profile: Profile, random: SeededRandom): Profile {
   const weights = { ...profile.weights };
   for (const kind of Object.keys(weights) as OperationKind[])
-    if (kind !== "put" && random.chance(0.3)) weights[kind] = 0;
+    if (kind !== "put" && weights[kind] > 0 && random.chance(0.3)) weights[kind] = 0;
   const faults: Partial<Record<FaultKind, number>> = {};
   for (const [kind, rate] of Object.entries(profile.faults) as [FaultKind, number][]) {
     // What cannot happen without it goes with it.
@@ -228,6 +257,9 @@ class Planner {
     const kinds = (Object.entries(this.#profile.weights) as [OperationKind, number][]).flatMap(
       ([kind, weight]) => Array.from({ length: weight }, () => kind),
     );
+    if (this.#profile.weights.add > 0)
+      for (const [collection, { owner }] of this.#collections.entries())
+        this.#steps.push({ at: 500, device: owner, op: "policy", collection });
     const rows = between(random, 1, 12);
     const families = between(random, 1, 3);
     const count = between(random, ...this.#profile.operations);
@@ -235,19 +267,35 @@ class Planner {
       // Some in bursts, and of those some where the last one was: so that writes meet in one turn and batches in one another.
       const last = this.#steps.at(-1);
       const isBurst = last !== undefined && random.chance(0.3);
-      const isSame = isBurst && "row" in last && random.chance(0.5);
+      const isSame = isBurst && "row" in last && "collection" in last && random.chance(0.5);
       const at = isBurst ? last.at + random.below(3) : between(random, 500, endMs - 500);
       const device = isSame ? last.device : random.below(this.#devices.length);
       const collection = isSame ? last.collection : random.below(this.#collections.length);
       const op = random.pick(kinds);
-      if (op === "family" || op === "unfamily")
+      if (op === "family" || op === "unfamily" || op === "clear")
         this.#steps.push({ at, device, op, collection, family: random.below(families) });
       else if (op === "scan" || op === "watch") this.#steps.push({ at, device, op, collection });
+      else if (op === "pause" || op === "resume") this.#steps.push({ at, device, op });
+      else if (op === "describe" || op === "leave" || op === "eject" || op === "grant")
+        this.#steps.push({ at, ...this.#drawMembership(op) });
       else {
         const row = isSame ? last.row : random.below(rows);
         this.#steps.push({ at, device, op, collection, row });
       }
     }
+  }
+
+  /** Mostly the owner ejects and grants; everybody but the owner leaves. */
+  #drawMembership(
+    op: "describe" | "leave" | "eject" | "grant",
+  ): { readonly device: number } & Operation {
+    const random = this.#random;
+    const group = random.below(this.#groups.length);
+    const owner = this.#groups[group]?.owner ?? 0;
+    const whom = between(random, 1, this.#devices.length - 1);
+    if (op === "leave") return { device: whom, op, group };
+    const device = random.chance(0.7) ? owner : random.below(this.#devices.length);
+    return op === "describe" ? { device, op, group } : { device, op, group, whom };
   }
 
   #drawFaults(endMs: number): void {

@@ -43,7 +43,9 @@ export class Rest {
   /** @throws {SimError} `L1`, `L2`, `L5`, `K3`, `K5`, `K8`, `D1`, `D2`. */
   async come(): Promise<void> {
     const { scheduler, sometimes } = this.#deps;
+    await this.#resumeAll();
     await this.#admitAll();
+    await this.#grantAll();
     await this.#until(
       CONVERGE_MS_MAX,
       () => this.#workload.pending.length === 0,
@@ -95,6 +97,30 @@ export class Rest {
     }
   }
 
+  async #resumeAll(): Promise<void> {
+    const { scheduler, devices } = this.#deps;
+    for (const device of devices) {
+      await this.#insist(scheduler.now + JOIN_MS_MAX, `resume ${device.name}`, async () => {
+        // Also when it is not paused here: a resumption that was not written is undone by a start.
+        if (!device.isLiar) await device.running?.sync.resume(SIM_DATABASE);
+      });
+    }
+  }
+
+  /** Who was ejected may do again what they could. */
+  async #grantAll(): Promise<void> {
+    const { plan, scheduler, devices } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || step.op !== "eject" || at(devices, step.whom).isLiar) continue;
+      const { owner } = at(plan.groups, step.group);
+      await this.#insist(end, `take d${step.whom} back into group ${step.group}`, async () => {
+        const process = at(devices, owner).running;
+        if (process !== undefined) await this.#workload.grant(process, step.group, step.whom);
+      });
+    }
+  }
+
   async #make(owner: number, group: number): Promise<void> {
     const process = at(this.#deps.devices, owner).running;
     if (process === undefined || this.#isMember(process, group)) return;
@@ -105,8 +131,11 @@ export class Rest {
   }
 
   #isMember(process: SimProcess | undefined, group: number): boolean {
-    const key = scopeKeyOf(this.#workload.groupId(group));
-    return process?.sync.groups(SIM_DATABASE).some((id) => scopeKeyOf(id) === key) === true;
+    const id = this.#workload.groupId(group);
+    const isHere = process?.sync
+      .groups(SIM_DATABASE)
+      .some((one) => scopeKeyOf(one) === scopeKeyOf(id));
+    return process !== undefined && isHere === true && process.sync.status(id) !== "left";
   }
 
   async #insist(end: number, what: string, attempt: () => Promise<void>): Promise<void> {
@@ -144,7 +173,8 @@ export class Rest {
       }
       const scopes = [id, ...first.running.sync.collections(id)].map(nameOfScope);
       for (const scope of scopes) {
-        const textOf = (device: SimDevice): string => knowledgeText(device, scope);
+        const { areHoldersAlike } = this.#deps.oracle;
+        const textOf = (device: SimDevice): string => knowledgeText(device, scope, areHoldersAlike);
         const expected = textOf(first);
         const other = members.find((member) => textOf(member) !== expected);
         if (other !== undefined)
@@ -195,6 +225,7 @@ export class Rest {
           rows.set(key, value.t);
         checkFamilies(rows, device.name);
       }
+      await this.#workload.checkAdds(device.running, view);
     }
     for (const [group] of plan.groups.entries()) {
       const id = this.#workload.groupId(group);
@@ -208,11 +239,12 @@ export class Rest {
   }
 }
 
-function knowledgeText({ running }: SimDevice, name: string): string {
+function knowledgeText({ running }: SimDevice, name: string, withSum: boolean): string {
   const scope = running?.knowledge().scopes.find((one) => one.scope === name);
   if (scope === undefined) return "nothing";
   const vector = [...scope.vector].map(
     ([log, g]) => `${log.slice(0, 6)}/${log.slice(65, 69)}#${g}`,
   );
-  return JSON.stringify([vector.toSorted(), scope.sum, scope.controlHeads.toSorted()]);
+  const sum = withSum ? scope.sum : "";
+  return JSON.stringify([vector.toSorted(), sum, scope.controlHeads.toSorted()]);
 }

@@ -1,8 +1,8 @@
 /** Does what a plan says people do, through the calls that people have, and tells the oracle what was promised for it. */
 
-import { toHex, utf8, type ScopeId } from "../../base/index.ts";
+import { toHex, utf8, type ScopeId, type UserId } from "../../base/index.ts";
 import type { Collection } from "../../db/index.ts";
-import type { CommitFact, Oracle } from "../sim-oracle/index.ts";
+import type { CommitFact, DeviceView, Oracle } from "../sim-oracle/index.ts";
 import { SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
@@ -16,6 +16,19 @@ export interface WorkloadDeps {
   readonly oracle: Oracle;
   readonly sometimes: (what: string) => void;
   readonly fail: (error: unknown) => void;
+}
+
+/** Milliseconds for which somebody who leaves waits for others to have what they have. */
+const LEAVE_MS = 20_000;
+/** Rows under it are sets. */
+const SET_PREFIX = "s/";
+
+/** An acknowledged add to a set. */
+interface Add {
+  readonly index: number;
+  readonly key: string;
+  readonly token: string;
+  readonly commit: CommitFact;
 }
 
 /** An operation under way, and the processes whose death leaves it without an end. */
@@ -34,6 +47,7 @@ export class Workload {
   readonly #pending = new Set<Pending>();
   /** Where the ledger stood when a device deleted a row last. */
   readonly #deletions = new Map<string, number>();
+  readonly #adds: Add[] = [];
   #tokens = 0;
 
   constructor(deps: WorkloadDeps) {
@@ -91,15 +105,53 @@ export class Workload {
       }
       case "create":
         return this.#create(process, step.group);
-      case "eject": {
-        const { user } = at(this.#deps.devices, step.whom).identity.certified;
-        return process.sync.edits.eject(this.groupId(step.group), { user });
-      }
+      case "pair":
+        return this.#pair(process, step.device, step.row);
+      case "clear":
+        return this.#clear(process, step.collection, step.family);
+      case "add":
+        return this.#add(process, step.device, step.collection, step.row);
+      case "policy":
+        return this.collection(process, step.collection).setPolicy(SET_PREFIX, "set");
+      case "pause":
+        return process.sync.pause(SIM_DATABASE);
+      case "resume":
+        return process.sync.resume(SIM_DATABASE);
+      case "leave":
+        return this.#leave(process, step.group);
+      case "describe":
+        await process.sync.edits.setSpec(this.groupId(step.group), { description: this.#token() });
+        return;
+      case "eject":
+        return process.sync.edits.eject(this.groupId(step.group), {
+          user: this.#userOf(step.whom),
+        });
+      case "grant":
+        return this.grant(process, step.group, step.whom);
       case "lie":
         return this.#lie(at(this.#deps.devices, step.device));
       case "admit":
         return this.admit(step.device, step.joiner, step.group, step.role);
     }
+  }
+
+  #userOf(device: number): UserId {
+    return at(this.#deps.devices, device).identity.certified.user;
+  }
+
+  /** Whoever was ejected can hand nothing over, and does not wait for it for ever. */
+  async #leave(process: SimProcess, group: number): Promise<void> {
+    const patience = new AbortController();
+    void process.clock.sleep(LEAVE_MS).then(
+      () => patience.abort(),
+      () => {},
+    );
+    await process.sync.leave(this.groupId(group), { signal: patience.signal });
+  }
+
+  /** Gives somebody back what an ejection took. */
+  grant(process: SimProcess, group: number, whom: number): Promise<void> {
+    return process.sync.edits.grant(this.groupId(group), this.#userOf(whom), "writer");
   }
 
   /** A collection of the plan as a device uses it. */
@@ -215,6 +267,50 @@ export class Workload {
       length,
       (one) => one.key === hexKey && one.value === undefined,
     );
+  }
+
+  /** One row in every collection: the commit has a part in each. */
+  async #pair(process: SimProcess, device: number, row: number): Promise<void> {
+    const token = this.#token();
+    const { length } = this.#deps.oracle.ledger;
+    const collections = this.#deps.plan.collections.map((_, index) =>
+      this.collection(process, index),
+    );
+    await process.database.batch((batch) => {
+      for (const collection of collections) batch.put(collection, `p${row}`, { t: token });
+    });
+    this.#acknowledged(device, length, token);
+  }
+
+  async #clear(process: SimProcess, index: number, family: number): Promise<void> {
+    const collection = this.collection(process, index);
+    await process.database.batch(async (batch) => {
+      await batch.deleteRange(collection, { prefix: `f${family}/` });
+    });
+  }
+
+  async #add(process: SimProcess, device: number, index: number, row: number): Promise<void> {
+    const token = this.#token();
+    const { length } = this.#deps.oracle.ledger;
+    const key = `${SET_PREFIX}${row}`;
+    await this.collection(process, index).set(key).add(token);
+    const commit = this.#acknowledged(device, length, token);
+    this.#adds.push({ index, key, token, commit });
+  }
+
+  /** Every acknowledged add is in its set, wherever its author's right to it is known. @throws {SimError} `K5`. */
+  async checkAdds(process: SimProcess, view: DeviceView): Promise<void> {
+    const { oracle, sometimes } = this.#deps;
+    for (const { index, key, token, commit } of this.#adds) {
+      const scope = nameOfScope(this.collectionId(index));
+      if (!oracle.isOwed(view, scope, commit)) continue;
+      if (!(await this.collection(process, index).set(key).has(token)))
+        throw new SimError(
+          "K5",
+          `${view.name} lacks ${token}, which was added to ${key} of ${scope}`,
+        );
+      sometimes("added");
+    }
   }
 
   async #scan(process: SimProcess, index: number): Promise<void> {
