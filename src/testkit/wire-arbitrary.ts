@@ -16,8 +16,13 @@ import {
 const ELEMENTS = 4;
 const SHORT = 24;
 const LONG = 300;
-/** Made once: fast-check takes milliseconds to make one. */
-const TEXT = fc.string({ unit: "binary", maxLength: SHORT }).filter((text) => text.isWellFormed());
+let text: Arbitrary<string> | undefined;
+
+/** Made once, when it is needed: fast-check takes a second to make one. */
+function wellFormedText(): Arbitrary<string> {
+  text ??= fc.string({ unit: "binary", maxLength: SHORT }).filter((drawn) => drawn.isWellFormed());
+  return text;
+}
 
 /** Messages of a type that every receiver takes, most of them small. */
 export function arbitraryMessage<Schema extends DescMessage>(
@@ -76,7 +81,7 @@ function valueOf(field: DescField, present: boolean): Arbitrary<unknown> {
     case ScalarType.FIXED64:
       return fc.bigInt({ min: 0n, max: maxValue ?? 2n ** 64n - 1n });
     case ScalarType.STRING:
-      return TEXT.filter((text) => utf8(text).length <= (maxBytes ?? 0));
+      return wellFormedText().filter((drawn) => utf8(drawn).length <= (maxBytes ?? 0));
     case ScalarType.BYTES:
       return bytesOf(maxBytes ?? 0, exactBytes, present);
     default:
