@@ -138,6 +138,14 @@ export class Rest {
     return process !== undefined && isHere === true && process.sync.status(id) !== "left";
   }
 
+  /** Those that are in a group: who knows that it was ejected, and is served nothing any more, is not. */
+  #members(group: number): SimDevice[] {
+    const id = this.#workload.groupId(group);
+    return this.#deps.devices.filter(
+      ({ running }) => this.#isMember(running, group) && running?.sync.status(id) !== "ejected",
+    );
+  }
+
   async #insist(end: number, what: string, attempt: () => Promise<void>): Promise<void> {
     const { scheduler } = this.#deps;
     for (;;) {
@@ -164,7 +172,7 @@ export class Rest {
   /** What is not yet as it should be, if anything. */
   #difference(): string | undefined {
     for (const [group] of this.#deps.plan.groups.entries()) {
-      const members = this.#deps.devices.filter(({ running }) => this.#isMember(running, group));
+      const members = this.#members(group);
       const [first] = members;
       if (first?.running === undefined) continue;
       const id = this.#workload.groupId(group);
@@ -229,7 +237,7 @@ export class Rest {
     }
     for (const [group] of plan.groups.entries()) {
       const id = this.#workload.groupId(group);
-      const members = devices.filter(({ running }) => this.#isMember(running, group));
+      const members = this.#members(group);
       const [first] = members;
       if (first?.running === undefined) continue;
       const shown = members.flatMap((member) => views.get(member) ?? []);
