@@ -173,6 +173,22 @@ export class Groups {
     return peer === undefined || access?.may(peer, Tags.READ | Tags.ADMIN) === true;
   }
 
+  /**
+   * Whether what the checkpoint names may never come: the group's own history is lacking, or a log is frozen before it, and
+   * nobody sends what lies between the last part that counts and the freeze, where there need be nothing.
+   */
+  mayWaitForNothing(group: ScopeId): boolean {
+    if (this.status(group) === "pending") return true;
+    if (!this.isActive(group)) return false;
+    return (this.joined(group)?.checkpoint ?? []).some(({ scope, vector }) => {
+      const known = this.#known(scope);
+      return [...vector].some(([log, generation]) => {
+        const due = this.#due(scope, log, generation);
+        return due < generation && generationIn(known, log) < due;
+      });
+    });
+  }
+
   /** How much of the checkpoint is here, collections included; `undefined` when there is none or all of it is here. */
   progress(group: ScopeId): PendingProgress | undefined {
     const joined = this.joined(group);

@@ -42,13 +42,13 @@ export class Checkpoints {
     this.#deps = deps;
   }
 
-  /** Looks which groups are pending, and sees to each until it is not. */
+  /** Looks which groups wait for what may never come, and sees to each until it does not. */
   wake(): void {
     const { sharing, groups, ending } = this.#deps;
     if (ending.aborted) return;
     for (const group of sharing.allGroups()) {
       const key = scopeKeyOf(group);
-      if (groups.status(group) !== "pending" || this.#runs.has(key)) continue;
+      if (!groups.mayWaitForNothing(group) || this.#runs.has(key)) continue;
       this.#runs.set(
         key,
         this.#run(group).finally(() => this.#runs.delete(key)),
@@ -66,7 +66,7 @@ export class Checkpoints {
     let wait = CHECKPOINT_RETRY_MIN_MS;
     while (!ending.aborted) {
       await clock.sleep(spread(random, wait), ending).catch(() => {});
-      if (ending.aborted || groups.status(group) !== "pending") return;
+      if (ending.aborted || !groups.mayWaitForNothing(group)) return;
       if (!isPaused(group.database)) await this.#askAll(group);
       wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
     }

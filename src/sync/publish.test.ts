@@ -14,7 +14,7 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
-import { SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
+import { Groups, SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
 import { CHECKPOINT_RETRY_MIN_MS, PUBLISH_RETRY_MAX_MS, RETRY_MAX_MS } from "./limits.ts";
 
 /** Lets `user`'s groups be published at `server`. */
@@ -248,5 +248,49 @@ describe("pending", () => {
       () => joiner.sync.status(shared.group) === "running",
     );
     await alike([owner, joiner]);
+  });
+
+  test("[SY74] what lies between a frozen log's last part and the freeze is not waited for", async () => {
+    await using flock = new SyncFlock();
+    const medium = createMemoryMedium();
+    const identity = await makeIdentity("member");
+    const [owner, writer] = [await flock.open("owner"), await flock.open("writer")];
+    let member = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
+    const shared = await shareTodos(owner);
+    await admit(owner, writer, shared, { role: "writer" });
+    await admit(owner, member, shared);
+    await (await todosOf(writer, shared)).put("row", 1);
+    await alike([owner, writer, member]);
+    await flock.close(writer);
+    await alike([owner, member]);
+    const { collection: scope, group } = shared;
+    const vector = new Map(owner.history.scope(scope)?.vector());
+    const [log, last] = [...vector].find(([one]) => one.startsWith(writer.device)) ?? [];
+    if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
+    const { user } = writer.identity.certified;
+    const freeze = new Map([[log, last + 1]]);
+    const controls = [{ type: "revoke", user, freeze } as const];
+    await owner.history.write({ parts: [{ scope, rows: [], controls }] });
+    await alike([owner, member]);
+    // As if the admin that admitted the member had held more of that log when it answered.
+    const groups = await Groups.open(member.store, member.history);
+    const checkpoint = [
+      { scope: group, vector: new Map() },
+      { scope, vector: vector.set(log, last + 2) },
+    ];
+    const addresses = owner.transport.addresses();
+    await groups.addJoined({ group, checkpoint, fresh: [scope], admin: owner.device, addresses });
+    await flock.close(member);
+    const clock = new FakeClock(Date.now());
+    const store = await openMemoryStore({ medium });
+    member = await flock.open("member", { identity, store, clock });
+    expect(member.sync.status(group)).toBe("running");
+    expect(member.sync.progress(group)).toBeDefined();
+    await passUntil(
+      clock,
+      CHECKPOINT_RETRY_MIN_MS,
+      () => member.sync.progress(group) === undefined,
+    );
+    await (await todosOf(member, shared)).put("row", 2);
   });
 });
