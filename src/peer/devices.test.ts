@@ -125,3 +125,14 @@ test("[PR8] a device that was revoked keeps what it has, and nothing that it wri
   // An admin takes out a device of another user.
   expect(await laptop.revokeDevice(ben.device)).toBe(2);
 });
+
+test("[PR6] groups that have ended where the ticket was made are not joined", async () => {
+  await using first = await openPeer({ name: "first", listen: ["/ip4/127.0.0.1/tcp/0"] });
+  const db = await first.openDatabase("home");
+  const collections = [db.collection("todos")];
+  await db.createSyncgroup("kept", { collections });
+  await (await db.createSyncgroup("ended", { collections })).destroy();
+  await using second = await openPeer({ name: "second", listen: [] });
+  const linked = await second.linkTo(await first.pair());
+  expect(linked).toMatchObject([{ name: "kept", isJoined: true }]);
+});

@@ -162,12 +162,13 @@ export class PeerDevices {
     }
   }
 
-  /** Tickets to the groups that are here, at devices that may admit: us first, then other admins. */
+  /** Tickets to the groups that are here and have not ended, at devices that may admit: us first, then other admins. */
   #tickets(): readonly string[] {
     const { crypto, random } = this.#deps;
     const sync = this.#network?.current;
     if (sync === undefined) return [];
     return sync.sharing.allGroups().flatMap((group) => {
+      if (ENDED.has(sync.status(group))) return [];
       const addresses = this.#admittingAddresses(sync, group);
       // The secret is of no invite: what admits is the certificate.
       const ticket = { group, addresses, secret: random.bytes(32) };
@@ -192,6 +193,9 @@ export class PeerDevices {
     return this.#network;
   }
 }
+
+/** In such groups this device is no more: nobody is linked to them. */
+const ENDED: ReadonlySet<string> = new Set(["left", "ejected", "destroyed"]);
 
 function notFresh(): PairError {
   return new PairError(
