@@ -87,3 +87,31 @@ test("[HI43] [HI71] are handed on, and those that build on them stand everywhere
   expect(held(cai, scope)).toEqual(held(bea, scope));
   await store.close();
 });
+
+test("[HI41] who vouches for the control ops of a part aside takes none of its rows away", async () => {
+  await using ada = await makeDevice(1);
+  await using bea = await makeDevice(2);
+  await using cai = await makeDevice(3);
+  await using dan = await makeDevice(4);
+  const scope: ScopeId = { database: "notes", kind: "collection", owner: ada.user, name: "list" };
+  for (const { history } of [ada, bea, cai, dan]) await history.createDatabase("notes");
+  for (const { user } of [bea, cai, dan]) await grant(ada, scope, user, "admin");
+  for (const to of [bea, cai, dan]) await exchange(ada, to, [scope]);
+  await say(ada, scope, { type: "revoke", user: bea.user, freeze: new Map() });
+  await exchange(ada, cai, [scope]);
+  const name = { space: ROW_SPACE.rows, key: utf8("a"), text: "a" };
+  const rows = [{ name, value: Uint8Array.of(0x61, 0x61) }];
+  await bea.history.write({ parts: [{ scope, rows, controls: [POLICY] }] });
+  const asideAt = ({ history }: TestDevice): unknown[] =>
+    [...(history.scope(scope)?.aside.logs() ?? [])].flatMap(([, log]) =>
+      Array.from(log.entries(), ([, { isLoose, isVouched }]) => ({ isLoose, isVouched })),
+    );
+  await give(bea, cai, scope, []);
+  // Her introduction, and what she wrote.
+  expect(asideAt(cai)).toEqual(Array(2).fill({ isLoose: false, isVouched: false }));
+  await exchange(bea, dan, [scope]);
+  await exchange(dan, ada, [scope]);
+  await exchange(ada, cai, [scope]);
+  expect(asideAt(cai)).toEqual(Array(2).fill({ isLoose: false, isVouched: true }));
+  expect(held(cai, scope)).toEqual(held(ada, scope));
+});

@@ -155,7 +155,7 @@ class Receiver {
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     await this.#loadRows(parts);
     for (const part of parts) this.#takePart(part);
-    for (const part of loose) this.#takeLoose(part);
+    for (const part of loose) await this.#takeLoose(part);
     // A holder record may say less than it did.
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
@@ -280,10 +280,18 @@ class Receiver {
     this.rows += part.rows.length;
   }
 
-  #takeLoose(part: PreparedPart): void {
+  async #takeLoose(part: PreparedPart): Promise<void> {
     const scope = this.#turn.scope(part.scope);
     if (part.generation <= generationOf(scope, part.log)) return;
-    this.#layAside(part, scope, true);
+    const log = this.#deps.interner.knownLog(part.log);
+    const known = log === undefined ? undefined : scope.aside.get(log, part.generation);
+    if (log === undefined || known === undefined || known.isLoose) {
+      this.#layAside(part, scope, true);
+      return;
+    }
+    // Its rows are here: what has come is only that somebody vouches for it.
+    const { part: raw } = await this.#turn.staged.aside(scope, log, part.generation);
+    this.#layAside({ ...part, raw }, scope, false);
   }
 
   /** Lays a part aside, and notes what its control ops have brought. `false`: there is no room for it. */
