@@ -49,7 +49,7 @@ export interface ResponderDeps {
   /** Whether the database takes part in sync now. */
   readonly isServed: (database: string) => boolean;
   /** Tells that the peer pulls a database that it may read: so it is there, and serves it too, as far as one can tell. */
-  readonly onPulled: (database: string) => void;
+  readonly onPulled: (database: string, user: UserId) => void;
   /** What the initiator has said that it holds, where we pull from it. */
   readonly known: PeerKnowledge;
 }
@@ -108,7 +108,7 @@ export async function serveDeltas(
       }),
     ),
   );
-  deps.onPulled(database);
+  deps.onPulled(database, certified.user);
   await responder.run();
 }
 

@@ -4,6 +4,7 @@
  * has read the group; whoever it has shown that to pulls the group's own scope from it, and learns from signed entries what is so.
  */
 
+import { Tags } from "../access/index.ts";
 import {
   type Crypto,
   type DeviceId,
@@ -15,6 +16,7 @@ import {
   type ScopeId,
   type ScopeKey,
   scopeKeyOf,
+  type UserId,
   utf8,
 } from "../base/index.ts";
 import { REQUEST_SCOPES_MAX } from "../deltas/index.ts";
@@ -75,15 +77,38 @@ export class Acquainting {
     await call(peer, { case: "acquaint", value });
   }
 
+  /** A device of which nothing is known here is served by its user's right: it may be a member, by what this store has lost. */
+  meet(peer: DeviceId, user: UserId, database: string): void {
+    const { history, sharing } = this.#deps;
+    if (sharing.groups(peer).length > 0) return;
+    const read = this.#openGroups().filter((group) => {
+      const access = group.database === database ? history.scope(group)?.access : undefined;
+      return ((access?.tagsOfDevice(peer, user) ?? 0) & Tags.READ) !== 0;
+    });
+    this.#note(peer, read);
+  }
+
   /** Takes what a connected peer shows. Whatever it is, the answer is the same, so that nobody learns which groups there are. */
   async take(peer: DeviceId, { tokens }: Acquaint): Promise<void> {
-    const { groups, history, sharing, transport, isPaused, logger } = this.#deps;
+    const { history } = this.#deps;
     const read: ScopeId[] = [];
-    for (const group of sharing.allGroups()) {
-      if (groups.status(group) === "left" || isPaused(group.database)) continue;
+    for (const group of this.#openGroups()) {
       const own = await this.#tokens(group, peer, history.identity.device);
       if (own.some((one) => tokens.some((token) => equalBytes(one, token)))) read.push(group);
     }
+    this.#note(peer, read);
+  }
+
+  #openGroups(): ScopeId[] {
+    const { groups, sharing, isPaused } = this.#deps;
+    return sharing
+      .allGroups()
+      .filter((group) => groups.status(group) !== "left" && !isPaused(group.database));
+  }
+
+  /** From now on, as long as it is connected, these groups are pulled from a peer too. */
+  #note(peer: DeviceId, read: readonly ScopeId[]): void {
+    const { groups, sharing, transport, logger } = this.#deps;
     const connection = transport
       .connections()
       .find((one) => one.peer === peer && !one.closed.aborted);

@@ -3,7 +3,7 @@
  * people ask of syncgroups.
  */
 
-import type { Clock, Crypto, DeviceId, Logger, Random, ScopeId } from "../base/index.ts";
+import type { Clock, Crypto, DeviceId, Logger, Random, ScopeId, UserId } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import type { Connection, Stream, StreamHandler, Transport } from "../net/index.ts";
 import type { Store } from "../store/index.ts";
@@ -204,8 +204,7 @@ export class SyncService implements AsyncDisposable {
 
   /** Resolves when a group's history up to the checkpoint is here, rows included. */
   ready(group: ScopeId, signal?: AbortSignal): Promise<void> {
-    const ending = this.#ending.signal;
-    const ended = signal === undefined ? ending : AbortSignal.any([ending, signal]);
+    const ended = AbortSignal.any([this.#ending.signal, ...(signal === undefined ? [] : [signal])]);
     return whenReady(this.#groups, group, ended);
   }
 
@@ -327,12 +326,9 @@ export class SyncService implements AsyncDisposable {
   }
 
   #onConnection(connection: Connection): void {
-    if (this.#blocked.has(connection.peer)) {
-      void connection.close("blocked");
-      return;
-    }
-    this.#updateLinks();
     const { peer } = connection;
+    if (this.#blocked.has(peer)) return void connection.close("blocked");
+    this.#updateLinks();
     this.#publishing.wake();
     if (!this.#links.has(peer) && this.sharing.groups(peer).length > 0)
       this.#links.set(peer, this.#link(peer));
@@ -383,7 +379,11 @@ export class SyncService implements AsyncDisposable {
   #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
     const isServed = (database: string): boolean =>
       this.#deps.history.databases().includes(database) && !this.#pauses.has(database);
-    const onPulled = (database: string): void => this.#links.get(connection.peer)?.urge(database);
+    const { peer } = connection;
+    const onPulled = (database: string, user: UserId): void => {
+      this.#links.get(peer)?.urge(database);
+      this.#acquainting.meet(peer, user, database);
+    };
     const known = this.#knowledge.at(connection);
     return serveDeltas({ ...this.#deps, isServed, onPulled, known }, stream, connection);
   }
