@@ -1,4 +1,5 @@
 import type { Canary } from "./canary.ts";
+import { MEMBERS } from "./members.ts";
 
 /** Faults of the store and of what is written at once. */
 const STORAGE: readonly Canary[] = [
@@ -389,6 +390,7 @@ export const CANARIES: readonly Canary[] = [
   ...STORAGE,
   ...MERGE,
   ...RIGHTS,
+  ...MEMBERS,
   ...EXCHANGE,
   ...LIES,
   ...DATABASE,

@@ -1,0 +1,36 @@
+import type { Canary } from "./canary.ts";
+
+/** Faults of what happens to those who are ejected and come back. */
+export const MEMBERS: readonly Canary[] = [
+  {
+    name: "right-by-now",
+    says: "◆ judges a row by what its author may do now, not by what the commit names",
+    breaks: ["A2", "K1", "K3", "K5", "L1", "L5"],
+    file: "history/counting.ts",
+    find: "  const tags = access.tagsOfPart({ device: author, log, generation, heads });",
+    replace:
+      "  void heads;\n  const writer = access.userOf(author);\n  const tags = writer === undefined ? 0 : access.tagsOf(writer);",
+    profile: "members",
+    seeds: 20,
+  },
+  {
+    name: "waits-beyond-freeze",
+    says: "◆ waits for what a context names beyond a freeze",
+    breaks: ["L1", "L2", "K1", "K3"],
+    file: "history/counting.ts",
+    find: "    return isCounted || generation > access.frozenAfter(log) ? [] : [[log, generation] as const];",
+    replace: "    return isCounted ? [] : [[log, generation] as const];",
+    profile: "members",
+    seeds: 30,
+  },
+  {
+    name: "freeze-forgotten",
+    says: "takes nothing back when a right ends",
+    breaks: ["A2", "K1", "K3", "L1"],
+    file: "history/take-back.ts",
+    find: "    if (known <= from) continue;",
+    replace: "    if (known >= 0) continue;",
+    profile: "members",
+    seeds: 20,
+  },
+];
