@@ -36,7 +36,7 @@ describe("random histories of several devices", () => {
     const delivered = ["aside", "duplicates", "waiting", "loose"];
     for (const what of [...drawn, ...lives, ...delivered])
       expect([what, tally.get(what) ?? 0]).not.toEqual([what, 0]);
-    // None of them lies, so none is at fault for what it has not heard yet.
+    // None writes what does not stand by what it knows, so none is at fault for what it has not heard.
     expect(tally.get("refused")).toBeUndefined();
   });
 });
