@@ -24,7 +24,7 @@ import {
 import { mayWriteRow } from "./authority.ts";
 import { isAllowed } from "./counting.ts";
 import { beginIncarnation } from "./incarnation.ts";
-import { commitDigest, HistoryError, type Row } from "../records/index.ts";
+import { commitDigest, type Context, HistoryError, type Row } from "../records/index.ts";
 import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
 import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";
 
@@ -48,6 +48,8 @@ export interface RowWrite {
   readonly name: RowName;
   /** CBOR, or `undefined` to delete. */
   readonly value: Uint8Array | undefined;
+  /** What the writer had seen of the row, in order of log number. Default: all that is known of it here. */
+  readonly context?: Context | undefined;
 }
 
 /** What a batch changes in one scope. */

@@ -9,6 +9,7 @@ import type { ScopeState, Turn } from "../turns/index.ts";
 import { type AuthorDeps, authorDraft } from "./author.ts";
 import type { Fork } from "./fresh-parts.ts";
 import { beginIncarnation } from "./incarnation.ts";
+import { authorBranches } from "./quarantine.ts";
 import { recountAll } from "./recount.ts";
 
 /**
@@ -25,6 +26,12 @@ export async function proveForks(
   if (forks.length === 0) return;
   for (const fork of forks) await proveFork(deps, turn, fork);
   await recountAll(deps, turn);
+  // Where we can: what is held has moved aside, and there is no place for a second commit of that name.
+  await authorBranches(
+    deps,
+    turn,
+    forks.map(({ part }) => part),
+  );
 }
 
 async function proveFork(deps: AuthorDeps, turn: Turn, { part, held }: Fork): Promise<void> {

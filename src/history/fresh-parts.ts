@@ -143,6 +143,7 @@ async function comparisonOf(
   const { part: held, isVouched } = await turn.staged.aside(scope, log, part.generation);
   const fork = forkOf(crypto, part, held, from);
   if (fork !== undefined) return { isNew: false, fork };
+  if (aside.isAuthored === true) return { isNew: false };
   const isMore = aside.isLoose && !isLoose;
   const isWord = !isVouched && part.author !== from && part.controls.length > 0;
   return { isNew: isMore || isWord };

@@ -117,6 +117,7 @@ export class History implements AsyncDisposable {
         noteOrigin(history.#deps, database, (task) => history.#writer(database.name).alone(task)),
       ),
     );
+    for (const name of databases.keys()) history.#writer(name).authorAgain();
     return history;
   }
 

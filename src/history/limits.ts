@@ -38,6 +38,10 @@ export const SCOPE_CONTROLS_MAX = 65_536;
 export const SCOPE_CONTROLS_FREE = 32_768;
 /** Row ops that one store write takes back or takes in again: with what they supersede they stay below what a write may have. */
 export const RECOUNT_OPS_MAX = 20_000;
+/** Row ops of a forked log that one commit authors again: others wait for no more than that. */
+export const AUTHOR_AGAIN_OPS_MAX = 1000;
+/** Bytes of their values: a commit has room for the largest one beside that. */
+export const AUTHOR_AGAIN_BYTES_MAX = 2 * 1024 * 1024;
 /** Bytes of such parts in one store write. */
 export const RECOUNT_BYTES_MAX = 32 * 1024 * 1024;
 /** Changes, or parts of a log, up to which what follows a position is read one by one by their numbers, not by a scan: opening one takes as long as reading some twenty. */

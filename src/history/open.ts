@@ -4,6 +4,7 @@ import { type ControlEntry, ControlLog } from "../access/index.ts";
 import {
   type Clock,
   type Crypto,
+  equalBytes,
   fromUtf8,
   HybridClock,
   parseDeviceId,
@@ -148,12 +149,13 @@ async function loadAside(
   const index = new AsideIndex();
   for await (const { key, value } of store.scan(asideRange(number))) {
     const { log, generation } = placeOf(key);
-    const { part: raw, ...flags } = readRecord("part aside", value, decodeAside);
+    const { part: raw, authored = [], ...flags } = readRecord("part aside", value, decodeAside);
     const part = preparePart(crypto, raw);
     // What exactly it waits for is found out when it is looked at.
     const isHeld = part.controls.every(({ id }) => access.has(id));
     const awaits = isHeld ? undefined : "vouch";
-    index.put(log, { ...flags, generation, size: partSize(raw), awaits });
+    const isAuthored = authored.some((digest) => equalBytes(digest, part.digest));
+    index.put(log, { ...flags, generation, size: partSize(raw), awaits, isAuthored });
   }
   return index;
 }

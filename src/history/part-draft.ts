@@ -186,8 +186,9 @@ class OpEncoder {
     return { bytes, digest: opDigest(this.#deps.crypto, bytes), held: "control" };
   }
 
-  #rowOp({ name, value }: RowWrite): DraftOp {
-    const context = contextOf(this.#turn.row(this.#content.scope, name));
+  #rowOp(row: RowWrite): DraftOp {
+    const { name, value } = row;
+    const context = row.context ?? contextOf(this.#turn.row(this.#content.scope, name));
     if (context.length > CONTEXT_ENTRIES_MAX) {
       throw new HistoryError(
         "HISTORY_CONTEXT_FULL",

@@ -260,6 +260,16 @@ const RECORDS: readonly GoldenCase[] = [
           hasCounted: true,
         },
       ],
+      [
+        "authored again",
+        {
+          part: asidePart([Uint8Array.of(1)], [{ first: 1, count: 1, digest: filled(0xe1) }]),
+          isLoose: false,
+          isVouched: true,
+          hasCounted: true,
+          authored: [filled(0xe2), filled(0xe3)],
+        },
+      ],
     ] as const
   ).map(([name, record]) => twoWays("part aside", name, record, encodeAside, decodeAside)),
   ...(

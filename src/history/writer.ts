@@ -21,6 +21,7 @@ import {
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./incarnation.ts";
+import { authorAgain, hasForkedParts } from "./quarantine.ts";
 import { isStillAsRead } from "./reads.ts";
 import { recountAll } from "./recount.ts";
 import { CutTooLarge, takeBackSome } from "./take-back.ts";
@@ -54,6 +55,12 @@ export type Maintenance = (
 /** What is answered to whoever writes after closing. */
 export function closedError(): HistoryError {
   return new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed");
+}
+
+/** Whether a control log has grown: rights may have come back. */
+function hasGrown({ scopes }: Turn): boolean {
+  for (const { hasNewControls } of scopes) if (hasNewControls) return true;
+  return false;
 }
 
 interface WriterDeps extends AuthorDeps, ReceiveDeps {
@@ -93,6 +100,9 @@ export class Writer {
   #closed = false;
   /** A store write has failed since memory was last known to be what the store holds. */
   #isUnsure = false;
+  /** Something may lie aside that has to be authored again. */
+  #mayAuthorAgain = true;
+  #authoring: Promise<void> | undefined;
   readonly #endWatch: () => void;
 
   constructor(deps: WriterDeps, database: DatabaseState, written: (written: Written) => void) {
@@ -125,10 +135,31 @@ export class Writer {
     return this.#enter((waiting: Waiting<void>) => ({ kind: "task", task, ...waiting }));
   }
 
+  /** Authors what a fork of our log has put aside again, beside other writes and one part a turn, if there is any. [HI75] */
+  authorAgain(): void {
+    const { doubt } = this.#database;
+    // Nobody begins a new log for it alone.
+    const isTime = this.#mayAuthorAgain && doubt === undefined && !this.#closed;
+    if (!isTime || this.#authoring !== undefined) return;
+    this.#mayAuthorAgain = false;
+    if (!hasForkedParts(this.#deps, this.#database)) return;
+    this.#authoring = authorAgain(this.#deps, this.#database, (task) => this.alone(task))
+      .catch((error: unknown) => {
+        // It is found again with the next growth of a control log, or when the history is opened.
+        const fields = { database: this.#database.name, code: codeOf(error) };
+        this.#deps.logger("warn", "history.again.failed", fields);
+      })
+      .finally(() => {
+        this.#authoring = undefined;
+        this.authorAgain();
+      });
+  }
+
   /** Refuses new work and waits for what is under way. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#endWatch();
+    await this.#authoring;
     await this.#run;
   }
 
@@ -347,6 +378,8 @@ export class Writer {
       throw error;
     }
     if (turn.hasLeftOver) this.#takeLeftOver(turn);
+    this.#mayAuthorAgain ||= turn.staged.hasAsides || hasGrown(turn);
+    this.authorAgain();
     if (!hasNews) return;
     const { name: database } = this.#database;
     this.#written({ database, sequence, fromSync, parts, takenBack, refs });

@@ -4,7 +4,7 @@
  */
 
 import { ByteReader, ByteWriter, type Crypto } from "../base/index.ts";
-import { decodeOp } from "../wire/index.ts";
+import { decodeOp, type WireOp } from "../wire/index.ts";
 import { DIGEST_SIZE, elideOps, type ElidedOps, opDigest } from "./digest.ts";
 import type { CommitPart } from "./part.ts";
 
@@ -16,23 +16,31 @@ export interface AsideRecord {
   readonly isVouched: boolean;
   /** It has counted here, and was taken back. */
   readonly hasCounted: boolean;
+  /**
+   * Digests of commits under this log and generation whose rows here were authored again, the part's own among them if its
+   * were: what is left of that is what could not be. Absent: none.
+   */
+  readonly authored?: readonly Uint8Array[] | undefined;
 }
 
 const LOOSE = 1;
 const VOUCHED = 2;
 const COUNTED = 4;
+const AUTHORED = 8;
 
 const SIGNATURE_SIZE = 64;
 
 export function encodeAside(record: AsideRecord): Uint8Array {
   const { header, signature, part, partIndex, ops, elided } = record.part;
-  let size = 128 + header.length + part.length + 48 * elided.length;
+  const { authored = [] } = record;
+  let size = 128 + header.length + part.length + 48 * elided.length + DIGEST_SIZE * authored.length;
   for (const op of ops) size += op.length + 4;
   const out = new ByteWriter(size);
   out.u8(
     (record.isLoose ? LOOSE : 0) |
       (record.isVouched ? VOUCHED : 0) |
-      (record.hasCounted ? COUNTED : 0),
+      (record.hasCounted ? COUNTED : 0) |
+      (authored.length > 0 ? AUTHORED : 0),
   );
   writeSized(out, header);
   out.bytes(signature);
@@ -46,6 +54,8 @@ export function encodeAside(record: AsideRecord): Uint8Array {
     out.varint(count);
     out.bytes(digest);
   }
+  if (authored.length > 0) out.varint(authored.length);
+  for (const digest of authored) out.bytes(digest);
   return out.finish();
 }
 
@@ -62,16 +72,30 @@ export function decodeAside(bytes: Uint8Array): AsideRecord {
     count: input.varint(),
     digest: input.bytes(DIGEST_SIZE),
   }));
+  const authored =
+    (flags & AUTHORED) === 0
+      ? undefined
+      : Array.from({ length: input.count(DIGEST_SIZE) }, () => input.bytes(DIGEST_SIZE));
   return {
     part: { header, signature, part, partIndex, ops, elided },
     isLoose: (flags & LOOSE) !== 0,
     isVouched: (flags & VOUCHED) !== 0,
     hasCounted: (flags & COUNTED) !== 0,
+    ...(authored === undefined ? undefined : { authored }),
   };
 }
 
 /** The part with its control ops alone: every other op is left out. */
 export function controlsOnly(crypto: Crypto, part: CommitPart): CommitPart {
+  return opsOnly(crypto, part, (op) => op.control !== undefined);
+}
+
+/** The part with some of its ops; every other is left out. */
+export function opsOnly(
+  crypto: Crypto,
+  part: CommitPart,
+  isWanted: (op: WireOp) => boolean,
+): CommitPart {
   const { ops, elided } = part;
   const kept: Uint8Array[] = [];
   const digests: Uint8Array[] = [];
@@ -84,7 +108,7 @@ export function controlsOnly(crypto: Crypto, part: CommitPart): CommitPart {
       gap += 1;
     }
     digests[index] = opDigest(crypto, op);
-    if (decodeOp(op).control !== undefined) {
+    if (isWanted(decodeOp(op))) {
       kept.push(op);
       isKept.add(index);
     }

@@ -7,7 +7,8 @@
  * @module
  */
 
-export { type AsideRecord, controlsOnly, decodeAside, encodeAside } from "./aside.ts";
+export { Branches, type BranchPart } from "./branches.ts";
+export { type AsideRecord, controlsOnly, decodeAside, encodeAside, opsOnly } from "./aside.ts";
 export { assemblePart, digestOf, type PartSources, type StoredRecord } from "./assemble.ts";
 export { READ_ROWS_MAX } from "./limits.ts";
 export { storedOps } from "./stored-ops.ts";

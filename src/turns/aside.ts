@@ -19,6 +19,8 @@ export interface AsideEntry {
   readonly isLoose: boolean;
   readonly isVouched: boolean;
   readonly hasCounted: boolean;
+  /** Its rows were authored again. */
+  readonly isAuthored?: boolean | undefined;
   /** `undefined`: it has no control ops, or they are in the control log. */
   readonly awaits: Awaits | undefined;
 }

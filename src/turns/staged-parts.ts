@@ -85,6 +85,11 @@ export class StagedParts {
     scope.changed = true;
   }
 
+  /** Whether anything was laid aside, or taken from there. */
+  get hasAsides(): boolean {
+    return this.#asides.size > 0;
+  }
+
   /** Lays a part aside, in place of what lies there. */
   putAside(scope: StagedScope, log: LogNumber, entry: AsideEntry, value: AsideRecord): void {
     const name = { scope: scope.state.number, log, generation: entry.generation };

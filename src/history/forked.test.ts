@@ -1,0 +1,253 @@
+/** What we wrote beyond a fork of our own log is authored again. */
+
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import {
+  encodeValue,
+  fromUtf8,
+  Mergeable,
+  type ScopeId,
+  scopeKeyOf,
+  toHex,
+  utf8,
+} from "../base/index.ts";
+import { openMemoryStore, type Store } from "../store/index.ts";
+import { exchange, grant, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
+import {
+  type PreparedPart,
+  type QuarantinedPart,
+  type Receipt,
+  ROW_SPACE,
+  type RowWrite,
+} from "./index.ts";
+
+const DATABASE = "notes";
+
+const rowOf = (text: string, content: string | undefined): RowWrite => ({
+  name: { space: ROW_SPACE.rows, key: utf8(text), text },
+  value: content === undefined ? undefined : encodeValue(content),
+});
+const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
+  by.history.write({ parts: [{ scope, rows }] });
+
+/** The rows that a device shows, each with its heads' values in order. */
+async function shown({ history }: TestDevice, scope: ScopeId): Promise<Record<string, string>> {
+  const rows: Record<string, string> = {};
+  for await (const { key, row } of history.scan(scope, ROW_SPACE.rows))
+    rows[fromUtf8(key) ?? ""] = row.heads
+      .map(({ value }) => (value === undefined ? "-" : fromUtf8(value.subarray(1))))
+      .toSorted((a = "", b = "") => (a < b ? -1 : 1))
+      .join(" ");
+  return rows;
+}
+
+async function quarantined({ history }: TestDevice, scope: ScopeId): Promise<QuarantinedPart[]> {
+  const parts: QuarantinedPart[] = [];
+  for await (const part of history.quarantined(scope)) parts.push(part);
+  return parts;
+}
+
+/** Ada owns, Bea and Cai write, and all know row `a`. `copy` is Bea's store as it was then, at work under the same log. */
+async function opened(): Promise<
+  Record<"ada" | "bea" | "cai" | "copy", TestDevice> & { scope: ScopeId; medium: Store }
+> {
+  const [ada, cai] = [await makeDevice(1), await makeDevice(3)];
+  const medium = await openMemoryStore();
+  const bea = await makeDevice(2, { store: medium });
+  for (const device of [ada, bea, cai]) await device.history.createDatabase(DATABASE);
+  const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
+  for (const { user } of [bea, cai]) await grant(ada, scope, user, "writer");
+  for (const to of [bea, cai]) await exchange(ada, to, [scope]);
+  await put(bea, scope, rowOf("a", "0"), rowOf("b", "0"));
+  for (const to of [ada, cai]) await exchange(bea, to, [scope]);
+  const copied = await openMemoryStore();
+  const entries: { type: "put"; key: Uint8Array; value: Uint8Array }[] = [];
+  for await (const { key, value } of medium.scan({})) entries.push({ type: "put", key, value });
+  await copied.write(entries);
+  const copy = await makeDevice(2, { store: copied, opening: 50 });
+  return { ada, bea, cai, copy, scope, medium };
+}
+
+/** Gives `to` all that counts at `from`, as an initiator gets it that asks for everything. */
+async function giveAll(from: TestDevice, to: TestDevice, scope: ScopeId): Promise<Receipt> {
+  const state = from.history.scope(scope) ?? expect.unreachable();
+  const parts: PreparedPart[] = [];
+  for await (const { part } of from.history.partsAbove([{ scope: state, vector: new Map() }]))
+    parts.push(to.history.prepare(part));
+  const claims = [{ scope, vector: state.vector() }];
+  const asked = new Set([scopeKeyOf(scope)]);
+  return to.history.receive(DATABASE, { from: from.device, asked, parts, claims });
+}
+
+const settled = (device: TestDevice, scope: ScopeId): Promise<void> =>
+  vi.waitFor(async () => expect(await quarantined(device, scope)).toEqual([]));
+
+/** What must be the same wherever everything has come. */
+const sumOf = ({ history }: TestDevice, scope: ScopeId): string =>
+  toHex(history.scope(scope)?.sum.toBytes() ?? expect.unreachable());
+
+async function closeAll(...devices: TestDevice[]): Promise<void> {
+  for (const device of devices) await device.close();
+}
+
+describe("a forked log of ours", () => {
+  test("[HI75] [HI73] both branches are written again, where a peer brings the lost one: each value is a head", async () => {
+    const { ada, bea, cai, copy, scope } = await opened();
+    await put(copy, scope, rowOf("a", "lost"), rowOf("c", "lost"));
+    await put(copy, scope, rowOf("d", "same"));
+    await exchange(copy, cai, [scope]);
+    await copy.close();
+    // Bea goes on with an older state, offline.
+    await put(bea, scope, rowOf("a", "offline"));
+    await put(bea, scope, rowOf("d", "same"));
+    await giveAll(cai, bea, scope);
+    await settled(bea, scope);
+    const all = { a: "lost offline", b: "0", c: "lost", d: "same" };
+    expect(await shown(bea, scope)).toEqual(all);
+    // Whoever does not know of the fork yet brings it again: nothing is written twice.
+    const before = sumOf(bea, scope);
+    await put(bea, scope, rowOf("a", "resolved"));
+    await giveAll(cai, bea, scope);
+    await settled(bea, scope);
+    expect(await shown(bea, scope)).toEqual({ ...all, a: "resolved" });
+    expect(sumOf(bea, scope)).not.toBe(before);
+    await settleDevices([ada, bea, cai], [scope]);
+    for (const device of [ada, cai]) {
+      expect(await shown(device, scope)).toEqual({ ...all, a: "resolved" });
+      expect(sumOf(device, scope)).toBe(sumOf(bea, scope));
+    }
+    await closeAll(ada, bea, cai);
+  });
+
+  test("[HI75] is written again where others prove the fork, beside what they wrote to the row", async () => {
+    const { ada, bea, cai, copy, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await put(bea, scope, rowOf("a", "2"), rowOf("b", undefined));
+    await exchange(bea, ada, [scope]);
+    await put(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await put(cai, scope, rowOf("a", "cai"));
+    await giveAll(cai, ada, scope);
+    expect(await shown(ada, scope)).toEqual({ a: "cai", b: "0" });
+    for (const to of [bea, copy, cai]) await exchange(ada, to, [scope]);
+    for (const device of [bea, copy]) await settled(device, scope);
+    // The older value of the branch is not written again: a newer one of the same branch follows it.
+    expect(await shown(bea, scope)).toEqual({ a: "2 cai", b: "-" });
+    for (const from of [bea, copy]) await exchange(from, ada, [scope]);
+    for (const to of [bea, copy, cai]) await exchange(ada, to, [scope]);
+    for (const device of [ada, bea, copy, cai])
+      expect(await shown(device, scope)).toEqual({ a: "2 cai", b: "-", c: "right" });
+    await closeAll(ada, bea, cai, copy);
+  });
+
+  test("[HI72] goes on after the history was closed between, and writes nothing twice", async () => {
+    const { ada, bea, cai, copy, scope, medium } = await opened();
+    for (const n of [1, 2, 3, 4]) await put(bea, scope, rowOf(`r${n}`, `${n}`));
+    await put(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await giveAll(cai, bea, scope);
+    await bea.close();
+    let left = (await quarantined(bea, scope)).length;
+    expect(left).toBeGreaterThan(0);
+    const rows = { a: "0", b: "0", c: "right", r1: "1", r2: "2", r3: "3", r4: "4" };
+    for (let opening = 60; left > 0; opening += 1) {
+      expect(opening).toBeLessThan(70);
+      const again = await makeDevice(2, { store: medium, opening });
+      // A write of ours lets one part after the other go on.
+      await put(again, scope, rowOf("a", "0"));
+      await again.close();
+      left = (await quarantined(again, scope)).length;
+    }
+    const last = await makeDevice(2, { store: medium, opening: 80 });
+    expect(await shown(last, scope)).toEqual(rows);
+    const before = last.history.scope(scope)?.vector() ?? expect.unreachable();
+    await giveAll(cai, last, scope);
+    await last.history.maintain(DATABASE, () => Promise.resolve());
+    expect(await shown(last, scope)).toEqual(rows);
+    const state = last.history.scope(scope) ?? expect.unreachable();
+    expect([...state.vector()]).toEqual([...before]);
+    await closeAll(ada, cai, copy, last);
+  });
+
+  test("[HI75] stays in quarantine where its user may not write, until that is granted again", async () => {
+    const { ada, bea, cai, copy, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await put(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await giveAll(cai, ada, scope);
+    const { user } = bea;
+    const freeze = ada.history.freezeOf(scope, { user });
+    const controls = [{ type: "revoke", user, freeze }] as const;
+    await ada.history.write({ parts: [{ scope, rows: [], controls }] });
+    await exchange(ada, bea, [scope]);
+    await bea.history.maintain(DATABASE, () => Promise.resolve());
+    expect(await quarantined(bea, scope)).toHaveLength(1);
+    await grant(ada, scope, user, "writer");
+    await exchange(ada, bea, [scope]);
+    await settled(bea, scope);
+    expect(await shown(bea, scope)).toEqual({ a: "1", b: "0" });
+    await closeAll(ada, bea, cai, copy);
+  });
+
+  test("[HI74] counters, sets and maps stay in quarantine, and the rest of their part is written", async () => {
+    const { ada, bea, cai, copy, scope } = await opened();
+    const count = rowOf("n", "x").name;
+    const value = encodeValue(new Mergeable([1, [], [], [5]]));
+    await put(bea, scope, rowOf("a", "1"), { name: count, value });
+    await put(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await giveAll(cai, bea, scope);
+    await vi.waitFor(async () =>
+      expect(await shown(bea, scope)).toEqual({ a: "1", b: "0", c: "right" }),
+    );
+    const [part, ...others] = await quarantined(bea, scope);
+    expect(others).toEqual([]);
+    expect(part?.rows).toEqual([{ space: ROW_SPACE.rows, key: count.key, value }]);
+    await closeAll(ada, bea, cai, copy);
+  });
+
+  test("[HI75] [HI73] nothing of either branch is lost, whatever was written to it and however often it comes", async () => {
+    const write = fc.record({
+      key: fc.constantFrom("a", "b", "c"),
+      times: fc.integer({ min: 1, max: 2 }),
+    });
+    const branch = fc.array(write, { minLength: 1, maxLength: 5 });
+    const scripts = fc.record({
+      left: branch,
+      right: branch,
+      others: fc.array(write),
+      again: fc.nat(2),
+    });
+    await fc.assert(
+      fc.asyncProperty(scripts, async ({ left, right, others, again }) => {
+        const { ada, bea, cai, copy, scope } = await opened();
+        let serial = 0;
+        const last = new Map<string, string>();
+        const play = async (by: TestDevice, word: string, script: typeof left): Promise<void> => {
+          for (const { key, times } of script)
+            for (let i = 0; i < times; i += 1) {
+              const content = `${word}${(serial += 1)}`;
+              last.set(`${word} ${key}`, content);
+              await put(by, scope, rowOf(key, content));
+            }
+        };
+        await play(cai, "other", others);
+        await play(copy, "right", right);
+        await exchange(copy, cai, [scope]);
+        await play(bea, "left", left);
+        for (let i = 0; i <= again; i += 1) await giveAll(cai, bea, scope);
+        await settled(bea, scope);
+        await settleDevices([ada, bea, cai], [scope]);
+        for (const device of [ada, bea, cai]) {
+          const rows = await shown(device, scope);
+          for (const [name, content] of last)
+            expect(rows[name.split(" ")[1] as string]?.split(" ")).toContain(content);
+          expect(sumOf(device, scope)).toBe(sumOf(bea, scope));
+        }
+        await closeAll(ada, bea, cai, copy);
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
