@@ -58,8 +58,20 @@ async function nameOf(path: string, nonce: Uint8Array): Promise<Uint8Array> {
 async function isRestored(folder: string): Promise<boolean> {
   for (const name of await readdir(folder)) {
     if (!LEVEL_STATE.test(name)) continue;
-    const { ctimeNs, mtimeNs } = await stat(join(folder, name), { bigint: true });
-    if (ctimeNs - mtimeNs > RENAME_NS_MAX) return true;
+    const times = await timesOf(join(folder, name));
+    if (times !== undefined && times.ctimeNs - times.mtimeNs > RENAME_NS_MAX) return true;
   }
   return false;
+}
+
+/** `undefined`: it is gone, since somebody else has the store open. The engine's lock will say so. */
+async function timesOf(
+  path: string,
+): Promise<{ readonly ctimeNs: bigint; readonly mtimeNs: bigint } | undefined> {
+  try {
+    return await stat(path, { bigint: true });
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
