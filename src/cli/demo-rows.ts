@@ -101,6 +101,8 @@ async function goAway(flock: Flock, steps: Steps, cast: Cast): Promise<FlockPeer
     const began = performance.now();
     back = await flock.start("ben");
     const started = performance.now();
+    // A pause outlives the process.
+    await back.ask("/v1/databases/demo/resume", "POST");
     await untilEqual(everyone({ ...cast, ben: back }), 3 * ROWS_EACH + ROWS_AWAY + 1);
     const caughtUp = Math.round(performance.now() - started);
     const restart = Math.round(started - began);

@@ -195,6 +195,8 @@ test("nothing but the built package is packed", () => {
   const testkit = files.filter((path) => /testkit\/.+\.js$/.test(path));
   expect(testkit.length).toBeGreaterThan(0);
   expect(
-    testkit.filter((path) => !/testkit\/(?:sim|sim-oracle|sim-ports)\/|seeded-random/.test(path)),
+    testkit.filter(
+      (path) => !/testkit\/(?:sim|sim-liars|sim-oracle|sim-ports)\/|seeded-random/.test(path),
+    ),
   ).toEqual([]);
 });
