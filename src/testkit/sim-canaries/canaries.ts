@@ -251,16 +251,6 @@ const EXCHANGE: readonly Canary[] = [
     seeds: 10,
   },
   {
-    name: "refused-delivery",
-    says: "does not notice that the disk refused what came last",
-    breaks: ["L1", "K3", "K5"],
-    file: "deltas/intake.ts",
-    find: "      this.#onFailure();",
-    replace: "",
-    profile: "disks",
-    seeds: 40,
-  },
-  {
     name: "nothing-skipped",
     says: "claims at a page's end what it has not sent",
     breaks: ["K1", "L1", "K3", "bug"],
