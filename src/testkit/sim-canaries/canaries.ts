@@ -307,17 +307,6 @@ const LIES: readonly Canary[] = [
     from: 19,
     seeds: 10,
   },
-  {
-    name: "blames-all",
-    says: "blames who hands a commit on for what its author did",
-    breaks: ["B2"],
-    file: "deltas/intake.ts",
-    find: "    if (this.#repeats()) this.#writeEnded();",
-    replace: "",
-    profile: "mixed",
-    from: 3,
-    seeds: 20,
-  },
 ];
 
 /** Faults of what people see. */
@@ -332,27 +321,6 @@ const DATABASE: readonly Canary[] = [
       '    if (request === undefined) return "written";\n    for (const part of request.parts)\n      for (const row of part.rows) await commit(this.#world, { parts: [{ ...part, rows: [row] }] });\n    return "written";',
     profile: "calm",
     seeds: 10,
-  },
-  {
-    name: "watch-unwoken",
-    says: "does not wake a watch for every change",
-    breaks: ["K8"],
-    file: "db/watch.ts",
-    find: "          wake();\n        } else",
-    replace: "          void wake;\n        } else",
-    profile: "calm",
-    seeds: 10,
-  },
-  {
-    name: "watch-late",
-    says: "begins to watch after it has read the present state",
-    breaks: ["K8", "D2"],
-    file: "db/watch.ts",
-    find: "      yield* this.#presentState();\n",
-    replace:
-      "      yield* this.#presentState();\n      sequence = this.#history.sequence(this.#world.name) + 1;\n",
-    profile: "calm",
-    seeds: 20,
   },
   {
     name: "watch-skips",
