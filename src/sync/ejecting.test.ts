@@ -6,6 +6,7 @@ import {
   alike,
   eventually,
   FLOCK_DATABASE,
+  groupOf,
   type SharedGroup,
   shareTodos,
   SyncFlock,
@@ -13,22 +14,6 @@ import {
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { scopeToWire } from "../wire/index.ts";
-
-async function groupOf(
-  flock: SyncFlock,
-  roles: Readonly<Record<string, "reader" | "writer" | "admin">>,
-): Promise<{ owner: SyncPeer; members: SyncPeer[]; shared: SharedGroup }> {
-  const owner = await flock.open("owner");
-  const shared = await shareTodos(owner);
-  const members: SyncPeer[] = [];
-  for (const [name, role] of Object.entries(roles)) {
-    const member = await flock.open(name);
-    await admit(owner, member, shared, { role });
-    members.push(member);
-  }
-  await alike([owner, ...members]);
-  return { owner, members, shared };
-}
 
 const userOf = (peer: SyncPeer): { user: SyncPeer["identity"]["certified"]["user"] } => ({
   user: peer.identity.certified.user,

@@ -9,29 +9,12 @@ import {
   alike,
   eventually,
   FLOCK_DATABASE,
-  type SharedGroup,
+  groupOf,
   shareTodos,
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
-
-/** An owner, and members of these roles who have everything. */
-async function groupOf(
-  flock: SyncFlock,
-  roles: Readonly<Record<string, "reader" | "writer" | "admin">>,
-): Promise<{ owner: SyncPeer; members: SyncPeer[]; shared: SharedGroup }> {
-  const owner = await flock.open("owner");
-  const shared = await shareTodos(owner);
-  const members: SyncPeer[] = [];
-  for (const [name, role] of Object.entries(roles)) {
-    const member = await flock.open(name);
-    await admit(owner, member, shared, { role });
-    members.push(member);
-  }
-  await alike([owner, ...members]);
-  return { owner, members, shared };
-}
 
 const crypto = nodeCrypto();
 const ALREADY = AbortSignal.abort(new Error("No waiting"));

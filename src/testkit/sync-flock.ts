@@ -110,3 +110,20 @@ export function knowledgeOf(history: History): string {
 export function isConnected(peer: SyncPeer, device: DeviceId): boolean {
   return peer.transport.connections().some((connection) => connection.peer === device);
 }
+
+/** An owner, and members of these roles who have everything. */
+export async function groupOf(
+  flock: SyncFlock,
+  roles: Readonly<Record<string, "reader" | "writer" | "admin">>,
+): Promise<{ owner: SyncPeer; members: SyncPeer[]; shared: SharedGroup }> {
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const members: SyncPeer[] = [];
+  for (const [name, role] of Object.entries(roles)) {
+    const member = await flock.open(name);
+    await admit(owner, member, shared, { role });
+    members.push(member);
+  }
+  await alike([owner, ...members]);
+  return { owner, members, shared };
+}
