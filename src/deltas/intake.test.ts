@@ -1,38 +1,62 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { encodeValue, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
 import { type CommitPart, ROW_SPACE } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { makeDevice } from "../testkit/device.ts";
+import { makeDevice, type TestDevice } from "../testkit/device.ts";
 import { PageBudget } from "./budget.ts";
 import { Intake } from "./intake.ts";
 
-test("[SY6] what the answer to a later request brings once more, before it was written, is no fault", async () => {
-  await using ada = await makeDevice(1);
-  await using bea = await makeDevice(2);
-  const scope: ScopeId = { database: "notes", kind: "collection", owner: ada.user, name: "list" };
-  for (const { history } of [ada, bea]) await history.createDatabase("notes");
-  const put = (text: string): Promise<unknown> => {
+const DATABASE = "notes";
+const PAGE = { isLive: false, isLoose: false, restores: new Set<never>() };
+
+/** Two rows of Ada's, as she serves them, and how they are asked for and claimed. */
+async function served(ada: TestDevice) {
+  const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
+  await ada.history.createDatabase(DATABASE);
+  for (const text of ["first", "second"]) {
     const name = { space: ROW_SPACE.rows, key: utf8(text), text };
-    return ada.history.write({ parts: [{ scope, rows: [{ name, value: encodeValue(1) }] }] });
-  };
-  await put("first");
-  await put("second");
+    await ada.history.write({ parts: [{ scope, rows: [{ name, value: encodeValue(1) }] }] });
+  }
   const state = ada.history.scope(scope) ?? expect.unreachable();
   const parts: CommitPart[] = [];
   for await (const { part } of ada.history.partsAbove([{ scope: state, vector: new Map() }]))
     parts.push(part);
-  const deps = { history: bea.history, crypto: nodeCrypto(), budget: new PageBudget() };
-  const ignore = (): void => {};
-  const intake = new Intake(deps, ada.device, "notes", ignore, ignore);
   const asked = new Map([[scopeKeyOf(scope), scope]]);
-  const claims = [{ scope, vector: state.vector() }];
-  const page = { isLive: false, isLoose: false, restores: new Set<never>() };
+  return { scope, state, parts, asked, claims: [{ scope, vector: state.vector() }] };
+}
+
+async function intakeOf(from: TestDevice, to: TestDevice, onFailure: () => void): Promise<Intake> {
+  await to.history.createDatabase(DATABASE);
+  const deps = { history: to.history, crypto: nodeCrypto(), budget: new PageBudget() };
+  return new Intake(deps, from.device, DATABASE, () => {}, onFailure);
+}
+
+test("[SY6] what the answer to a later request brings once more, before it was written, is no fault", async () => {
+  await using ada = await makeDevice(1);
+  await using bea = await makeDevice(2);
+  const { scope, state, parts, asked, claims } = await served(ada);
+  const intake = await intakeOf(ada, bea, () => {});
   for (let round = 1; round <= 3; round++) {
     intake.add(parts);
-    await intake.endPage(claims, asked, page);
+    await intake.endPage(claims, asked, PAGE);
   }
   await intake.flush();
   await intake.close();
   expect(intake.failure).toBeUndefined();
   expect(bea.history.scope(scope)?.vector()).toEqual(state.vector());
+});
+
+test("[SY32] what cannot be taken is told although nothing more comes", async () => {
+  await using ada = await makeDevice(1);
+  await using bea = await makeDevice(2);
+  const { scope, parts, asked, claims } = await served(ada);
+  const onFailure = vi.fn();
+  const intake = await intakeOf(ada, bea, onFailure);
+  intake.add(parts.map((part) => ({ ...part, signature: new Uint8Array(64) })));
+  // Written beside what is read next, and nobody reads here.
+  await intake.endPage(claims, asked, { ...PAGE, isLive: true });
+  await vi.waitFor(() => expect(onFailure).toHaveBeenCalledOnce());
+  expect(intake.failure).toMatchObject({ code: "HISTORY_SIGNATURE_INVALID" });
+  await intake.close();
+  expect(bea.history.scope(scope)).toBeUndefined();
 });

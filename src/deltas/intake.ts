@@ -135,8 +135,6 @@ export class Intake {
     asked: ReadonlyMap<ScopeKey, ScopeId>,
     { isLive, isLoose, restores }: PageOptions,
   ): Promise<void> {
-    // An answer to an earlier request, and one to the later that replaced it: each in order, not both together.
-    if (this.#repeats()) this.#writeEnded();
     for (const claim of claims) this.#claim(claim);
     if (isLoose) this.#loose.push(...this.#parts.splice(this.#ended));
     this.#asked = new Set(asked.keys());
@@ -165,16 +163,6 @@ export class Intake {
     this.#holdsLarge = false;
     this.#parts = [];
     this.#loose = [];
-  }
-
-  /** Whether the page that is ending brings what one before it, not written yet, has brought. */
-  #repeats(): boolean {
-    const last = new Map<string, number>();
-    for (const { scopeKey, log, generation } of this.#parts.slice(0, this.#ended))
-      last.set(`${scopeKey} ${log}`, generation);
-    return this.#parts
-      .slice(this.#ended)
-      .some(({ scopeKey, log, generation }) => generation <= (last.get(`${scopeKey} ${log}`) ?? 0));
   }
 
   #claim({ scope, vector }: ScopeClaim): void {
