@@ -22,6 +22,11 @@ export class FrozenStore implements Store {
     return this.#store.state;
   }
 
+  /** What a look finds is nobody's to take up. */
+  settleOrigin(): Promise<void> {
+    return Promise.resolve();
+  }
+
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#store.get(key, { snapshot: this.#snapshot });
   }

@@ -62,7 +62,7 @@ import {
 import { ChangeOrder, type RowRange, scanRows } from "./scans.ts";
 import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
-import { doubtOf, noteOrigin, OwnLogWord, type TrueTime } from "./own-log.ts";
+import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
 
 export interface HistoryDeps {
   readonly store: Store;
@@ -112,11 +112,12 @@ export class History implements AsyncDisposable {
     const doubts = { origin: deps.store.origin, trueTime, identity, interner };
     for (const database of databases.values()) database.doubt = doubtOf(doubts, database);
     const history = new History({ ...deps, interner }, databases);
-    await Promise.all(
+    const noted = await Promise.all(
       Array.from(databases.values(), (database) =>
         noteOrigin(history.#deps, database, (task) => history.#writer(database.name).alone(task)),
       ),
     );
+    if (noted.every(Boolean)) await settleOrigin(history.#deps);
     for (const name of databases.keys()) history.#writer(name).authorAgain();
     return history;
   }

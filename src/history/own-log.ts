@@ -19,7 +19,7 @@ import { CLOCK_LOGS_MAX, OWN_LOG_WORD_MS_MAX } from "./limits.ts";
 export type TrueTime = () => number | undefined;
 
 interface NoteDeps {
-  readonly store: Pick<Store, "origin">;
+  readonly store: Pick<Store, "origin" | "settleOrigin">;
   readonly random: Random;
   readonly logger: Logger;
 }
@@ -40,26 +40,40 @@ export function doubtOf(deps: DoubtDeps, database: DatabaseState): IncarnationRe
 
 /**
  * Notes that the store is another than the one that was closed here, if it is: an epoch begins, and with a copy our log ends. At
- * once, since the next opening finds the store that this one leaves, and nothing would tell any more. [HI50] [HI60]
+ * once, since the next opening finds the store that this one leaves. Answers whether that is durable. [HI50] [HI60]
  */
 export async function noteOrigin(
   deps: NoteDeps,
   database: DatabaseState,
   alone: (task: (turn: Turn) => Promise<void>) => Promise<void>,
-): Promise<void> {
-  if (deps.store.origin === "same" && database.epochs.length > 0) return;
+): Promise<boolean> {
+  if (deps.store.origin === "same" && database.epochs.length > 0) return true;
   const epochs = epochsWith(deps.random, database);
+  let isNoted = true;
   try {
     await alone(async (turn) => {
       turn.add({ type: "put", key: epochsKey(database.number), value: encodeEpochs(epochs) });
       if (database.doubt === "copied") beginIncarnation(deps, turn, "copied");
     });
   } catch (error) {
-    // What cannot be written to is read all the same. Markers given meanwhile are unknown after the next opening.
+    // What cannot be written to is read all the same. Markers given meanwhile are unknown after the next opening, and a
+    // copy is found to be one again.
+    isNoted = false;
     const fields = { database: database.name, code: codeOf(error) };
     deps.logger("warn", "history.epoch.failed", fields);
   }
   database.epochs = epochs;
+  return isNoted;
+}
+
+/** Lets a copy be a store like others from the next opening on, once none of its logs can be taken for those of the original. [ST44] */
+export async function settleOrigin({ store, logger }: Omit<NoteDeps, "random">): Promise<void> {
+  try {
+    await store.settleOrigin();
+  } catch (error) {
+    // One more log at the next opening, no more.
+    logger("warn", "history.origin.failed", { code: codeOf(error) });
+  }
 }
 
 function isClockAhead(deps: DoubtDeps, { clock, own }: DatabaseState): boolean {

@@ -5,6 +5,7 @@
  *     00 01   format version (4 bytes), id (16 bytes), whatever later formats add
  *     00 02   how often the engine had to be reopened: written to prove that writing works again
  *     00 03   what the medium was named when the store was opened last (witness.ts)
+ *     00 04   nothing: the store was found to be a copy, and those above it have not yet done what that asks (witness.ts)
  */
 
 import { equalBytes, type Random } from "../base/index.ts";
@@ -25,6 +26,7 @@ const ID_SIZE = 16;
 const BORN_KEY = Uint8Array.of(RESERVED, 0x01);
 const PROBE_KEY = Uint8Array.of(RESERVED, 0x02);
 export const WITNESS_KEY = Uint8Array.of(RESERVED, 0x03);
+export const COPY_KEY = Uint8Array.of(RESERVED, 0x04);
 const VERSION_SIZE = 4;
 
 /** A store by its mark: its id, and whether it was born just now. */

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from "../base/index.ts";
+import { COPY_KEY } from "./born-mark.ts";
 import { readError, writeError } from "./causes.ts";
 import { checkBatch, checkKey, checkRange, type EngineBounds } from "./check.ts";
 import {
@@ -133,10 +134,15 @@ export class EngineStore implements Store {
     }
   }
 
+  async settleOrigin(): Promise<void> {
+    if (this.origin !== "copy") return;
+    this.#mustWrite();
+    await this.#queue.push([{ type: "delete", key: COPY_KEY }], COPY_KEY.length);
+  }
+
   async write(batch: readonly WriteOp[]): Promise<void> {
     const bytes = checkBatch(batch);
-    if (this.#state === "closed") throw closedError();
-    if (this.#state === "readOnly") throw this.#readOnlyError();
+    this.#mustWrite();
     if (batch.length > 0) await this.#queue.push(batch, bytes);
   }
 
@@ -181,6 +187,11 @@ export class EngineStore implements Store {
       // What was acknowledged is on the medium, and there is nothing that a caller could do.
       this.#deps.logger?.("error", "store.close-failed", { error: String(error) });
     }
+  }
+
+  #mustWrite(): void {
+    if (this.#state === "closed") throw closedError();
+    if (this.#state === "readOnly") throw this.#readOnlyError();
   }
 
   /** The engine, or `undefined` while it is being reopened. */

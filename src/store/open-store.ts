@@ -40,7 +40,7 @@ export async function openStore(deps: StoreDeps): Promise<Store> {
   try {
     const { id, isNew } = await readOrBear(engine, random);
     const origin = await originOf(engine, seen, isNew);
-    if (witness !== undefined) await renewWitness(engine, witness, random);
+    if (witness !== undefined) await renewWitness(engine, witness, { random, origin });
     return new EngineStore(deps, engine, { id, origin });
   } catch (error) {
     // What went wrong first is what its caller must hear.

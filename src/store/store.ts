@@ -68,6 +68,14 @@ export interface Store extends AsyncDisposable {
 
   readonly state: StoreState;
 
+  /**
+   * Says that all that must follow when the store is a copy has been done, durably: the next opening finds its origin by the
+   * medium alone. Nothing where the origin is another. [ST44]
+   *
+   * @throws {StoreError} as `write` does: then the next opening finds a copy once more.
+   */
+  settleOrigin(): Promise<void>;
+
   /** The value under `key`, or `undefined`: absence is an answer, not an error. [ST1] */
   get(key: Uint8Array, options?: ReadOptions): Promise<Uint8Array | undefined>;
 

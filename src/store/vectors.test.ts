@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fromHex } from "../base/index.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs } from "../testkit/golden.ts";
-import { proveWritable, readOrBear, WITNESS_KEY } from "./born-mark.ts";
+import { COPY_KEY, proveWritable, readOrBear, WITNESS_KEY } from "./born-mark.ts";
 import type { Engine } from "./engine.ts";
 import { createMemoryMedium } from "./memory.ts";
 
@@ -35,6 +35,7 @@ async function ownEntries(): Promise<readonly GoldenCase[]> {
       { record: "probe key", name: "only", value: "00 02", output: probeKey },
       { record: "probe", name: "reopened twice", value: { times: 2 }, output: probe },
       { record: "witness key", name: "only", value: "00 03", output: WITNESS_KEY },
+      { record: "copy key", name: "only", value: "00 04", output: COPY_KEY },
     ];
   } finally {
     await engine.close();

@@ -5,8 +5,8 @@
 
 import type { Random } from "../base/index.ts";
 import { openError } from "./causes.ts";
-import type { Engine } from "./engine.ts";
-import { WITNESS_KEY } from "./born-mark.ts";
+import type { Engine, EngineOp } from "./engine.ts";
+import { COPY_KEY, WITNESS_KEY } from "./born-mark.ts";
 
 /** What a medium says of itself. */
 export interface Witness {
@@ -25,28 +25,37 @@ export type StoreOrigin = "new" | "same" | "copy" | "unknown";
 /** Bytes of chance in a medium's name: no two openings draw the same. */
 const NONCE_SIZE = 16;
 
-/** Compares what the medium was named when the store was open last with what it is named now. [ST43] */
+/**
+ * Compares what the medium was named when the store was open last with what it is named now. A store that was found to be a
+ * copy stays one until that was taken up. [ST43] [ST44]
+ */
 export async function originOf(
   engine: Engine,
   seen: Uint8Array | undefined,
   isNew: boolean,
 ): Promise<StoreOrigin> {
   if (isNew) return "new";
+  if ((await engine.get(COPY_KEY, {})) !== undefined) return "copy";
   const noted = await engine.get(WITNESS_KEY, {});
   if (noted === undefined || seen === undefined) return "unknown";
   const isSame = noted.length === seen.length && noted.every((byte, i) => byte === seen[i]);
   return isSame ? "same" : "copy";
 }
 
-/** Names the medium anew and notes that in the store: in this order, so that a crash between makes it a copy, no more. */
+/**
+ * Names the medium anew and notes that in the store: in this order, so that a crash between makes it a copy, no more. That a
+ * store is a copy is noted with it, since nothing else would tell from then on. [ST44]
+ */
 export async function renewWitness(
   engine: Engine,
   witness: Witness,
-  random: Random,
+  { random, origin }: { readonly random: Random; readonly origin: StoreOrigin },
 ): Promise<void> {
   try {
     const value = await witness.renew(random.bytes(NONCE_SIZE));
-    await engine.batch([{ type: "put", key: WITNESS_KEY, value }], { sync: true });
+    const ops: EngineOp[] = [{ type: "put", key: WITNESS_KEY, value }];
+    if (origin === "copy") ops.push({ type: "put", key: COPY_KEY, value: new Uint8Array() });
+    await engine.batch(ops, { sync: true });
   } catch (error) {
     throw openError(error);
   }

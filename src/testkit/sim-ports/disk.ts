@@ -186,6 +186,8 @@ class SimEngine implements Engine {
   }
 
   async batch(ops: EngineOp[], { sync }: { readonly sync: boolean }): Promise<void> {
+    // The dead write nothing, and are told nothing.
+    if (this.#isKilled()) return new Promise(() => {});
     this.#mustBeOpen();
     let bytes = 0;
     const copies = ops.map((op): EngineOp => {
@@ -197,8 +199,7 @@ class SimEngine implements Engine {
     });
     this.underWay = copies;
     const fault = await this.#disk.beginWrite(bytes);
-    // Nobody is there any more to be told.
-    if (this.#state === "killed") return new Promise(() => {});
+    if (this.#isKilled()) return new Promise(() => {});
     this.underWay = undefined;
     if (fault !== undefined) return this.#fail(copies, fault);
     this.#view = this.#view.with(copies);
@@ -221,6 +222,10 @@ class SimEngine implements Engine {
 
   kill(): void {
     this.#state = "killed";
+  }
+
+  #isKilled(): boolean {
+    return this.#state === "killed";
   }
 
   #fail(ops: readonly EngineOp[], { kind, isApplied }: DiskFault): never {

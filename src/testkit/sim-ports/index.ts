@@ -4,6 +4,7 @@ export { between, chanceOf } from "./chance.ts";
 export { MachineClock, SIM_EPOCH, SimClock } from "./clock.ts";
 export { type CryptoTap, KeyRing, simCrypto } from "./crypto.ts";
 export { SimDisk } from "./disk.ts";
+export { DyingDisk } from "./dying-disk.ts";
 export { Image } from "./image.ts";
 export { SimNetwork } from "./network.ts";
 export { pump } from "./pump.ts";
