@@ -1,6 +1,9 @@
 /** Who is ejected, what becomes of what they wrote, and how they hear of it. */
 
 import { describe, expect, test } from "vitest";
+import { Tags } from "../access/index.ts";
+import { nodeClock } from "../node/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import {
   admit,
   alike,
@@ -12,6 +15,7 @@ import {
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
+import { brokenDiskError, FaultyMedium } from "../testkit/index.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { scopeToWire } from "../wire/index.ts";
 
@@ -80,6 +84,31 @@ describe("ejecting", () => {
     await eventually(async () => (await todosOf(writer, shared)).has("meanwhile"));
     await (await todosOf(writer, shared)).put("again", 1);
     await eventually(async () => (await todosOf(owner, shared)).has("again"));
+  });
+
+  test("[SY81] let in again, it goes on though its disk refused to note it", async () => {
+    await using flock = new SyncFlock();
+    const below = createMemoryMedium();
+    const medium = new FaultyMedium(() => below.openEngine());
+    const store = await openMemoryStore({ medium, clock: nodeClock() });
+    const [owner, writer] = [await flock.open("owner"), await flock.open("writer", { store })];
+    const shared = await shareTodos(owner);
+    await admit(owner, writer, shared);
+    await owner.sync.edits.eject(shared.group, userOf(writer));
+    await eventually(() => writer.sync.status(shared.group) === "ejected");
+    // The grant is written; that we are in the group again is not.
+    writer.history.onWritten(() => {
+      const { access } = writer.history.scope(shared.group) ?? expect.unreachable();
+      if (access.may(writer.device, Tags.READ)) medium.outage = { error: brokenDiskError() };
+    });
+    await owner.sync.edits.grant(shared.group, userOf(writer).user, "writer");
+    await writer.transport.connect(owner.device, owner.transport.addresses());
+    const failed = "sync.standing.failed";
+    await eventually(() =>
+      flock.events.some(({ device, event }) => device === "writer" && event === failed),
+    );
+    medium.outage = undefined;
+    await eventually(() => writer.sync.status(shared.group) === "running");
   });
 
   test("[SY75] by a ticket it comes back too", async () => {

@@ -5,8 +5,9 @@
 
 import { Tags } from "../access/index.ts";
 import { type Clock, codeOf, type DeviceId, type Logger, type ScopeId } from "../base/index.ts";
-import { REQUEST_SCOPES_MAX } from "../deltas/index.ts";
+import { RefusalError, REQUEST_SCOPES_MAX } from "../deltas/index.ts";
 import type { History } from "../history/index.ts";
+import type { Transport } from "../net/index.ts";
 import {
   type MessageInitShape,
   scopeFromWire,
@@ -17,6 +18,7 @@ import {
 } from "../wire/index.ts";
 import { type Groups, type Sharing } from "../groups/index.ts";
 import type { Answer, RequestInit } from "./calls.ts";
+import { RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
 
 export interface StandingDeps {
   readonly history: History;
@@ -24,10 +26,13 @@ export interface StandingDeps {
   readonly logger: Logger;
   readonly groups: Groups;
   readonly sharing: Sharing;
+  readonly transport: Transport;
   readonly call: (peer: DeviceId, request: RequestInit) => Promise<Answer>;
+  /** Aborted when sync closes. */
+  readonly ending: AbortSignal;
 }
 
-/** Asks and answers. Rules: [SY67], [SY68]. */
+/** Asks and answers. Rules: [SY67], [SY68], [SY81]. */
 export class Standing {
   readonly #deps: StandingDeps;
   readonly #asking = new Map<DeviceId, Promise<void>>();
@@ -36,15 +41,30 @@ export class Standing {
     this.#deps = deps;
   }
 
-  /** Asks a peer what we are in the groups of which it is an admin. One question at a time; never rejects. */
+  /** Asks a peer what we are in the groups of which it is an admin, until it is known here. One question at a time; never rejects. */
   ask(peer: DeviceId): void {
     if (this.#asking.has(peer)) return;
-    const asking = this.#ask(peer)
-      .catch((error: unknown) =>
-        this.#deps.logger("debug", "sync.standing.failed", { peer, code: codeOf(error) }),
-      )
-      .finally(() => this.#asking.delete(peer));
+    const asking = this.#insist(peer).finally(() => this.#asking.delete(peer));
     this.#asking.set(peer, asking);
+  }
+
+  /** Asks again where the answer did not come, or could not be written; who is not connected is asked once it is. [SY81] */
+  async #insist(peer: DeviceId): Promise<void> {
+    const { clock, logger, ending } = this.#deps;
+    for (let wait = RETRY_MIN_MS; !ending.aborted; wait = Math.min(2 * wait, RETRY_MAX_MS)) {
+      try {
+        return await this.#ask(peer);
+      } catch (error) {
+        logger("debug", "sync.standing.failed", { peer, code: codeOf(error) });
+        if (error instanceof RefusalError || !this.#isConnected(peer)) return;
+      }
+      await clock.sleep(wait, ending).catch(() => {});
+    }
+  }
+
+  #isConnected(peer: DeviceId): boolean {
+    const connections = this.#deps.transport.connections();
+    return connections.some((one) => one.peer === peer && !one.closed.aborted);
   }
 
   /** Asks anew while a group is `ejected` here and something of it has come: it may be that we are in it again. */

@@ -138,11 +138,16 @@ export class Rest {
     return process !== undefined && isHere === true && process.sync.status(id) !== "left";
   }
 
-  /** Those that are in a group: who knows that it was ejected, and is served nothing any more, is not. */
+  /** Those that are in a group, or were ejected from it and are to be in it again. */
   #members(group: number): SimDevice[] {
-    const id = this.#workload.groupId(group);
-    return this.#deps.devices.filter(
-      ({ running }) => this.#isMember(running, group) && running?.sync.status(id) !== "ejected",
+    return this.#deps.devices.filter(({ running }) => this.#isMember(running, group));
+  }
+
+  /** Whether a device is in a group with this collection: others have no more of it than they had. */
+  #shares(device: SimDevice, collection: number): boolean {
+    return this.#deps.plan.groups.some(
+      ({ collections }, group) =>
+        collections.includes(collection) && this.#members(group).includes(device),
     );
   }
 
@@ -177,6 +182,8 @@ export class Rest {
       if (first?.running === undefined) continue;
       const id = this.#workload.groupId(group);
       for (const member of members) {
+        // Whoever was ejected has been granted again.
+        if (member.running?.sync.status(id) === "ejected") return `${member.name} is ejected`;
         if (member.running?.sync.progress(id) !== undefined) return `${member.name} is pending`;
       }
       const scopes = [id, ...first.running.sync.collections(id)].map(nameOfScope);
@@ -233,7 +240,9 @@ export class Rest {
           rows.set(key, value.t);
         checkFamilies(rows, device.name);
       }
-      await this.#workload.checkAdds(device.running, view);
+      for (const index of plan.collections.keys())
+        if (this.#shares(device, index))
+          await this.#workload.checkAdds(device.running, view, index);
     }
     for (const [group] of plan.groups.entries()) {
       const id = this.#workload.groupId(group);

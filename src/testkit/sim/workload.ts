@@ -298,20 +298,18 @@ export class Workload {
     this.#adds.push({ index, key, token, commit });
   }
 
-  /** Every acknowledged add is in its set, wherever its author's right to it is known. @throws {SimError} `K5`. */
-  async checkAdds(process: SimProcess, view: DeviceView): Promise<void> {
+  /** Every acknowledged add that counts is in its set, at a device that shares the collection. @throws {SimError} `K5`. */
+  async checkAdds(process: SimProcess, view: DeviceView, collection: number): Promise<void> {
     const { oracle, sometimes } = this.#deps;
+    const scope = nameOfScope(this.collectionId(collection));
     for (const { index, key, token, commit } of this.#adds) {
-      const scope = nameOfScope(this.collectionId(index));
-      if (!oracle.isOwed(view, scope, commit)) continue;
-      const isThere = await this.collection(process, index).set(key).has(token);
-      // Not judged yet in runs with an ejection: see CONTRIBUTING.md.
-      if (!isThere && oracle.areHoldersAlike)
+      if (index !== collection || !oracle.isOwed(view, scope, commit)) continue;
+      if (!(await this.collection(process, index).set(key).has(token)))
         throw new SimError(
           "K5",
           `${view.name} lacks ${token}, which was added to ${key} of ${scope}`,
         );
-      sometimes(isThere ? "added" : "add missing after an ejection");
+      sometimes("added");
     }
   }
 
