@@ -157,7 +157,7 @@ class OpEncoder {
 
   header(heads: readonly ControlId[], opCount: number): Uint8Array {
     const { interner } = this.#deps;
-    const { scope } = this.#content;
+    const { scope, controls } = this.#content;
     return encodePartHeader({
       salt: this.#salt(),
       scope: encodeScopeId(scope.state.id),
@@ -165,6 +165,7 @@ class OpEncoder {
       controlHeads: heads.map(bytesOfControlId),
       logs: Array.from(this.#dictionary.keys(), (log) => interner.logNameOf(log)),
       opCount,
+      controlCount: controls.length,
     });
   }
 

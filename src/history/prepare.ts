@@ -120,6 +120,8 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
   const ops = new OpReader(crypto, scope, digest, logs, log, generation);
   ops.readAll(raw, digests);
   const { rows, controls, refs } = ops;
+  // Also those of a relay that has put their digests in their place: others build on them.
+  refuse(controls.length !== part.controlCount, "it lacks control ops that it says to have");
   const { timestamp } = header;
   return {
     raw,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { scopeKeyOf } from "../base/index.ts";
-import type { PreparedPart } from "../history/index.ts";
+import { encodeValue, scopeKeyOf, utf8 } from "../base/index.ts";
+import { type PreparedPart, ROW_SPACE } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { elideOps, opDigest } from "../records/index.ts";
 import {
@@ -8,10 +8,20 @@ import {
   alike,
   eventually,
   FLOCK_DATABASE,
+  groupOf,
   shareTodos,
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
+import {
+  type Asked,
+  atData,
+  claims,
+  serveScript,
+  shownTheDoor,
+  wirePart,
+} from "../testkit/sync-hostile.ts";
+import type { SyncPeer } from "../testkit/sync-peer.ts";
 
 const crypto = nodeCrypto();
 
@@ -58,4 +68,43 @@ test("[SY12] [SY45] rows that a relay left out come from another peer, asked for
   );
   expect(reports.length).toBeGreaterThan(0);
   expect(reports.every(({ fields }) => fields["isStill"] === false)).toBe(true);
+});
+
+test("[HI80] a relay that leaves control ops out is shown the door, and they come from another peer", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { relay: "reader", bea: "reader" });
+  const [relay, bea] = members as [SyncPeer, SyncPeer];
+  const { collection } = shared;
+  flock.network.partition([owner.device], [relay.device, bea.device]);
+  const before = owner.history.scope(collection)?.vector() ?? expect.unreachable();
+  const name = { space: ROW_SPACE.rows, key: utf8("a"), text: "a" };
+  const policy = { type: "policy", prefix: "", policy: "keepAll" } as const;
+  const rows = [{ name, value: encodeValue(1) }];
+  await owner.history.write({ parts: [{ scope: collection, rows, controls: [policy] }] });
+  const scope = owner.history.scope(collection) ?? expect.unreachable();
+  const answers: Parameters<Asked["send"]>[0][] = [];
+  for await (const { part, log, generation } of owner.history.partsAbove([
+    { scope, vector: before },
+  ])) {
+    const digests = part.ops.map((op) => opDigest(crypto, op));
+    const elided = elideOps(crypto, digests, (at) => at === 0);
+    answers.push({
+      commits: [wirePart({ ...part, ops: part.ops.slice(1), elided })],
+      pageEnd: claims(collection, [[owner.history.logOf(log), generation]]),
+    });
+  }
+  const [answer = expect.unreachable()] = answers;
+  await relay.sync.close();
+  serveScript(
+    relay,
+    atData((asked) => asked.send(answer)),
+  );
+  flock.network.cut(bea.device, relay.device);
+  await relay.transport.connect(bea.device, bea.transport.addresses());
+  await shownTheDoor(bea, relay.device, flock.events);
+  expect(bea.history.scope(collection)?.vector()).toEqual(before);
+  flock.network.heal();
+  await bea.transport.connect(owner.device, owner.transport.addresses());
+  await alike([owner, bea]);
+  expect(bea.history.scope(collection)?.access.policies.get("")).toBe("keepAll");
 });

@@ -97,6 +97,7 @@ export async function forge(
       previousGeneration: BigInt(forged.previousGeneration ?? 0),
       controlHeads: (forged.heads ?? []).map((id) => controlIdBytes(id as never)),
       opCount: ops.length,
+      controlCount: controls.length + rawControls.length,
     }),
   );
   const part = crypto.sha256(concatBytes(Uint8Array.of(2), rootOf(ops), partHeader));
@@ -129,8 +130,15 @@ function rootOf(ops: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A part as a frame carries it. */
-export function wirePart({ header, signature, part, partIndex, ops }: CommitPart): WirePartInit {
-  return { header, signature, part, partIndex, ops: [...ops] };
+export function wirePart({
+  header,
+  signature,
+  part,
+  partIndex,
+  ops,
+  elided,
+}: CommitPart): WirePartInit {
+  return { header, signature, part, partIndex, ops: [...ops], elided: [...elided] };
 }
 
 /** A page's end that claims one log of one scope. */

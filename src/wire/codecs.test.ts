@@ -216,6 +216,7 @@ describe("codecs by hand", () => {
     fc.assert(
       fc.property(arbitraryMessage(PartHeaderSchema), (header) => {
         const { salt, scope, previousGeneration, controlHeads, logs, opCount } = header;
+        const controlCount = Math.min(header.controlCount, opCount);
         const bytes = encodePartHeader({
           salt,
           scope: toBinary(ScopeIdSchema, scope as ScopeId),
@@ -223,8 +224,9 @@ describe("codecs by hand", () => {
           controlHeads,
           logs: logs.map(logNameOf),
           opCount,
+          controlCount,
         });
-        expect(bytes).toEqual(encode(PartHeaderSchema, header));
+        expect(bytes).toEqual(encode(PartHeaderSchema, { ...header, controlCount }));
       }),
       { seed: SEED, numRuns: 2000 },
     );
@@ -257,6 +259,7 @@ describe("codecs by hand", () => {
       controlHeads: [bytes32],
       logs: [log],
       opCount: 1,
+      controlCount: 0,
     };
     expect(encodePartHeader(part).length).toBeGreaterThan(0);
     for (const breach of [
@@ -267,6 +270,7 @@ describe("codecs by hand", () => {
       { logs: Array.from({ length: 1025 }, () => log) },
       { opCount: 0 },
       { opCount: 10_001 },
+      { controlCount: 2 },
       { scope: new Uint8Array(65_536) },
     ])
       expect(() => encodePartHeader({ ...part, ...breach })).toThrow(AssertionError);

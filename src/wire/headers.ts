@@ -37,6 +37,8 @@ export interface WirePartHeader {
   /** Canonical bytes of each log's name. */
   readonly logs: readonly Uint8Array[];
   readonly opCount: number;
+  /** How many of them, the first ones, are control ops. */
+  readonly controlCount: number;
 }
 
 const COMMIT_PLAN = planOf(CommitHeaderSchema);
@@ -64,6 +66,7 @@ const PART_TAG = {
   controlHeads: 0x22,
   logs: 0x2a,
   opCount: 0x30,
+  controlCount: 0x38,
 } as const;
 
 /** The canonical bytes of a commit's header. @throws {AssertionError} when it breaks a limit: see `encode`. */
@@ -99,7 +102,7 @@ export function encodeCommitHeader(header: WireCommitHeader): Uint8Array {
 
 /** The canonical bytes of a part's header. @throws {AssertionError} when it breaks a limit: see `encode`. */
 export function encodePartHeader(header: WirePartHeader): Uint8Array {
-  const { salt, scope, previousGeneration, controlHeads, logs, opCount } = header;
+  const { salt, scope, previousGeneration, controlHeads, logs, opCount, controlCount } = header;
   assert(salt.length === SALT.exactBytes, "a part's salt has its size");
   assert(
     Number.isSafeInteger(previousGeneration) && previousGeneration >= 0,
@@ -108,6 +111,10 @@ export function encodePartHeader(header: WirePartHeader): Uint8Array {
   assert(
     Number.isInteger(opCount) && opCount > 0 && opCount <= OP_COUNT.maxLow,
     "a part has no more ops than a batch",
+  );
+  assert(
+    Number.isInteger(controlCount) && controlCount >= 0 && controlCount <= opCount,
+    "a part's control ops are among its ops",
   );
   assert(controlHeads.length <= HEADS.maxCount, "a part names no more control ops than it may");
   assert(logs.length <= LOGS.maxCount, "a part names no more logs than it may");
@@ -118,6 +125,7 @@ export function encodePartHeader(header: WirePartHeader): Uint8Array {
     size += sizedSize(id.length);
   }
   for (const log of logs) size += sizedSize(log.length);
+  if (controlCount > 0) size += 1 + varintSize(controlCount);
   assert(size <= (PART_PLAN.maxSize ?? 0), "a part's header is within its limit");
 
   const out = new FieldWriter(size);
@@ -127,5 +135,6 @@ export function encodePartHeader(header: WirePartHeader): Uint8Array {
   for (const id of controlHeads) out.sized(PART_TAG.controlHeads, id);
   for (const log of logs) out.sized(PART_TAG.logs, log);
   out.number(PART_TAG.opCount, opCount);
+  out.number(PART_TAG.controlCount, controlCount);
   return out.finish();
 }

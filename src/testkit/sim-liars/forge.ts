@@ -74,6 +74,7 @@ export async function forge(deps: ForgeDeps, forgery: Forgery): Promise<CommitPa
       previousGeneration: BigInt(forgery.previousGeneration),
       controlHeads: heads.map((id) => controlIdBytes(id as never)),
       opCount: ops.length,
+      controlCount: controls.length,
     }),
   );
   const digest = crypto.sha256(concatBytes(Uint8Array.of(2), rootOf(crypto, ops), part));
