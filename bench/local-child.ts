@@ -1,168 +1,231 @@
-/** What `bench/local.ts` measures, in a process of its own: our database, and the engine below with the bytes that ours wrote. */
+/**
+ * What `bench/local.ts` measures, in a process of its own: our database and the engine below, in short turns, so that whatever
+ * else the machine does slows both. The engine gets the very ops that ours gave its own, by the engine's own public calls.
+ */
 
 import { join } from "node:path";
+import { ClassicLevel } from "classic-level";
 import type { Collection } from "../src/db/index.ts";
-import { openClassicLevel } from "../src/node/disk-store.ts";
-import { openPeer, type Peer, type PeerDatabase } from "../src/peer/index.ts";
+import { LevelEngine } from "../src/node/disk-store.ts";
+import {
+  LEVEL_BLOCK_BYTES,
+  LEVEL_CACHE_BYTES,
+  LEVEL_FILE_BYTES,
+  LEVEL_FILES_OPEN_MAX,
+  LEVEL_WRITE_BUFFER_BYTES,
+} from "../src/node/store-limits.ts";
+import type { EngineOp } from "../src/store/index.ts";
+import { openPeer, type PeerDatabase } from "../src/peer/index.ts";
 import { answerCommands } from "./commands.ts";
 import { rowKeyOf, rowValueOf } from "./data.ts";
 
 interface Command {
   readonly do: string;
-  readonly folder?: string;
-  readonly rows?: number;
-  readonly bytes?: number;
-  readonly batch?: number;
-  readonly puts?: number;
-  readonly gets?: number;
-  readonly atOnce?: number;
+  readonly folder: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly batch: number;
+  readonly gets: number;
+  readonly puts: number;
+  readonly puts64: number;
+  readonly atOnce: number;
 }
 
-interface Ours {
-  readonly peer: Peer;
-  readonly database: PeerDatabase;
-  readonly collection: Collection<string>;
+type Put = Extract<EngineOp, { type: "put" }>;
+type Level = ClassicLevel<Uint8Array, Uint8Array>;
+
+/** Milliseconds that ours and the engine took over all of their turns. */
+class Times {
+  ours = 0;
+  engine = 0;
+
+  async add(who: "ours" | "engine", work: () => Promise<void> | void): Promise<void> {
+    const began = performance.now();
+    await work();
+    this[who] += performance.now() - began;
+  }
+
+  /** Things a second. */
+  rates(count: number): { ours: number; engine: number } {
+    return { ours: (1000 * count) / this.ours, engine: (1000 * count) / this.engine };
+  }
 }
 
-type Level = Awaited<ReturnType<typeof openClassicLevel>>;
-interface Stored {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
+/** Turns that are not counted: code is compiled in them. */
+const WARM_TURNS = 2;
+/** Of each measurement, so that noise meets both sides alike. */
+const TURNS = 20;
 
-let ours: Ours | undefined;
-let level: Level | undefined;
-/** What ours has stored, as the engine is to store it. */
-let stored: Stored[] = [];
-
-const opened = (): Ours => {
-  if (ours === undefined) throw new Error("The database is not open");
-  return ours;
-};
-const engine = (): Level => {
-  if (level === undefined) throw new Error("The engine is not open");
+/** LevelDB as classic-level gives it, with the bounds of our store. */
+async function openLevel(folder: string): Promise<Level> {
+  const level: Level = new ClassicLevel(folder, {
+    keyEncoding: "view",
+    valueEncoding: "view",
+    writeBufferSize: LEVEL_WRITE_BUFFER_BYTES,
+    maxFileSize: LEVEL_FILE_BYTES,
+    cacheSize: LEVEL_CACHE_BYTES,
+    blockSize: LEVEL_BLOCK_BYTES,
+    maxOpenFiles: LEVEL_FILES_OPEN_MAX,
+  });
+  await level.open();
   return level;
-};
-/** Things a second. */
-async function rate(count: number, work: () => Promise<void>): Promise<{ rate: number }> {
-  const began = performance.now();
-  await work();
-  return { rate: count / ((performance.now() - began) / 1000) };
 }
-const scattered = (i: number, of: number): number => (i * 7_919) % of;
 
-const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> = {
-  async oursOpen({ folder = "" }) {
-    const peer = await openPeer({ path: join(folder, "ours") });
-    const database = await peer.openDatabase("bench");
-    ours = { peer, database, collection: database.collection<string>("rows") };
-    // The first write makes the log and introduces the device.
-    await ours.collection.put("warm", "up");
-    return {};
-  },
-  async oursBatch({ rows = 0, bytes = 0, batch: size = 1 }) {
-    const { database, collection } = opened();
-    const all = Array.from(
-      { length: rows },
-      (_, i) => [rowKeyOf(i), rowValueOf(bytes, i)] as const,
-    );
-    return rate(rows, async () => {
-      for (let from = 0; from < rows; from += size) {
-        await database.batch((batch) => {
-          for (const [key, value] of all.slice(from, from + size))
-            batch.put(collection, key, value);
-        });
+/** Notes what our store gives its engine to write, while `work` runs. */
+async function noteBatches(work: () => Promise<void>): Promise<EngineOp[][]> {
+  const batches: (readonly EngineOp[])[] = [];
+  const { prototype } = LevelEngine;
+  const original = Object.getOwnPropertyDescriptor(prototype, "batch") as PropertyDescriptor;
+  const write = original.value as LevelEngine["batch"];
+  prototype.batch = function noting(ops, options) {
+    batches.push(ops);
+    return write.call(this, ops, options);
+  };
+  try {
+    await work();
+  } finally {
+    Object.defineProperty(prototype, "batch", original);
+  }
+  return batches.map((ops) => ops.map((op) => ({ ...op })));
+}
+
+class Bench {
+  readonly #command: Command;
+  readonly #database: PeerDatabase;
+  readonly #collection: Collection<string>;
+  readonly #level: Level;
+  /** Keys of the rows as the engine has them. */
+  readonly #rowKeys: Uint8Array[] = [];
+  #row: Put | undefined;
+
+  constructor(command: Command, database: PeerDatabase, level: Level) {
+    this.#command = command;
+    this.#database = database;
+    this.#collection = database.collection<string>("rows");
+    this.#level = level;
+  }
+
+  async batch(): Promise<object> {
+    const { rows, batch: size } = this.#command;
+    const times = new Times();
+    const perTurn = Math.ceil(rows / TURNS / size) * size;
+    let counted = 0;
+    for (let from = 0, turn = 0; from < rows; from += perTurn, turn++) {
+      const all = this.#rows(from, Math.min(rows, from + perTurn));
+      const own = turn < WARM_TURNS ? new Times() : times;
+      if (own === times) counted += all.length;
+      const batches = await noteBatches(() => own.add("ours", () => this.#putAll(all)));
+      await own.add("engine", async () => {
+        for (const ops of batches) await this.#level.batch(ops, { sync: true });
+      });
+      for (const op of batches.flat()) {
+        if (op.type !== "put" || op.key[0] !== ROW_SPACE) continue;
+        this.#rowKeys.push(op.key.slice());
+        this.#row = op;
       }
+    }
+    return times.rates(counted);
+  }
+
+  #rows(from: number, end: number): (readonly [key: string, value: string])[] {
+    return Array.from({ length: end - from }, (_, i) => {
+      // Read once, so that the text is one piece.
+      const value = rowValueOf(this.#command.bytes, from + i);
+      return [rowKeyOf(from + i), value] as const;
     });
-  },
-  async oursGet({ rows = 1, gets = 0 }) {
-    const { collection } = opened();
-    const keys = Array.from({ length: gets }, (_, i) => rowKeyOf(scattered(i, rows)));
-    return rate(gets, async () => {
-      for (const key of keys) await collection.get(key);
-    });
-  },
-  async oursPut({ puts = 0, bytes = 0 }) {
-    const { collection } = opened();
-    return rate(puts, async () => {
-      for (let i = 0; i < puts; i++) await collection.put(`put-${i}`, rowValueOf(bytes, i));
-    });
-  },
-  async oursPut64({ puts = 0, bytes = 0, atOnce = 1 }) {
-    const { collection } = opened();
-    let next = 0;
-    return rate(puts, async () => {
-      const writer = async (): Promise<void> => {
-        while (next < puts) {
-          const i = next++;
-          await collection.put(`at-once-${i}`, rowValueOf(bytes, i));
+  }
+
+  async #putAll(all: readonly (readonly [string, string])[]): Promise<void> {
+    const size = this.#command.batch;
+    for (let from = 0; from < all.length; from += size) {
+      const end = Math.min(all.length, from + size);
+      await this.#database.batch((batch) => {
+        for (let i = from; i < end; i++) {
+          const [key, value] = all[i] as readonly [string, string];
+          batch.put(this.#collection, key, value);
         }
-      };
-      await Promise.all(Array.from({ length: atOnce }, writer));
-    });
-  },
-  async oursClose() {
-    await opened().peer.close();
-    return {};
-  },
-  /** Reads what ours has stored, and opens an engine of its own. */
-  async engineOpen({ folder = "" }) {
-    const from = await openClassicLevel(join(folder, "ours", "store"), { create: false });
-    const all = { reverse: false, limit: -1, highWaterMarkBytes: 1 << 20 };
-    const iterator = from.iterator({ gte: new Uint8Array(), ...all });
-    for (let page = await iterator.nextv(1000); page.length > 0; page = await iterator.nextv(1000))
-      for (const [key, value] of page) stored.push({ key, value });
-    await iterator.close();
-    await from.close();
-    level = await openClassicLevel(join(folder, "engine"), { create: true });
-    return {};
-  },
-  /** The rows and whatever else the batches stored, in batches of as many rows and in an order as scattered as theirs. */
-  async engineBatch({ rows = 0, batch: size = 1 }) {
-    const isRow = ({ key, value }: Stored): boolean => key[0] === ROW_SPACE && value.length < 1000;
-    const all = stored.filter(isRow).slice(0, rows);
-    const order = all.map((_, i) => all[scattered(i, all.length)] as Stored);
-    const others = stored.filter((one) => !isRow(one) && one.value.length >= 1000);
-    const perBatch = Math.ceil((others.length * size) / rows);
-    return rate(rows, async () => {
-      for (let from = 0; from < rows; from += size) {
-        const extra = others.splice(0, perBatch);
-        const ops = [...order.slice(from, from + size), ...extra].map((one) => ({
-          type: "put" as const,
-          ...one,
-        }));
-        await engine().batch(ops, { sync: true });
-      }
-    });
-  },
-  async engineGet({ rows = 1, gets = 0 }) {
-    const all = stored.filter(({ key }) => key[0] === ROW_SPACE).map(({ key }) => key);
-    const keys = Array.from({ length: gets }, (_, i) => all[scattered(i, rows)] as Uint8Array);
-    return rate(gets, () => {
-      for (const key of keys) engine().getSync(key, {});
-      return Promise.resolve();
-    });
-  },
-  async enginePut({ puts = 0 }) {
-    const [row] = stored.filter(({ key }) => key[0] === ROW_SPACE);
-    if (row === undefined) throw new Error("Nothing is stored");
-    return rate(puts, async () => {
-      for (let i = 0; i < puts; i++) {
-        const key = Uint8Array.from(row.key);
-        new DataView(key.buffer).setUint32(key.length - 4, i);
-        await engine().batch([{ type: "put", key, value: row.value }], { sync: true });
-      }
-    });
-  },
-  async engineClose() {
-    stored = [];
-    await engine().close();
-    return {};
-  },
-  rss: () => Promise.resolve({ mib: process.resourceUsage().maxRSS / 1024 }),
-};
+      });
+    }
+  }
+
+  async get(): Promise<object> {
+    const { gets, rows } = this.#command;
+    const times = new Times();
+    const perTurn = Math.ceil(gets / TURNS);
+    for (let turn = -WARM_TURNS; turn < TURNS; turn++) {
+      const own = turn < 0 ? new Times() : times;
+      const picks = Array.from({ length: perTurn }, (_, i) => (turn * perTurn + i) * 7_919);
+      const names = picks.map((i) => rowKeyOf(Math.abs(i) % rows));
+      const keys = picks.map((i) => this.#rowKeys[Math.abs(i) % rows] as Uint8Array);
+      await own.add("ours", async () => {
+        for (const name of names) await this.#collection.get(name);
+      });
+      await own.add("engine", () => {
+        for (const key of keys) this.#level.getSync(key);
+      });
+    }
+    return times.rates(TURNS * perTurn);
+  }
+
+  /** One after the other; and many at once, for which the engine's one after the other are the measure, too. */
+  async put(puts: number, atOnce: number): Promise<object> {
+    const { bytes, puts: enginePuts } = this.#command;
+    const times = new Times();
+    const perTurn = Math.ceil(puts / TURNS);
+    const engineTurn = Math.ceil(enginePuts / TURNS);
+    for (let turn = -WARM_TURNS; turn < TURNS; turn++) {
+      const own = turn < 0 ? new Times() : times;
+      const values = Array.from({ length: perTurn }, (_, i) => rowValueOf(bytes, i));
+      let next = 0;
+      await own.add("ours", async () => {
+        const writer = async (): Promise<void> => {
+          while (next < perTurn) {
+            const i = next++;
+            await this.#collection.put(`put-${atOnce}-${turn}-${i}`, values[i] as string);
+          }
+        };
+        await Promise.all(Array.from({ length: atOnce }, writer));
+      });
+      const { value, key } = this.#row as Put;
+      const ops = Array.from({ length: engineTurn }, (_, i): Put => {
+        const own = Uint8Array.from(key);
+        const number = (atOnce * TURNS + turn) * engineTurn + i;
+        new DataView(own.buffer).setUint32(own.length - 4, number);
+        return { type: "put", key: own, value };
+      });
+      await own.add("engine", async () => {
+        for (const op of ops) await this.#level.batch([op], { sync: true });
+      });
+    }
+    return {
+      ours: (1000 * TURNS * perTurn) / times.ours,
+      engine: (1000 * TURNS * engineTurn) / times.engine,
+    };
+  }
+}
 
 /** First byte of a row's key (docs/spec/formats.md). */
 const ROW_SPACE = 0x20;
 
-await answerCommands(handlers);
+await answerCommands<Command>({
+  /** All of it on a fresh store. */
+  async run(command) {
+    const { folder, puts, puts64, atOnce } = command;
+    const peer = await openPeer({ path: join(folder, "ours") });
+    const level = await openLevel(join(folder, "engine"));
+    try {
+      const database = await peer.openDatabase("bench");
+      // The first write makes the log and introduces the device.
+      await database.collection<string>("rows").put("warm", "up");
+      const bench = new Bench(command, database, level);
+      const batch = await bench.batch();
+      const get = await bench.get();
+      const put = await bench.put(puts, 1);
+      const put64 = await bench.put(puts64, atOnce);
+      return { batch, get, put, put64, mib: process.resourceUsage().maxRSS / 1024 };
+    } finally {
+      await level.close();
+      await peer.close();
+    }
+  },
+});

@@ -31,6 +31,10 @@ export class FrozenStore implements Store {
     return this.#store.get(key, { snapshot: this.#snapshot });
   }
 
+  getNow(key: Uint8Array): Uint8Array | undefined | "wait" {
+    return this.#store.getNow(key, { snapshot: this.#snapshot });
+  }
+
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return this.#store.getMany(keys, { snapshot: this.#snapshot });
   }

@@ -120,7 +120,7 @@ export function nodeCrypto(): Crypto {
   };
 
   return {
-    sha256: (bytes) => plain(hash("sha256", bytes, "buffer")),
+    sha256: (bytes) => bytesOfLatin1(hash("sha256", bytes, "binary")),
     crc32: (bytes) => crc32(bytes),
 
     async publicKey(seed) {
@@ -214,6 +214,13 @@ class KeyCache {
     }
     return key;
   }
+}
+
+/** The bytes that a text's characters are. A digest comes as such a text in a third of the time that a Buffer of its own takes. */
+function bytesOfLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** The same memory as a plain `Uint8Array`: a Buffer's `slice` shares where everyone expects a copy. */

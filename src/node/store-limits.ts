@@ -18,3 +18,5 @@ export const SET_ASIDE_MAX = 100;
 export const SECRET_BYTES_MAX = 4 * 1024;
 /** Pack files kept open: those that are read now and then, in a quarter of what LevelDB may have. */
 export const PACK_FILES_OPEN_MAX = 64;
+/** Ops of a batch from which on LevelDB is given one by one instead of as a list. Measured. */
+export const LEVEL_CHAIN_OPS_MIN = 32;

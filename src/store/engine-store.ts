@@ -6,6 +6,7 @@ import {
   type Engine,
   type EngineIterator,
   type EngineOp,
+  type EngineReadOptions,
   type EngineSnapshot,
   hasGetSync,
 } from "./engine.ts";
@@ -81,12 +82,24 @@ export class EngineStore implements Store {
   }
 
   async get(key: Uint8Array, options: ReadOptions = {}): Promise<Uint8Array | undefined> {
-    checkKey(key);
+    // The synchronous way costs a sixth: no thread, no callback.
+    const found = this.getNow(key, options);
+    if (found !== "wait") return found;
     const engine = this.#engine() ?? (await this.#handle.wait());
-    const read = { snapshot: snapshotIn(engine, options) };
     try {
-      // The synchronous way costs a sixth: no thread, no callback.
-      return plain(hasGetSync(engine) ? engine.getSync(key, read) : await engine.get(key, read));
+      return plain(await engine.get(key, { snapshot: snapshotIn(engine, options) }));
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  getNow(key: Uint8Array, options: ReadOptions = {}): Uint8Array | undefined | "wait" {
+    checkKey(key);
+    const engine = this.#engine();
+    if (engine === undefined || !hasGetSync(engine)) return "wait";
+    const snapshot = snapshotIn(engine, options);
+    try {
+      return plain(engine.getSync(key, snapshot === undefined ? NOW : { snapshot }));
     } catch (error) {
       throw this.#readError(error);
     }
@@ -140,10 +153,14 @@ export class EngineStore implements Store {
     await this.#queue.push([{ type: "delete", key: COPY_KEY }], COPY_KEY.length);
   }
 
-  async write(batch: readonly WriteOp[]): Promise<void> {
-    const bytes = checkBatch(batch);
-    this.#mustWrite();
-    if (batch.length > 0) await this.#queue.push(batch, bytes);
+  write(batch: readonly WriteOp[]): Promise<void> {
+    try {
+      const bytes = checkBatch(batch);
+      this.#mustWrite();
+      return batch.length > 0 ? this.#queue.push(batch, bytes) : Promise.resolve();
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   snapshot(): Snapshot {
@@ -200,7 +217,7 @@ export class EngineStore implements Store {
     return this.#handle.engine;
   }
 
-  async #writeGroup(ops: EngineOp[]): Promise<void> {
+  async #writeGroup(ops: readonly EngineOp[]): Promise<void> {
     const engine = this.#handle.engine;
     if (engine === undefined) throw this.#readOnlyError();
     try {
@@ -265,6 +282,8 @@ export class EngineStore implements Store {
   }
 }
 
+const NOW: EngineReadOptions = {};
+
 /** A snapshot, good as long as the engine that it was taken from is open. */
 class EngineStoreSnapshot implements Snapshot {
   readonly #engine: Engine;
@@ -309,6 +328,11 @@ function getAtOnce(
     // It holds nothing that the engine's own closing would not free.
     if (given === undefined) snapshot?.close().catch(() => {});
   }
+}
+
+/** A refusal as a promise: calls that go well need no frame of an async function. */
+async function refused(error: unknown): Promise<never> {
+  throw error;
 }
 
 function closedError(cause?: unknown): StoreError {

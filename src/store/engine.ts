@@ -45,7 +45,7 @@ export interface Engine {
   snapshot(): EngineSnapshot;
 
   /** Applies all ops or none. With `sync` they are on the medium when it resolves. */
-  batch(ops: EngineOp[], options: { readonly sync: boolean }): Promise<void>;
+  batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void>;
 
   /** Ends iterators and snapshots, waits for calls under way, releases the medium. */
   close(): Promise<void>;

@@ -108,7 +108,7 @@ class MemoryEngine implements Engine {
     return this.#open().snapshot();
   }
 
-  async batch(ops: EngineOp[], options: { readonly sync: boolean }): Promise<void> {
+  async batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void> {
     const copies = ops.map((op): EngineOp => {
       const key = Uint8Array.from(op.key);
       return op.type === "put"

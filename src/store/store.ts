@@ -79,6 +79,14 @@ export interface Store extends AsyncDisposable {
   /** The value under `key`, or `undefined`: absence is an answer, not an error. [ST1] */
   get(key: Uint8Array, options?: ReadOptions): Promise<Uint8Array | undefined>;
 
+  /**
+   * What `get` would answer, without a promise where the engine can be asked at once; `"wait"` where it cannot: then `get` answers.
+   * For few keys: nobody else runs meanwhile. [ST45]
+   *
+   * @throws what `get` rejects with.
+   */
+  getNow(key: Uint8Array, options?: ReadOptions): Uint8Array | undefined | "wait";
+
   /** One answer per key, in order. [ST2] */
   getMany(keys: readonly Uint8Array[], options?: ReadOptions): Promise<(Uint8Array | undefined)[]>;
 

@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 /** Writes a joined batch and syncs it. Rejects with what the writers are to be told. */
-export type WriteGroup = (ops: EngineOp[]) => Promise<void>;
+export type WriteGroup = (ops: readonly EngineOp[]) => Promise<void>;
 
 /**
  * Group commit: writes that are called in one microtask turn, or while the engine is at work, become one engine batch
@@ -56,7 +56,7 @@ export class WriteQueue {
     while (this.#waiting.length > 0) {
       const group = this.#takeGroup();
       try {
-        await this.#write(group.flatMap(({ batch }) => batch.map(engineOp)));
+        await this.#write(joined(group));
         for (const { resolve } of group) resolve();
       } catch (error) {
         for (const { reject } of group) reject(error as StoreError);
@@ -78,8 +78,9 @@ export class WriteQueue {
   }
 }
 
-function engineOp(op: WriteOp): EngineOp {
-  return op.type === "put"
-    ? { type: "put", key: op.key, value: op.value }
-    : { type: "del", key: op.key };
+function joined(group: readonly Waiting[]): EngineOp[] {
+  const ops: EngineOp[] = [];
+  for (const { batch } of group)
+    for (const op of batch) ops.push(op.type === "put" ? op : { type: "del", key: op.key });
+  return ops;
 }

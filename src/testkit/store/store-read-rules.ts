@@ -1,4 +1,4 @@
-import type { Entry, Store } from "../../store/index.ts";
+import type { Entry, Snapshot, Store } from "../../store/index.ts";
 import { deepEqual, equal, holds, rejects, type Rule } from "../expect.ts";
 import { del, entriesOf, key, keysOf, put, type StoreWorld } from "./store-world.ts";
 
@@ -36,6 +36,27 @@ export const storeReadRules: readonly Rule<StoreWorld>[] = [
       ]) {
         equal(Object.getPrototypeOf(bytes), Uint8Array.prototype);
       }
+    },
+  },
+  {
+    id: "ST45",
+    says: "getNow answers at once what get would, of a snapshot too, and leaves to get what has to be waited for",
+    async check(world) {
+      await using store = await world.open();
+      await store.write([put("a", "1")]);
+      const before = store.snapshot();
+      await store.write([put("a", "2")]);
+      const now = (snapshot?: Snapshot): Uint8Array | undefined | "wait" =>
+        store.getNow(key("a"), { snapshot });
+      for (const [found, asked] of [
+        [now(), await store.get(key("a"))],
+        [now(before), await store.get(key("a"), { snapshot: before })],
+        [store.getNow(NO_SUCH_KEY), undefined],
+      ] as const)
+        if (found !== "wait") deepEqual(found, asked);
+      await before.close();
+      await store.close();
+      await rejects((async () => store.getNow(key("a")))(), "STORE_CLOSED");
     },
   },
   {
