@@ -1,6 +1,7 @@
-/** `npm run -s bench -- SUITE [--only NAME]`: JSON lines on standard output, talk on standard error. */
+/** `npm run -s bench -- SUITE`: JSON lines on standard output, talk on standard error. */
 
-import { parseArgs } from "node:util";
+import process from "node:process";
+import { runCommand, UsageError } from "../src/testkit/command-line.ts";
 import { BLOB_BENCHES, benchBlob } from "./blob.ts";
 import { benchLocal, LOCAL_BENCHES } from "./local.ts";
 import { benchPullsync, PULLSYNC_BENCHES } from "./pullsync.ts";
@@ -24,27 +25,24 @@ const SUITES: ReadonlyMap<string, Suite> = new Map([
   ["pullsync", suite(PULLSYNC_BENCHES, benchPullsync)],
 ]);
 
-function refuse(why: string): void {
-  process.stderr.write(`${why}\n`);
-  process.exitCode = 2;
-}
+const USAGE = `npm run -s bench -- SUITE [options]: JSON lines on standard output, talk on standard error
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { only: { type: "string", multiple: true }, peers: { type: "boolean" } },
-});
-const chosen = positionals.length === 1 ? SUITES.get(positionals[0] ?? "") : undefined;
-if (chosen === undefined) {
-  const usage = Array.from(
-    SUITES,
-    ([name, { benches }]) => `${name} [--only ${benches.join(" | ")}]`,
-  );
-  refuse(`Say which: ${usage.join(", ")}`);
-} else {
-  const only = values.only ?? chosen.benches;
-  const unknown = only.find((name) => !chosen.benches.includes(name));
-  if (unknown === undefined) {
+    --only NAME   this one, and others given so    --peers   other libraries beside it, with the suite sync
+
+${Array.from(SUITES, ([name, { benches }]) => `    ${name.padEnd(9)} ${benches.join(", ")}`).join("\n")}`;
+
+process.exitCode = await runCommand({
+  usage: USAGE,
+  options: { only: "texts", peers: "flag" },
+  hasPositionals: true,
+  async run({ values, positionals }) {
+    const chosen = positionals.length === 1 ? SUITES.get(positionals[0] ?? "") : undefined;
+    if (chosen === undefined) throw new UsageError(`Say which: ${[...SUITES.keys()].join(", ")}`);
+    const only = values.only ?? chosen.benches;
+    const unknown = only.find((name) => !chosen.benches.includes(name));
+    if (unknown !== undefined) throw new UsageError(`There is no bench '${unknown}'`);
     await chosen.run(only);
-    if (values.peers === true) await benchPeers(PEER_ROWS, PEER_CHANGED);
-  } else refuse(`No such bench: ${unknown}. There are ${chosen.benches.join(", ")}`);
-}
+    if (values.peers) await benchPeers(PEER_ROWS, PEER_CHANGED);
+    return 0;
+  },
+});

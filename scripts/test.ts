@@ -17,13 +17,13 @@ interface Step {
   readonly tests?: true;
 }
 
-interface Outcome {
+interface Outcome extends Counts {
   readonly name: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly noted: number;
   readonly seconds: number;
 }
+
+/** Failed tests that are named again at the end: more are told apart better by the steps' own output. */
+const FAILURES_TOLD_MAX = 30;
 
 const CHECK: readonly Step[] = [
   { name: "format", command: ["oxfmt", "--check"] },
@@ -53,26 +53,29 @@ async function take(step: Step, folder: string): Promise<Outcome> {
   const code = await run(step.command, { ROOKERY_TEST_COUNTS: file });
   const seconds = (performance.now() - start) / 1000;
   if (step.tests === undefined) {
-    return {
-      name: step.name,
-      passed: Number(code === 0),
-      failed: Number(code !== 0),
-      noted: 0,
-      seconds,
-    };
+    const [passed, failed] = [Number(code === 0), Number(code !== 0)];
+    return { name: step.name, passed, failed, noted: 0, failures: [], seconds };
   }
   const counts = readCounts(file);
   // A run that ends badly without a failed test has failed as a run.
   const failed = code !== 0 && counts.failed === 0 ? 1 : counts.failed;
-  return { name: step.name, passed: counts.passed, failed, noted: counts.noted, seconds };
+  return { ...counts, name: step.name, failed, seconds };
 }
 
 function readCounts(file: string): Counts {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Counts;
   } catch {
-    return { passed: 0, failed: 1, noted: 0 };
+    return { passed: 0, failed: 1, noted: 0, failures: [] };
   }
+}
+
+/** Names once more what failed: what a step has said of it may be far above, or cut off. */
+function tellFailures(failures: readonly string[]): void {
+  if (failures.length > 0) console.log("Failed tests:");
+  for (const failure of failures.slice(0, FAILURES_TOLD_MAX)) console.log(`  ${failure}`);
+  const left = failures.length - FAILURES_TOLD_MAX;
+  if (left > 0) console.log(`  and ${left} more`);
 }
 
 async function main(which: string | undefined): Promise<number> {
@@ -100,6 +103,7 @@ async function main(which: string | undefined): Promise<number> {
       `${outcome.failed === 0 ? "ok    " : "FAILED"} ${outcome.name}: ${counts} (${outcome.seconds.toFixed(1)} s)`,
     );
   }
+  tellFailures(outcomes.flatMap(({ failures }) => failures));
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }

@@ -32,7 +32,12 @@ test("the reporter counts what passed and what failed", async () => {
     "a.test.ts": PASSES,
     "b.test.ts": `test("fails", () => expect(1).toBe(2));\n`,
   });
-  expect(counts).toEqual({ passed: 1, failed: 1, noted: 0 });
+  expect(counts).toEqual({
+    passed: 1,
+    failed: 1,
+    noted: 0,
+    failures: ["b.test.ts fails: expected 1 to be 2 // Object.is equality"],
+  });
   expect(code).toBe(1);
 });
 
@@ -40,21 +45,26 @@ test("the reporter fails the run on a skip without a note", async () => {
   const { code, counts, stderr } = await report({
     "a.test.ts": `${PASSES}test.skip("left out", () => undefined);\n`,
   });
-  expect(counts).toEqual({ passed: 1, failed: 1, noted: 0 });
+  expect(counts).toEqual({
+    passed: 1,
+    failed: 1,
+    noted: 0,
+    failures: ["a.test.ts left out: skipped without a note"],
+  });
   expect(stderr).toContain("Skipped without a note: a.test.ts left out");
   expect(code).toBe(1);
 });
 
 test("the reporter fails the run on a test that is only planned", async () => {
   const { code, counts } = await report({ "a.test.ts": `${PASSES}test.todo("planned");\n` });
-  expect(counts).toEqual({ passed: 1, failed: 1, noted: 0 });
+  expect(counts).toMatchObject({ passed: 1, failed: 1, noted: 0 });
   expect(code).toBe(1);
 });
 
 test("the reporter lets a skip with a note pass, and prints the note", async () => {
   const noted = `test("needs a printer", ({ skip }) => skip("no printer here"));\n`;
   const { code, counts, stdout } = await report({ "a.test.ts": `${PASSES}${noted}` });
-  expect(counts).toEqual({ passed: 1, failed: 0, noted: 1 });
+  expect(counts).toEqual({ passed: 1, failed: 0, noted: 1, failures: [] });
   expect(stdout).toContain("Skipped: a.test.ts needs a printer: no printer here");
   expect(code).toBe(0);
 });
@@ -64,7 +74,8 @@ test("the reporter counts a file that cannot be loaded as failed", async () => {
     "a.test.ts": PASSES,
     "b.test.ts": `import "./gone.ts";\n`,
   });
-  expect(counts).toEqual({ passed: 1, failed: 1, noted: 0 });
+  expect(counts).toMatchObject({ failures: [expect.stringMatching(/^b\.test\.ts: .*gone\.ts/)] });
+  expect(counts).toMatchObject({ passed: 1, failed: 1, noted: 0 });
   expect(code).toBe(1);
 });
 
@@ -76,6 +87,32 @@ test("the runner refuses a set of steps that it does not know", async () => {
     stdout: "",
     stderr: "Unknown set of steps: everything; there are check and all\n",
   });
+});
+
+test("the runner ends with what failed, by name and first line, before the total", async () => {
+  using workshop = new Workshop();
+  workshop.copy("scripts/test.ts", "scripts/run.ts", "scripts/reporter.ts");
+  workshop.write("scripts/tidy.ts", "");
+  const tool = (name: string, text: string): void => {
+    workshop.write(`node_modules/.bin/${name}`, `#!/bin/sh\n${text}\n`);
+    chmodSync(join(workshop.path, `node_modules/.bin/${name}`), 0o755);
+  };
+  for (const name of ["oxfmt", "oxlint"]) tool(name, "exit 0");
+  tool("tsc", "exit 1");
+  const failures = Array.from({ length: 32 }, (_, i) => `a.test.ts ${i}: expected 1 to be 2`);
+  const counts = JSON.stringify({ passed: 400, failed: 32, noted: 0, failures });
+  tool("vitest", `echo '${counts}' > "$ROOKERY_TEST_COUNTS"\nexit 1`);
+  const command = ["node", join(workshop.path, "scripts/test.ts"), "check"] as const;
+  const { code, stdout } = await workshop.run(command);
+  expect(code).toBe(1);
+  const lines = stdout.trimEnd().split("\n");
+  expect(lines.at(-34)).toMatch(/^FAILED unit tests: 400 passed, 32 failed/);
+  expect(lines.slice(-33)).toEqual([
+    "Failed tests:",
+    ...failures.slice(0, 30).map((failure) => `  ${failure}`),
+    "  and 2 more",
+    "403 passed, 34 failed",
+  ]);
 });
 
 /** Runs .ci/run with an npm that only says what it is told to. */

@@ -1,12 +1,7 @@
-/**
- * `npm run torture`: what is too long for every run of the tests. Ends with 1 when something does not hold.
- *
- *     convergence   [--histories 2000] [--orders 20] [--from 1]    random histories in random orders
- *     kill          [--kills 1000] [--seed 1]                      a peer that is killed at random moments
- */
+/** `npm run torture`: what is too long for every run of the tests. Ends with 1 when something does not hold. */
 
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { type Asked, runCommand, UsageError } from "../command-line.ts";
 import { checkConvergence, type ConvergenceReport } from "./convergence.ts";
 import { type KillReport, killPeers } from "./kill.ts";
 
@@ -15,23 +10,28 @@ const KILLS_TOLD_EACH = 25;
 /** Histories between two lines about how far a run is. */
 const TOLD_EACH = 100;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    histories: { type: "string", default: "2000" },
-    orders: { type: "string", default: "20" },
-    from: { type: "string", default: "1" },
-    kills: { type: "string", default: "1000" },
-    seed: { type: "string", default: "1" },
-  },
-});
+const USAGE = `npm run torture -- convergence | kill [options]: what is too long for every run of the tests
+
+    convergence   --histories N (2000)  --orders N (20)  --from N (1)    random histories in random orders
+    kill          --kills N (1000)  --seed N (1)                         a peer that is killed at random moments`;
+
+const OPTIONS = {
+  histories: "number",
+  orders: "number",
+  from: "number",
+  kills: "number",
+  seed: "number",
+} as const;
+
+type Values = Asked<typeof OPTIONS>["values"];
 
 const say = (line: string): void => console.log(line);
 
-async function convergence(): Promise<number> {
-  const histories = Number(values.histories);
-  const orders = Number(values.orders);
-  const first = Number(values.from);
+async function convergence({
+  histories = 2000,
+  orders = 20,
+  from: first = 1,
+}: Values): Promise<number> {
   const start = performance.now();
   const tell = (report: ConvergenceReport): void => {
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
@@ -54,7 +54,7 @@ async function convergence(): Promise<number> {
   return report.failures.length === 0 ? 0 : 1;
 }
 
-async function kill(): Promise<number> {
+async function kill({ kills: most = 1000, seed = 1 }: Values): Promise<number> {
   const start = performance.now();
   const tell = ({ kills, during, acknowledged, received, parts }: KillReport): void => {
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
@@ -64,8 +64,8 @@ async function kill(): Promise<number> {
     );
   };
   const report = await killPeers({
-    kills: Number(values.kills),
-    seed: Number(values.seed),
+    kills: most,
+    seed,
     onKill(now) {
       if (now.kills % KILLS_TOLD_EACH === 0) tell(now);
     },
@@ -74,10 +74,19 @@ async function kill(): Promise<number> {
   return 0;
 }
 
-const TORTURES: Readonly<Record<string, () => Promise<number>>> = { convergence, kill };
+const TORTURES: Readonly<Record<string, (values: Values) => Promise<number>>> = {
+  convergence,
+  kill,
+};
 
-const torture = TORTURES[positionals[0] ?? ""];
-if (torture === undefined) {
-  say(`One of: ${Object.keys(TORTURES).join(", ")}`);
-  process.exitCode = 2;
-} else process.exitCode = await torture();
+process.exitCode = await runCommand({
+  usage: USAGE,
+  options: OPTIONS,
+  hasPositionals: true,
+  async run({ values, positionals }) {
+    const torture = positionals.length === 1 ? TORTURES[positionals[0] ?? ""] : undefined;
+    if (torture === undefined)
+      throw new UsageError(`Say which: ${Object.keys(TORTURES).join(" or ")}`);
+    return torture(values);
+  },
+});
