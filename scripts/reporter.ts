@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import process from "node:process";
-import { stripVTControlCharacters } from "node:util";
+import { inspect, stripVTControlCharacters } from "node:util";
 import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node";
 
 /** Names the file that the counts go to, for `scripts/test.ts` to add up. */
@@ -78,12 +78,13 @@ type Errors = readonly unknown[];
 
 function lineOf(where: string, errors: Errors | undefined): string {
   const [first] = errors ?? [];
-  const said =
-    first === undefined
-      ? "skipped without a note"
-      : typeof first === "object" && first !== null && "message" in first
-        ? String(first.message)
-        : String(first);
+  const said = first === undefined ? "skipped without a note" : messageOf(first);
   const [line = ""] = stripVTControlCharacters(said).split("\n");
   return `${where}: ${line}`.slice(0, FAILURE_LENGTH_MAX);
+}
+
+/** vitest hands over what was thrown in its worker as a plain object. */
+function messageOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("message" in error)) return inspect(error);
+  return typeof error.message === "string" ? error.message : inspect(error.message);
 }

@@ -1,16 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { logIdOf, type LogKey, toHex } from "../base/index.ts";
+import { type SeededRandom, seededRandom } from "../testkit/index.ts";
 import {
   ADDRESSES,
   type ControlHistory,
-  ControlModel,
   drawControlHistory,
   drawControlOrder,
   INVITE_KEYS,
   POLICY_PREFIXES,
-  type SeededRandom,
-  seededRandom,
-} from "../testkit/index.ts";
+} from "../testkit/control-histories.ts";
+import { ControlModel } from "../testkit/control-model.ts";
 import type { AccessState, PartPlace } from "./access-state.ts";
 import type { ControlEntry } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { concatBytes, toHex } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { ControlWorld, namedDevice, namedUser } from "../testkit/index.ts";
+import { ControlWorld, namedDevice, namedUser } from "../testkit/control-world.ts";
 import { controlIdBytes, controlIdOf } from "./access-state.ts";
 import type { ControlEntry, ControlId } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";

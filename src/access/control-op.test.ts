@@ -2,14 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codeOf, concatBytes, deviceIdOf, logKeyOf, userIdOf } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import {
-  arbitraryMessage,
-  rawNumber,
-  rawSized,
-  rawTag,
-  rawVarint,
-  rejects,
-} from "../testkit/index.ts";
+import { rejects } from "../testkit/index.ts";
+import { arbitraryMessage } from "../testkit/wire/wire-arbitrary.ts";
+import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/wire/wire-raw.ts";
 import { ControlOpSchema, encode } from "../wire/index.ts";
 import { issueCertificate } from "./certificate.ts";
 import { type ControlOp, decodeControlOp, encodeControlOp } from "./control-op.ts";

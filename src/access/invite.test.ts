@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { deviceIdOf, type ScopeId, toHex, userIdOf } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { ControlWorld, namedUser, rejects, rejectsNamed } from "../testkit/index.ts";
+import { rejects, rejectsNamed } from "../testkit/index.ts";
+import { ControlWorld, namedUser } from "../testkit/control-world.ts";
 import { reduceControl } from "./control-log.ts";
 import {
   checkInvite,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ControlWorld, namedDevice, namedUser } from "../testkit/index.ts";
+import { ControlWorld, namedDevice, namedUser } from "../testkit/control-world.ts";
 import type { ControlEntry } from "./control-entry.ts";
 import { ControlLog } from "./control-log.ts";
 import { SPEC_RENDEZVOUS_MAX } from "./limits.ts";

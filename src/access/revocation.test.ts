@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { ControlWorld, namedDevice, namedFreeze, namedLog, namedUser } from "../testkit/index.ts";
+import {
+  ControlWorld,
+  namedDevice,
+  namedFreeze,
+  namedLog,
+  namedUser,
+} from "../testkit/control-world.ts";
 import type { AccessState } from "./access-state.ts";
 import type { ControlEntry } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";

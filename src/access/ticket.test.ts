@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { codeOf, concatBytes, type ScopeId, toBase64Url, userIdOf, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { rawSized } from "../testkit/index.ts";
+import { rawSized } from "../testkit/wire/wire-raw.ts";
 import { create, encode, limitsOf, scopeToWire, TicketSchema } from "../wire/index.ts";
 import {
   TICKET_ADDRESS_BYTES_MAX,

@@ -11,7 +11,7 @@ import {
   type WholeRecipe,
 } from "../testkit/blobs/recipes.ts";
 import { block } from "../testkit/chunker-inputs.ts";
-import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/index.ts";
+import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/wire/wire-raw.ts";
 import {
   checkChunk,
   checkNode,

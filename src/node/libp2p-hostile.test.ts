@@ -13,15 +13,8 @@ import { expect, test, vi } from "vitest";
 import { frameHeader } from "../base/index.ts";
 import { FramedStream, STREAMS_PER_PROTOCOL_MAX, type Transport } from "../net/index.ts";
 import { nodeClock } from "./ports.ts";
-import {
-  PROTOCOL,
-  aborted,
-  pattern,
-  readPattern,
-  serveEcho,
-  until,
-  libp2pWorld,
-} from "../testkit/index.ts";
+import { PROTOCOL, aborted, pattern, readPattern, serveEcho, until } from "../testkit/index.ts";
+import { libp2pWorld } from "../testkit/libp2p-world.ts";
 import { STREAMS_PER_CONNECTION_MAX } from "./libp2p-limits.ts";
 
 // Real handshakes on a busy machine: slow is not wrong.

@@ -2,15 +2,8 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { Transport } from "../net/index.ts";
-import {
-  aborted,
-  FakeClock,
-  pattern,
-  PROTOCOL,
-  readPattern,
-  Relay,
-  serveEcho,
-} from "../testkit/index.ts";
+import { aborted, FakeClock, pattern, PROTOCOL, readPattern, serveEcho } from "../testkit/index.ts";
+import { Relay } from "../testkit/libp2p-world.ts";
 import { DIAL_STAGGER_MS, LINK_IDLE_MS, LINK_JOIN_MS } from "./libp2p-limits.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
 

@@ -6,7 +6,6 @@ import { parseDeviceId } from "../base/index.ts";
 import {
   abortedBy,
   connectedPair,
-  libp2pWorld,
   pattern,
   PROTOCOL,
   readPattern,
@@ -14,6 +13,7 @@ import {
   serveEcho,
   transportRules,
 } from "../testkit/index.ts";
+import { libp2pWorld } from "../testkit/libp2p-world.ts";
 
 const CHILD = fileURLToPath(new URL("../testkit/net/transport-child.ts", import.meta.url));
 

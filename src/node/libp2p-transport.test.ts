@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 import { deviceIdOf } from "../base/index.ts";
-import {
-  libp2pWorld,
-  PROTOCOL,
-  pattern,
-  readPattern,
-  rejects,
-  transportRules,
-} from "../testkit/index.ts";
+import { PROTOCOL, pattern, readPattern, rejects, transportRules } from "../testkit/index.ts";
+import { libp2pWorld } from "../testkit/libp2p-world.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
 import { nodeClock, nodeCrypto } from "./ports.ts";
 

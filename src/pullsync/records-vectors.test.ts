@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fromHex, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { FORMAT_CHANGED, type GoldenCase, goldenPairs, twoWays } from "../testkit/golden.ts";
-import { namedDevice, namedUser } from "../testkit/index.ts";
+import { namedDevice, namedUser } from "../testkit/control-world.ts";
 import { Intervals } from "./intervals.ts";
 import { networkIdOf } from "./networks.ts";
 import {

@@ -5,23 +5,6 @@
  */
 
 export {
-  ADDRESSES,
-  type ControlHistory,
-  drawControlHistory,
-  drawControlOrder,
-  INVITE_KEYS,
-  POLICY_PREFIXES,
-} from "./control-histories.ts";
-export { ControlModel } from "./control-model.ts";
-export {
-  ControlWorld,
-  namedDevice,
-  namedFreeze,
-  namedLog,
-  namedUser,
-  type Placed,
-} from "./control-world.ts";
-export {
   deepEqual,
   equal,
   ExpectationError,
@@ -32,11 +15,6 @@ export {
 } from "./expect.ts";
 export { FakeClock, settle } from "./fake-clock.ts";
 export { type SeededRandom, seededRandom } from "./seeded-random.ts";
-export { arbitraryMessage } from "./wire-arbitrary.ts";
-export { minimalInit, minimalValue } from "./wire-minimal.ts";
-export { mutated } from "./wire-mutate.ts";
-export { rawNumber, rawSized, rawTag, rawVarint } from "./wire-raw.ts";
-export { type Libp2pWorld, libp2pWorld, Relay } from "./net/transport-libp2p-world.ts";
 export { memoryWorld, type MemoryWorldOptions } from "./net/transport-memory-world.ts";
 export { transportRules } from "./net/transport-rules.ts";
 export {

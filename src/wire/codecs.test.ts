@@ -2,7 +2,7 @@ import { create, type DescMessage, equals, type MessageShape, toBinary } from "@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AssertionError, deviceIdOf, logKeyOf } from "../base/index.ts";
-import { arbitraryMessage } from "../testkit/index.ts";
+import { arbitraryMessage } from "../testkit/wire/wire-arbitrary.ts";
 import { decode, decodeCanonical } from "./decode.ts";
 import { encode, refusalOf } from "./encode.ts";
 import { SpecSchema, TicketSchema } from "./generated/rookery/access_pb.ts";

@@ -19,7 +19,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
 import { concatBytes, fromHex, fromUtf8, utf8 } from "../base/index.ts";
-import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/index.ts";
+import { rawNumber, rawSized, rawTag, rawVarint } from "../testkit/wire/wire-raw.ts";
 import { decode, decodeCanonical } from "./decode.ts";
 import { WireError } from "./errors.ts";
 import { max_bytes, max_count, max_size, required } from "./generated/rookery/limits_pb.ts";

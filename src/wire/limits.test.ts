@@ -1,7 +1,8 @@
 import { create, type DescField, type DescMessage, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { codeOf, concatBytes } from "../base/index.ts";
-import { minimalInit, minimalValue, rawNumber, rawSized, rawTag } from "../testkit/index.ts";
+import { minimalInit, minimalValue } from "../testkit/wire/wire-minimal.ts";
+import { rawNumber, rawSized, rawTag } from "../testkit/wire/wire-raw.ts";
 import { decode } from "./decode.ts";
 import { WireError } from "./errors.ts";
 import { limitsOf, sizeLimitOf } from "./field-limits.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../base/index.ts";
 import { committedIn, FORMAT_CHANGED, type FormatVector } from "../testkit/golden.ts";
-import { samplesOf } from "../testkit/wire-samples.ts";
+import { samplesOf } from "../testkit/wire/wire-samples.ts";
 import {
   create,
   decode,

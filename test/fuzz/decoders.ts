@@ -74,7 +74,7 @@ import {
   SignedCertificateSchema,
   sizeLimitOf,
 } from "../../src/wire/index.ts";
-import { arbitraryMessage } from "../../src/testkit/index.ts";
+import { arbitraryMessage } from "../../src/testkit/wire/wire-arbitrary.ts";
 import { type Decoder, hexBytes } from "./fuzz.ts";
 
 const crypto = nodeCrypto();

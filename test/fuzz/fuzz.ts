@@ -1,7 +1,9 @@
 /** Bytes that make no sense for whatever reads foreign or stored bytes. */
 
 import { CodedError, concatBytes, equalBytes, toHex } from "../../src/base/index.ts";
-import { mutated, rawVarint, type SeededRandom, seededRandom } from "../../src/testkit/index.ts";
+import { type SeededRandom, seededRandom } from "../../src/testkit/index.ts";
+import { mutated } from "../../src/testkit/wire/wire-mutate.ts";
+import { rawVarint } from "../../src/testkit/wire/wire-raw.ts";
 
 /** Something that reads bytes. One line of the table makes one. */
 export interface Decoder {

@@ -10,7 +10,7 @@ import type { Transport } from "../../net/index.ts";
 import { nodeCrypto } from "../../node/index.ts";
 import { PullNetworks } from "../../pullsync/index.ts";
 import { openMemoryStore } from "../../store/index.ts";
-import { namedUser } from "../index.ts";
+import { namedUser } from "../control-world.ts";
 
 /** The storage peers of a syncgroup, as all devices of a test know them: changed by the test. */
 export type Members = Map<string, Set<DeviceId>>;

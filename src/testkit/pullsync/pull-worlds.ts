@@ -26,7 +26,8 @@ import {
   Syncer,
 } from "../../pullsync/index.ts";
 import { openMemoryStore, type Store } from "../../store/index.ts";
-import { FakeClock, FaultyChunkFiles, libp2pWorld, seededRandom, settle } from "../index.ts";
+import { FakeClock, FaultyChunkFiles, seededRandom, settle } from "../index.ts";
+import { libp2pWorld } from "../libp2p-world.ts";
 import { overlayOf, PULL_NETWORK, type PullSide, type PullWorld } from "./pull-world.ts";
 
 /** What carries the streams of a world. */

@@ -1,7 +1,7 @@
 /** Fixed messages that between them use every field, every alternative and the edges of numbers: what vectors are made of. */
 
-import { assert, utf8 } from "../base/index.ts";
-import { type DescField, type DescMessage, limitsOf, ScalarType } from "../wire/index.ts";
+import { assert, utf8 } from "../../base/index.ts";
+import { type DescField, type DescMessage, limitsOf, ScalarType } from "../../wire/index.ts";
 import { minimalInit } from "./wire-minimal.ts";
 
 /** Initial values for `create`, by what is special about them. */

@@ -1,7 +1,7 @@
 /** Arbitrary messages within their limits, drawn from the descriptors: a new field is covered when it is written down. */
 
 import fc, { type Arbitrary } from "fast-check";
-import { assert, utf8 } from "../base/index.ts";
+import { assert, utf8 } from "../../base/index.ts";
 import {
   create,
   type DescField,
@@ -10,7 +10,7 @@ import {
   type MessageInitShape,
   type MessageShape,
   ScalarType,
-} from "../wire/index.ts";
+} from "../../wire/index.ts";
 
 /** Elements of a repeated field and bytes of contents: what matters at sizes beyond is tested at the limits. */
 const ELEMENTS = 4;

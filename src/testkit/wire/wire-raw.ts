@@ -1,6 +1,6 @@
 /** Protobuf put together by hand, also where nobody should: for tests of what is refused. */
 
-import { concatBytes, utf8 } from "../base/index.ts";
+import { concatBytes, utf8 } from "../../base/index.ts";
 
 /** A number as a varint, in `size` bytes if its shortest form is shorter. */
 export function rawVarint(value: number | bigint, size = 1): Uint8Array {

@@ -1,7 +1,7 @@
 /** Bytes as a broken or hostile peer may send them: mostly a message, with something wrong. */
 
-import { concatBytes } from "../base/index.ts";
-import type { SeededRandom } from "./seeded-random.ts";
+import { concatBytes } from "../../base/index.ts";
+import type { SeededRandom } from "../seeded-random.ts";
 
 /** Bytes that mean something to a reader: ends of ranges, tags of low fields, long varints. */
 const TELLING = [0x00, 0x01, 0x08, 0x0a, 0x10, 0x12, 0x1a, 0x22, 0x2a, 0x7f, 0x80, 0x81, 0xff];

@@ -1,7 +1,7 @@
 /** The smallest message of a type that every receiver takes, as a start for tests that change one thing. */
 
-import { assert } from "../base/index.ts";
-import { type DescField, type DescMessage, limitsOf, ScalarType } from "../wire/index.ts";
+import { assert } from "../../base/index.ts";
+import { type DescField, type DescMessage, limitsOf, ScalarType } from "../../wire/index.ts";
 
 /** Initial values of the required fields and no other, for `create`. */
 export function minimalInit(schema: DescMessage): Record<string, unknown> {
