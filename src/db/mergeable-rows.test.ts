@@ -164,6 +164,26 @@ describe("[CO15] by themselves", () => {
   });
 });
 
+test("[CO15] what is asked for at the very end of those before is done, too", async () => {
+  const { devices, rows } = await pair();
+  const counter = (rows[0] as Collection).counter("counter");
+  // From the write on, one step of the loop later each time: one of them falls into the last step of the changes before.
+  for (let steps = 0; steps < 40; steps++) {
+    const later = Promise.withResolvers<void>();
+    const goOn = async (): Promise<void> => {
+      for (let i = 0; i < steps; i++) await Promise.resolve();
+      await counter.add(1);
+    };
+    const stop = devices[0]?.history.onWritten(() => {
+      stop?.();
+      goOn().then(later.resolve, later.reject);
+    });
+    await counter.add(1);
+    await later.promise;
+  }
+  expect(await counter.value()).toBe(80);
+});
+
 let refused = 0;
 function isConcurrent(error: unknown): void {
   expect(error).toMatchObject({ code: "DB_CONCURRENT_BATCH" });

@@ -200,11 +200,18 @@ export class RowEdits {
       }
       const fresh: Queue = { waiting: [waiting], run: Promise.resolve() };
       this.#queues.set(id, fresh);
-      fresh.run = this.#runAll(world, scope, name, fresh).finally(() => this.#queues.delete(id));
+      fresh.run = this.#runAll(world, scope, name, fresh, () => this.#queues.delete(id));
     });
   }
 
-  async #runAll(world: DbWorld, scope: ScopeId, name: RowName, queue: Queue): Promise<void> {
+  /** `done` is called in the very step that finds nothing waiting: whoever comes later begins anew. */
+  async #runAll(
+    world: DbWorld,
+    scope: ScopeId,
+    name: RowName,
+    queue: Queue,
+    done: () => void,
+  ): Promise<void> {
     // What is asked for in one turn goes together.
     await Promise.resolve();
     while (queue.waiting.length > 0) {
@@ -218,6 +225,7 @@ export class RowEdits {
         else for (const one of group) await settleAlone(world, scope, name, one);
       }
     }
+    done();
   }
 }
 
