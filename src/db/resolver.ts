@@ -61,13 +61,16 @@ class ResolverTask<T> implements Resolver {
   #ranges: RowRange[];
   /** Keys that are to be looked at. */
   readonly #due = new Set<string>();
-  /** Keys of rows that have been offered, until they are answered. */
-  readonly #offered = new Set<string>();
+  /** Keys of rows that have been offered, until they are answered, and whether they were written meanwhile. */
+  readonly #offered = new Map<string, boolean>();
   /** The commits that tie them, by `commitsOf`. */
   readonly #offeredCommits = new Set<string>();
   /** Keys of rows that were left in conflict, or that the resolver failed at, and their heads then. */
   readonly #left = new Map<string, string>();
+  /** Whether there were more of them than are remembered: looking through all rows offers those again. */
+  #hasForgotten = false;
   readonly #failed = new Set<string>();
+  #hasFailedAtMore = false;
   /** Keys of rows that are tied to offered ones. */
   readonly #waiting = new Set<string>();
   /** Whether there are more of them than are remembered. */
@@ -76,6 +79,7 @@ class ResolverTask<T> implements Resolver {
   #freed: () => void = () => {};
   #retryMs = RESOLVER_RETRY_MS_MIN;
   #isRetrying = false;
+  #isToLookLater = false;
 
   constructor(
     world: DbWorld,
@@ -152,7 +156,7 @@ class ResolverTask<T> implements Resolver {
     if (range === undefined && this.#due.size === 0) return true;
     const due = [...this.#due];
     this.#due.clear();
-    for (const key of due) await this.#consider(key);
+    for (const key of due) await this.#consider(key, true);
     if (range !== undefined) await this.#lookThrough(range);
     return false;
   }
@@ -174,7 +178,7 @@ class ResolverTask<T> implements Resolver {
       const last: Uint8Array | undefined =
         keys.length === RESOLVER_READ_ROWS ? keys.at(-1) : undefined;
       from = last === undefined ? undefined : { ...from, start: afterKey(last) };
-      for (const key of keys) await this.#consider(keyText(key));
+      for (const key of keys) await this.#consider(keyText(key), false);
     }
   }
 
@@ -196,19 +200,24 @@ class ResolverTask<T> implements Resolver {
         if (part.scope !== number) continue;
         for (const { space, key } of await history.changes.rowsOf(part)) {
           const text = keyText(key);
-          if (space === ROW_SPACE.rows && text.startsWith(this.#prefix)) await this.#consider(text);
+          if (space === ROW_SPACE.rows && text.startsWith(this.#prefix))
+            await this.#consider(text, true);
         }
       }
     }
     return { sequence: changes.at(-1)?.sequence ?? sequence, isLast: changes.length === 0 };
   }
 
-  /** Offers the conflict that a row begins, unless it has been offered as it is. */
-  async #consider(key: string): Promise<void> {
+  /** Offers the conflict that a row begins, unless it has been offered as it is. `isChanged`: it was written lately. */
+  async #consider(key: string, isChanged: boolean): Promise<void> {
     while (this.#offers >= RESOLVER_OFFERS_MAX && !this.#isOver)
       await new Promise<void>((resolve) => (this.#freed = resolve));
-    // What is offered now is looked at again when it has been answered.
-    if (this.#isOver || this.#offered.has(key)) return;
+    if (this.#isOver) return;
+    if (this.#offered.has(key)) {
+      // It is looked at again when it has been answered.
+      if (isChanged) this.#offered.set(key, true);
+      return;
+    }
     const isLeft = (one: string, row: Row): boolean => this.#left.get(one) === headsText(row);
     const { space, key: bytes } = rowName(key);
     const row = await this.#world.history.row(this.#scope, space, bytes);
@@ -232,7 +241,7 @@ class ResolverTask<T> implements Resolver {
     }
     if (this.#isOver) return;
     this.#offers += 1;
-    for (const { name } of tied.rows) this.#offered.add(name.text);
+    for (const { name } of tied.rows) this.#offered.set(name.text, false);
     for (const one of tied.commits) this.#offeredCommits.add(one);
     void this.#offer(tied);
   }
@@ -244,15 +253,17 @@ class ResolverTask<T> implements Resolver {
   }
 
   async #offer(tied: Tied): Promise<void> {
+    let isOld = false;
     try {
       const isWritten = await this.#answered(tied);
       this.#retryMs = RESOLVER_RETRY_MS_MIN;
-      if (isWritten !== undefined) this.#forget(tied, isWritten);
+      if (isWritten === undefined) isOld = true;
+      else this.#forget(tied, isWritten);
     } catch (error) {
       if (!this.#isOver) {
         this.#report("db.resolver.failed", error);
         this.#forget(tied, new Set());
-        for (const { name } of tied.rows) this.#failed.add(name.text);
+        for (const { name } of tied.rows) this.#fail(name.text);
         void this.#retry();
       }
     } finally {
@@ -261,8 +272,9 @@ class ResolverTask<T> implements Resolver {
       for (const one of tied.commits) this.#offeredCommits.delete(one);
       // Whoever changed one of the rows meanwhile has made another conflict of it, or ended it.
       for (const { name } of tied.rows) {
+        const isChanged = this.#offered.get(name.text) === true;
         this.#offered.delete(name.text);
-        this.#lookAt(name.text);
+        if (isOld || isChanged) this.#lookAt(name.text);
       }
       for (const key of this.#waiting) this.#lookAt(key);
       this.#waiting.clear();
@@ -298,7 +310,13 @@ class ResolverTask<T> implements Resolver {
     for (const key of this.#left.keys()) {
       if (this.#left.size <= RESOLVER_KEYS_MAX) break;
       this.#left.delete(key);
+      this.#hasForgotten = true;
     }
+  }
+
+  #fail(key: string): void {
+    if (this.#failed.size < RESOLVER_KEYS_MAX) this.#failed.add(key);
+    else this.#hasFailedAtMore = true;
   }
 
   #lookAt(key: string): void {
@@ -307,7 +325,19 @@ class ResolverTask<T> implements Resolver {
   }
 
   #lookThroughAll(): void {
+    if (this.#hasForgotten) void this.#lookLater();
+    else if (!this.#ranges.includes(this.#range)) this.#ranges.push(this.#range);
+  }
+
+  /** Looks through all after a while: rows that were left and forgotten are offered again, which is not to happen in a circle. */
+  async #lookLater(): Promise<void> {
+    if (this.#isToLookLater) return;
+    this.#isToLookLater = true;
+    const { signal } = this.#ending;
+    await this.#world.clock.sleep(RESOLVER_RETRY_MS_MAX, signal).catch(() => {});
+    this.#isToLookLater = false;
     if (!this.#ranges.includes(this.#range)) this.#ranges.push(this.#range);
+    this.#news.wake();
   }
 
   /** Offers again what the resolver has failed at. */
@@ -321,6 +351,8 @@ class ResolverTask<T> implements Resolver {
       this.#lookAt(key);
     }
     this.#failed.clear();
+    if (this.#hasFailedAtMore) this.#lookThroughAll();
+    this.#hasFailedAtMore = false;
     this.#news.wake();
   }
 
