@@ -101,32 +101,33 @@ export async function* decodeBackup(
     digest = crypto.sha256(concatBytes(digest, bytes));
     if (!equalBytes(digest, head.subarray(4))) throw invalid("it is damaged");
     for (const record of decodeRecords(bytes)) {
-      yield record;
+      if (isOver) throw invalid("something stands behind its end");
       isOver = record.type === "end";
+      yield record;
     }
   }
   if ((await input.take(1)) !== undefined) throw invalid("something stands behind its end");
 }
 
-/** The records of a block. @throws {BackupError} `BACKUP_INVALID`. */
-export function decodeRecords(bytes: Uint8Array): BackupRecord[] {
-  const records: BackupRecord[] = [];
+/** The records of a block, one at a time: a block of the smallest ones holds millions. @throws {BackupError} `BACKUP_INVALID`. */
+export function* decodeRecords(bytes: Uint8Array): Generator<BackupRecord, void, undefined> {
   const input = new ByteReader(bytes);
+  while (input.remaining > 0) yield decodeRecord(input);
+}
+
+function decodeRecord(input: ByteReader): BackupRecord {
   const field = (): Uint8Array => input.bytes(input.varint());
   try {
-    while (input.remaining > 0) {
-      const type = TYPES[input.u8()];
-      if (type === "manifest") records.push({ type, json: field() });
-      else if (type === "secret") records.push({ type, name: field(), bytes: field() });
-      else if (type === "entry") records.push({ type, key: field(), value: field() });
-      else if (type === "chunk") records.push({ type, bytes: field() });
-      else if (type === "end") records.push({ type });
-      else throw new RangeError("No such record");
-    }
+    const type = TYPES[input.u8()];
+    if (type === "manifest") return { type, json: field() };
+    if (type === "secret") return { type, name: field(), bytes: field() };
+    if (type === "entry") return { type, key: field(), value: field() };
+    if (type === "chunk") return { type, bytes: field() };
+    if (type === "end") return { type };
+    throw new RangeError("No such record");
   } catch (cause) {
     throw invalid("it is damaged", cause);
   }
-  return records;
 }
 
 /** Passes a backup on as it comes, and throws at its end when it was not whole. */

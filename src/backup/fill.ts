@@ -16,7 +16,7 @@ const OWN_LOG = 0x11;
 const EPOCHS = 0x13;
 
 /**
- * Reads all of a backup, and answers what it says of itself. `secretNames`: of the files that it may hold.
+ * Reads all of a backup, and answers what it says of itself. `secretNames`: of the files that it may hold, the device's key first.
  *
  * @throws {BackupError} `BACKUP_INVALID`. [BK3]
  */
@@ -25,18 +25,26 @@ export async function readManifest(
   secretNames: readonly string[],
 ): Promise<BackupManifest> {
   let manifest: BackupManifest | undefined;
+  const secrets = new Set<string>();
   for await (const record of records) {
     if (manifest === undefined) {
       manifest = record.type === "manifest" ? parseManifest(record.json) : undefined;
-      if (manifest === undefined) break;
-    }
-    if (record.type === "secret" && !secretNames.includes(fromUtf8(record.name) ?? "")) {
-      manifest = undefined;
-      break;
-    }
+      if (manifest === undefined) throw invalid("does not say what it is");
+    } else if (record.type === "manifest") throw invalid("says twice what it is");
+    if (record.type !== "secret") continue;
+    const name = fromUtf8(record.name) ?? "";
+    if (!manifest.identity || !secretNames.includes(name) || secrets.has(name))
+      throw invalid("holds a file that it may not");
+    secrets.add(name);
   }
-  if (manifest !== undefined) return manifest;
-  throw new BackupError("BACKUP_INVALID", "Cannot restore: the backup does not say what it is");
+  if (manifest === undefined) throw invalid("does not say what it is");
+  if (manifest.identity && !secrets.has(secretNames[0] ?? ""))
+    throw invalid("lacks the device's key");
+  return manifest;
+}
+
+function invalid(why: string): BackupError {
+  return new BackupError("BACKUP_INVALID", `Cannot restore: the backup ${why}`);
 }
 
 /** What a backup says of itself; `undefined` for what is no manifest, or of a later version. */

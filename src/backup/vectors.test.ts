@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { concatBytes, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { FORMAT_CHANGED, goldenPairs, twoWays } from "../testkit/golden.ts";
-import { type BackupRecord, decodeBackup, encodeBackup } from "./backup-file.ts";
-import { parseManifest } from "./fill.ts";
+import { type BackupRecord, decodeBackup, decodeRecords, encodeBackup } from "./backup-file.ts";
+import { parseManifest, readManifest } from "./fill.ts";
 
 const crypto = nodeCrypto();
 const RECORDS: readonly BackupRecord[] = [
@@ -66,6 +66,44 @@ describe("backups", () => {
         })(),
       ).rejects.toMatchObject({ code: "BACKUP_INVALID" });
     }
+  });
+
+  test("[BK3] nothing stands behind the end, in its block neither, and a block is read record by record", async () => {
+    const bytes = await written([...RECORDS, ...RECORDS]);
+    const read = async (): Promise<void> => {
+      for await (const _ of decodeBackup(crypto, each([bytes]))) void _;
+    };
+    await expect(read()).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+    // One of 64 MiB would come to as many million records.
+    const records = decodeRecords(Uint8Array.of(0, 99));
+    expect(records.next().value).toEqual({ type: "end" });
+    expect(() => records.next()).toThrow(expect.objectContaining({ code: "BACKUP_INVALID" }));
+  });
+
+  test("[BK3] keys are in it when it says so, and only the files that make a device", async () => {
+    const manifest = (identity: boolean): BackupRecord => {
+      const says = { format: 1, device: "d", user: "u", name: "", madeAt: 1, blobs: false };
+      return { type: "manifest", json: utf8(JSON.stringify({ ...says, identity })) };
+    };
+    const secret = (name: string): BackupRecord => {
+      return { type: "secret", name: utf8(name), bytes: utf8("00") };
+    };
+    const NAMES = ["device.key", "user.key"];
+    const says = (...all: readonly BackupRecord[]) => readManifest(each(all), NAMES);
+    for (const all of [
+      [manifest(false), secret("device.key")],
+      [manifest(true)],
+      [manifest(true), secret("user.key")],
+      [manifest(true), secret("device.key"), secret("device.key")],
+      [manifest(true), secret("device.key"), secret("../device.key")],
+      [manifest(true), secret("device.key"), manifest(true)],
+      [secret("device.key"), manifest(true)],
+      [],
+    ])
+      await expect(says(...all)).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+    expect(await says(manifest(false))).toMatchObject({ identity: false });
+    const whole = says(manifest(true), secret("device.key"), secret("user.key"));
+    expect(await whole).toMatchObject({ identity: true });
   });
 
   test("[BK3] what a backup says of itself is taken only whole, and with a time that there is", () => {

@@ -378,7 +378,7 @@ export const DECODERS: readonly Decoder[] = [
     name: "records of a backup",
     runs: ["decodeRecords"],
     samples: () => BACKUP.map(encodeRecord),
-    decode: decodeRecords,
+    decode: (bytes) => [...decodeRecords(bytes)],
     encode: (all: readonly BackupRecord[]) => concatBytes(...all.map(encodeRecord)),
   },
   {
