@@ -1,8 +1,9 @@
 /** Batches over several collections, what they scan, and what ends them. */
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { utf8 } from "../base/index.ts";
+import { describe, expect, test, vi } from "vitest";
+import { BATCH_OPS_MAX, utf8 } from "../base/index.ts";
+import { ROW_SPACE } from "../history/index.ts";
 import { exchange, grant, makeDevice, rowsOf, type TestDevice } from "../testkit/device.ts";
 import { FakeClock } from "../testkit/fake-clock.ts";
 import type { Batch, Collection, Database, KeyValue, ScanOptions } from "./index.ts";
@@ -531,4 +532,21 @@ test("[DB20] batches side by side come to what they come to one after the other"
     ),
     { numRuns: 150 },
   );
+});
+
+test("[DB11] [DB21] a range of more rows than a batch may delete is not read to its end", async () => {
+  const ada = await makeDevice(1);
+  const db = await ada.db("app");
+  const rows = db.collection("rows");
+  await rows.put("0", 0);
+  const row = await ada.history.row(rows.id, ROW_SPACE.rows, utf8("0"));
+  let read = 0;
+  // A range that never ends.
+  vi.spyOn(ada.history, "scan").mockImplementation(async function* () {
+    for (;;) yield await Promise.resolve({ key: utf8(String(read++).padStart(8, "0")), row });
+  });
+  await expect(db.batch((batch) => batch.deleteRange(rows, {}))).rejects.toMatchObject({
+    code: "DB_BATCH_TOO_LARGE",
+  });
+  expect(read).toBe(BATCH_OPS_MAX + 1);
 });

@@ -1,4 +1,11 @@
-import { compareBytes, decodeValue, encodeValue, type LogKey, type Value } from "../base/index.ts";
+import {
+  BATCH_OPS_MAX,
+  compareBytes,
+  decodeValue,
+  encodeValue,
+  type LogKey,
+  type Value,
+} from "../base/index.ts";
 import { shownValue } from "../conflicts/index.ts";
 import {
   ROW_SPACE,
@@ -72,8 +79,11 @@ export class Batch {
   async deleteRange<T>(collection: Collection<T>, bounds: KeyBounds): Promise<number> {
     this.#checkWrite(collection);
     const rows: RowWrite[] = [];
-    for await (const { key } of this.scan(collection, pickBounds(bounds)))
+    for await (const { key } of this.scan(collection, pickBounds(bounds))) {
       rows.push({ name: rowName(key), value: undefined });
+      // It is refused below: what more there is need not be read.
+      if (rows.length > BATCH_OPS_MAX) break;
+    }
     this.#check(collection);
     this.#content.write(collection.id, rows);
     return rows.length;
