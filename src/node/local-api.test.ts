@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { Server } from "node:http";
+import { expect, test, vi } from "vitest";
 import { tempFolder } from "../testkit/index.ts";
 import { type FetchHandler, requestLocal, serveLocal } from "./local-api.ts";
 
@@ -146,4 +147,16 @@ test("where nobody answers that is told with a code", async () => {
   await expect(requestLocal(folder.at("none.sock"), "/")).rejects.toMatchObject({
     code: "LOCAL_API_UNREACHABLE",
   });
+});
+
+test("[AP6] an upload may take as long as it likes, headers may not", async () => {
+  const listen = vi.spyOn(Server.prototype, "listen");
+  await through(
+    () => new Response(null, { status: 204 }),
+    async (path) => {
+      const server = listen.mock.contexts[0] as Server;
+      expect([server.requestTimeout, server.headersTimeout > 0]).toEqual([0, true]);
+      expect((await requestLocal(path, "/")).status).toBe(204);
+    },
+  );
 });

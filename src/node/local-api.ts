@@ -43,6 +43,8 @@ export async function serveLocal(path: string, handler: FetchHandler): Promise<L
       // Not before what there was has been handed on, the status with it.
       handler(asked, () => void setImmediate(() => outgoing.destroy())),
   }) as Server;
+  // An upload takes as long as its source and the disk do; Node.js would end each request after five minutes.
+  server.requestTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(address, resolve);
