@@ -216,10 +216,9 @@ function endOf(
   if (generation === 0) return undefined;
   if (access.frozenAt(log) <= generation) return "forked";
   const number = interner.log(log);
-  // What follows on a part that does not count does not count either.
-  const end = aside.log(number)?.end ?? 0;
-  const isFrozen = access.frozenAfter(log) <= generation || end > (vector.get(number) ?? 0);
-  return isFrozen && access.tagsOf(identity.certified.user) !== 0 ? "grantedAgain" : undefined;
+  // What follows on a part that does not count does not count either; all else does, by a grant that it names.
+  const isCutOff = (aside.log(number)?.end ?? 0) > (vector.get(number) ?? 0);
+  return isCutOff && access.tagsOf(identity.certified.user) !== 0 ? "grantedAgain" : undefined;
 }
 
 /** @throws {HistoryError} `HISTORY_UNAUTHORISED`: what would be written does not count, here or anywhere. */

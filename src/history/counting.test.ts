@@ -206,6 +206,28 @@ describe("whose right ended", () => {
         ?.vector()
         .get(log as never),
     ).toBe(2);
+    // One new log for all that follows.
+    for (const value of ["5", "6", "7"]) await put(bea, scope, rowOf("c", value));
+    expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(2);
+    await exchange(bea, ada, [scope]);
+    expect(await shown(ada, scope)).toEqual({ a: "1", c: "7" });
+    await close(ada, bea, cai);
+  });
+
+  test("[HI45] goes on in the log that it has where nothing of that lies beyond the freeze", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await revoke(ada, scope, bea);
+    await grant(ada, scope, bea.user, "writer");
+    await exchange(ada, bea, [scope]);
+    for (const value of ["2", "3"]) await put(bea, scope, rowOf("a", value));
+    expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(1);
+    await exchange(bea, cai, [scope]);
+    await exchange(ada, cai, [scope]);
+    await exchange(cai, ada, [scope]);
+    for (const device of [ada, bea]) expect(summary(device, scope)).toEqual(summary(cai, scope));
+    expect(await shown(ada, scope)).toEqual({ a: "3" });
     await close(ada, bea, cai);
   });
 
