@@ -5,7 +5,7 @@
 
 import { blobRefsIn, type Crypto, type GenVector, generationIn, toHex } from "../base/index.ts";
 import { rowEdge } from "../chunks/index.ts";
-import { type History, ROW_SPACE, type ScopeState } from "../history/index.ts";
+import type { History, ScopeState } from "../history/index.ts";
 import {
   commitKey,
   decodeHeld,
@@ -55,14 +55,11 @@ interface Shrinking {
   readonly gone: Map<string, Uint8Array>;
 }
 
-/**
- * One step of a pass: one store write. `stable`: what every holder has (`stableVector`); `undefined`: only superseded holder
- * records go, which do at once. [HO4] [HO6]
- */
+/** One step of a pass: one store write. `stable`: what every holder has (`stableVector`). [HO4] [HO6] */
 export async function dropStable(
   deps: DropDeps,
   scope: ScopeState,
-  stable: GenVector | undefined,
+  stable: GenVector,
   from?: Uint8Array,
 ): Promise<Dropping> {
   let step: Dropping = { dropped: 0, next: undefined };
@@ -75,19 +72,14 @@ export async function dropStable(
 class Step {
   readonly #deps: DropDeps;
   readonly #scope: ScopeState;
-  readonly #stable: GenVector | undefined;
+  readonly #stable: GenVector;
   readonly #write: (op: WriteOp) => void;
   /** Those that something was dropped of, as they are before. */
   readonly #commits = new Map<string, Shrinking | undefined>();
   #count = 0;
   #bytes = 0;
 
-  constructor(
-    deps: DropDeps,
-    scope: ScopeState,
-    stable: GenVector | undefined,
-    write: (op: WriteOp) => void,
-  ) {
+  constructor(deps: DropDeps, scope: ScopeState, stable: GenVector, write: (op: WriteOp) => void) {
     this.#deps = deps;
     this.#scope = scope;
     this.#stable = stable;
@@ -128,17 +120,14 @@ class Step {
     const bytes = await this.#deps.store.get(rowKey(this.#scope.number, space, key));
     const heads = bytes === undefined ? [] : readRecord("row", bytes, decodeRow).heads;
     const versions = [...heads, ...olds.map(({ version }) => version)];
-    const superseders =
-      space === ROW_SPACE.holders ? versions : versions.filter((one) => this.#isStable(one));
+    const superseders = versions.filter((one) => this.#isStable(one));
     for (const old of olds) {
       if (superseders.some((one) => supersedes(one, old.version))) await this.#drop(old);
     }
   }
 
   #isStable({ log, generation }: Version): boolean {
-    const { history } = this.#deps;
-    if (this.#stable === undefined) return false;
-    return generation <= generationIn(this.#stable, history.logOf(log));
+    return generation <= generationIn(this.#stable, this.#deps.history.logOf(log));
   }
 
   async #drop(old: Old): Promise<void> {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   BlobRef,
+  coversVector,
   encodeValue,
   fromUtf8,
   type GenVector,
@@ -13,7 +14,15 @@ import {
 import { ROW_SPACE, type ScopeState } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
-import { exchange, grant, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
+import {
+  exchange,
+  grant,
+  makeDevice,
+  settleDevices,
+  type TestDevice,
+  type TestDeviceOptions,
+} from "../testkit/device.ts";
+import { FakeClock } from "../testkit/fake-clock.ts";
 import {
   collectChanges,
   dropStable,
@@ -22,6 +31,7 @@ import {
   readHolders,
   stableVector,
 } from "./index.ts";
+import { HOLDER_INTERVAL_MAX_MS, HOLDER_INTERVAL_MS, HOLDER_OLDS_FREE } from "./limits.ts";
 
 const DATABASE = "notes";
 const crypto = nodeCrypto();
@@ -36,9 +46,9 @@ class Flock implements AsyncDisposable {
     this.scope = scope;
   }
 
-  static async of(count: number): Promise<Flock> {
+  static async of(count: number, options: TestDeviceOptions = {}): Promise<Flock> {
     const devices: TestDevice[] = [];
-    for (let seed = 1; seed <= count; seed++) devices.push(await makeDevice(seed));
+    for (let seed = 1; seed <= count; seed++) devices.push(await makeDevice(seed, options));
     const [ada, ...others] = devices as [TestDevice, ...TestDevice[]];
     await ada.history.createDatabase(DATABASE);
     const scope: ScopeId = {
@@ -89,7 +99,7 @@ class Flock implements AsyncDisposable {
   }
 
   publish(by: TestDevice): Promise<boolean> {
-    return new Publications(by.history).publish(this.state(by));
+    return new Publications(by.history, by.clock).publish(this.state(by));
   }
 
   async publishAll(): Promise<void> {
@@ -105,18 +115,18 @@ class Flock implements AsyncDisposable {
   /** A whole pass. Answers how many versions of rows it dropped; holder records not counted. */
   async drop(at: TestDevice): Promise<number> {
     const before = await this.olds(at);
-    const stable = await this.stable(at);
+    const stable = (await this.stable(at)) ?? new Map<LogKey, number>();
     let from: Uint8Array | undefined;
     do ({ next: from } = await dropStable({ ...at, crypto }, this.state(at), stable, from));
     while (from !== undefined);
     return before - (await this.olds(at));
   }
 
-  /** Keys of superseded versions in a device's store. */
-  async olds(at: TestDevice): Promise<number> {
+  /** Superseded versions in a device's store. */
+  async olds(at: TestDevice, space: number = ROW_SPACE.rows): Promise<number> {
     let count = 0;
     const range = { gte: Uint8Array.of(0x21), lt: Uint8Array.of(0x22) };
-    for await (const { key } of at.store.scan(range)) if (key[5] === ROW_SPACE.rows) count += 1;
+    for await (const { key } of at.store.scan(range)) if (key[5] === space) count += 1;
     return count;
   }
 
@@ -157,6 +167,22 @@ describe("holder records", () => {
     expect(flock.devices.map((device) => flock.state(device).vector())).toEqual(before);
   });
 
+  test("[HO3] say once that something counts no more, and never that it does", async () => {
+    await using flock = await Flock.of(2);
+    const { ada, bea } = flock;
+    const publications = new Publications(bea.history, bea.clock);
+    await flock.put(bea, { late: 1 });
+    await publications.publish(flock.state(bea));
+    const controls = [{ type: "revoke", user: bea.user, freeze: new Map() }] as const;
+    await ada.history.write({ parts: [{ scope: flock.scope, rows: [], controls }] });
+    await grant(ada, flock.scope, bea.user, "writer");
+    await flock.settle();
+    expect(await publications.publish(flock.state(bea))).toBe(true);
+    expect(await publications.publish(flock.state(bea))).toBe(false);
+    const said = (await readHolders(bea.history, flock.state(bea))).get(bea.device) ?? new Map();
+    expect(coversVector(flock.state(bea).vector(), said)).toBe(true);
+  });
+
   test("[HO2] of a device whose user may not read any more, or that has left, count for nothing", async () => {
     await using flock = await Flock.of(3);
     const { ada, bea } = flock;
@@ -184,23 +210,84 @@ describe("holder records", () => {
     expect(await flock.stable(ada)).toEqual(new Map());
   });
 
-  test("[HO4] are dropped at once when there are newer ones", async () => {
+  test("[HO4] go once all have the newer ones, of those who write nothing else too", async () => {
     await using flock = await Flock.of(2);
     const { ada, bea } = flock;
+    await flock.publish(ada);
     for (let i = 0; i < 5; i++) {
       await flock.put(ada, { [`row ${i}`]: i });
       await flock.settle();
       await flock.publish(bea);
     }
     await flock.settle();
-    expect(await dropStable({ ...ada, crypto }, flock.state(ada), undefined)).toEqual({
-      dropped: 5,
-      next: undefined,
-    });
+    await flock.drop(ada);
+    expect(await flock.olds(ada, ROW_SPACE.holders)).toBe(5);
+    await flock.publish(ada);
+    await flock.drop(ada);
+    // Of either the one before the last: that the other has the last one is said with the next.
+    expect(await flock.olds(ada, ROW_SPACE.holders)).toBe(2);
     const late = await makeDevice(9);
     await exchange(ada, late, [flock.scope]);
     expect(flock.sum(late)).toBe(flock.sum(ada));
     await late.close();
+  });
+
+  test("[HO4] come to the same where a newer one is taken back, whoever has dropped what", async () => {
+    await using flock = await Flock.of(4);
+    const { ada, bea } = flock;
+    const [cyd, dan] = flock.devices.slice(2) as [TestDevice, TestDevice];
+    await flock.publishAll();
+    await flock.put(ada, { first: 1 });
+    await flock.settle();
+    // Ada ends Bea's right by what she has of her; Cyd has more of her by then, and tidies up.
+    await flock.settle([bea, cyd]);
+    await flock.publish(bea);
+    await flock.settle([bea, cyd]);
+    await flock.drop(cyd);
+    const freeze = ada.history.freezeOf(flock.scope, { user: bea.user });
+    const controls = [{ type: "revoke", user: bea.user, freeze }] as const;
+    await ada.history.write({ parts: [{ scope: flock.scope, rows: [], controls }] });
+    await flock.settle([ada, cyd, dan]);
+    const sums = [ada, cyd, dan].map((device) => flock.sum(device));
+    expect(new Set(sums).size).toBe(1);
+    const record = async (at: TestDevice): Promise<unknown> =>
+      (await at.history.row(flock.scope, ROW_SPACE.holders, utf8(bea.device))).heads.map(
+        ({ log, generation }) => [at.history.logOf(log), generation],
+      );
+    expect(await record(cyd)).toEqual(await record(dan));
+    expect(await record(cyd)).toHaveLength(1);
+  });
+
+  test("[HO4] are written less and less often while others say nothing, also by who starts again and again", async () => {
+    const clock = new FakeClock(Date.UTC(2026, 1, 1));
+    await using flock = await Flock.of(2, { clock });
+    const { ada, bea } = flock;
+    let publications = new Publications(ada.history, clock);
+    /** Times that it was written within so many milliseconds in which there is always something new. */
+    const written = async (ms: number): Promise<number> => {
+      let count = 0;
+      for (const end = clock.monotonic() + ms; clock.monotonic() < end;) {
+        await flock.put(ada, { often: clock.monotonic() });
+        const wait = await publications.wait(flock.state(ada));
+        if (wait === 0 && (await publications.publish(flock.state(ada)))) count += 1;
+        publications = new Publications(ada.history, clock);
+        await clock.advance(HOLDER_INTERVAL_MS / 2);
+      }
+      return count;
+    };
+    const day = HOLDER_INTERVAL_MAX_MS;
+    expect(await written(day / 2)).toBeLessThan(14);
+    // Bea comes back: what was kept for her goes, and Ada says soon again what she has.
+    await flock.settle();
+    await flock.publish(bea);
+    await flock.settle();
+    await flock.drop(ada);
+    expect(await flock.olds(ada, ROW_SPACE.holders)).toBeLessThan(HOLDER_OLDS_FREE);
+    await clock.advance(HOLDER_INTERVAL_MS);
+    expect(await publications.wait(flock.state(ada))).toBe(0);
+    // A wall clock that stands or jumps holds up nobody.
+    clock.jump(-10 * day);
+    expect(await new Publications(ada.history, clock).wait(flock.state(ada))).toBe(0);
   });
 });
 

@@ -2,6 +2,10 @@
 export const HOLDER_REST_MS = 5000;
 /** Milliseconds between two holder records of one device in one collection: each is a commit for all. */
 export const HOLDER_INTERVAL_MS = 180_000;
+/** Superseded holder records of one device that are kept before it says less often what it holds: what goes and comes while all are there. */
+export const HOLDER_OLDS_FREE = 4;
+/** The longest time between two of its records then, in milliseconds: of a holder that is silent for a year the others keep a record a day. */
+export const HOLDER_INTERVAL_MAX_MS = 86_400_000;
 /** Commits of one log that are looked through for one that is more than holder records, from its end. What lies deeper is published later. */
 export const ROUND_COMMITS_MAX = 64;
 /** Superseded versions looked at in one store write of dropping: such writes stand between those of people. */

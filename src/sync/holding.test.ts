@@ -62,7 +62,8 @@ test("[HO1] [HO3] [HO6] members say at rest what they hold, and what all have le
   await alike(peers);
   await eventually(async () => {
     const olds = await Promise.all(peers.map(oldsOf));
-    return olds.every(([rows, records]) => rows === 0 && records === 0);
+    // Of records the one before the last stays: that all have the last one is said only with the next.
+    return olds.every(([rows, records]) => rows === 0 && records <= 2 * peers.length);
   });
   await alike(peers);
   expect((await readHolders(ada.history, scope)).size).toBe(3);

@@ -15,7 +15,6 @@ import {
   collectChanges,
   dropStable,
   emptyDestroyed,
-  HOLDER_INTERVAL_MS,
   HOLDER_REST_MS,
   holderRow,
   type Holders,
@@ -48,7 +47,6 @@ export class Holding {
   readonly #deps: HoldingDeps;
   readonly #publications: Publications;
   readonly #changed = new Wakeup();
-  readonly #published = new Map<ScopeKey, number>();
   /** What was stable when a pass over a collection last ended. */
   readonly #passed = new Map<ScopeKey, string>();
   /** What we knew of destroyed collections when a pass over their rows last ended. */
@@ -62,7 +60,7 @@ export class Holding {
 
   constructor(deps: HoldingDeps) {
     this.#deps = deps;
-    this.#publications = new Publications(deps.history);
+    this.#publications = new Publications(deps.history, deps.clock);
   }
 
   start(): void {
@@ -149,20 +147,17 @@ export class Holding {
   }
 
   async #tend(scope: ScopeState): Promise<number | undefined> {
-    const { clock, history } = this.#deps;
+    const { history } = this.#deps;
     if (isOursToEmpty(history, scope)) await this.#empty(scope);
-    const since = clock.monotonic() - (this.#published.get(scope.key) ?? -HOLDER_INTERVAL_MS);
-    let wait: number | undefined;
-    if (since < HOLDER_INTERVAL_MS) wait = HOLDER_INTERVAL_MS - since;
-    else if (await this.#publications.publish(scope))
-      this.#published.set(scope.key, clock.monotonic());
+    const wait = await this.#publications.wait(scope);
+    if (wait === 0) await this.#publications.publish(scope);
     let holders = await readHolders(history, scope);
     if (await this.#dismiss(scope, holders)) holders = await readHolders(history, scope);
     const stable = this.#haveAllRecords(scope.id, holders)
       ? stableVector(scope.vector(), holders)
       : undefined;
-    await this.#drop(scope, stable, holders);
-    return wait;
+    if (stable !== undefined) await this.#drop(scope, stable);
+    return wait === 0 ? undefined : wait;
   }
 
   /**
@@ -215,8 +210,8 @@ export class Holding {
   }
 
   /** A pass over a collection's superseded versions, where more is stable than in the last one. */
-  async #drop(scope: ScopeState, stable: GenVector | undefined, holders: Holders): Promise<void> {
-    const text = `${textOf(stable)} ${Array.from(holders.values(), textOf).join(" ")}`;
+  async #drop(scope: ScopeState, stable: GenVector): Promise<void> {
+    const text = textOf(stable);
     if (this.#passed.get(scope.key) === text) return;
     let from: Uint8Array | undefined;
     let dropped = 0;
@@ -234,8 +229,7 @@ export class Holding {
   }
 }
 
-function textOf(vector: GenVector | undefined): string {
-  if (vector === undefined) return "-";
+function textOf(vector: GenVector): string {
   return Array.from(vector, ([log, generation]) => `${log}=${generation}`)
     .toSorted()
     .join();

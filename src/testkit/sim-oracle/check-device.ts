@@ -9,8 +9,6 @@ import type { DeviceView, RowView, ScopeView } from "./views.ts";
 
 /** Row space of the application's rows; all others are the system's. */
 const APP_SPACE = 0;
-/** Of holders' records only the last is kept. */
-export const HOLDER_SPACE = 2;
 
 /** @throws {SimError} `K1`, `K3`, `K4`, `A1`, `A2`: what is shown is not what was written, or not all that is claimed. */
 export function checkDevice(ledger: Ledger, view: DeviceView): void {
@@ -89,7 +87,6 @@ class ScopeCheck {
       throw this.#error("K1", `claims ${short(dotOf(log, generation))}, which nobody has written`);
     for (const part of this.#ledger.partsUpTo(scope, log, generation)) {
       for (const version of part.versions) {
-        if (version.space === HOLDER_SPACE) continue;
         const heads = shown.get(`${version.space} ${version.key}`) ?? [];
         if (heads.some((head) => head === version || covers(head, version))) continue;
         throw this.#error("K1", `claims ${short(version.dot)} and lacks its row ${version.key}`);

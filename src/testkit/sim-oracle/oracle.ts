@@ -2,7 +2,7 @@
  * The judge of a run: knows all that was signed, acknowledged and sent, and what each device should show for it.
  */
 
-import { checkDevice, HOLDER_SPACE, isCounted, rightsIn } from "./check-device.ts";
+import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
 import { type CommitFact, type Dot, dotOf, type ScopeName, type VersionFact } from "./facts.ts";
 import { Ledger, short } from "./ledger.ts";
 import { closureOf, READ, Rights } from "./rights.ts";
@@ -41,8 +41,6 @@ export class Oracle {
   readonly #readers = new WeakMap<object, DeltasReader>();
   readonly #rightsByHeads = new Map<string, Rights>();
   #sent = 0;
-  /** Whether holder records, and head sums with them, are alike at rest: not for sure once somebody was ejected. */
-  areHoldersAlike = true;
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
@@ -210,7 +208,7 @@ export class Oracle {
   checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
     const [first, ...others] = views;
     if (first === undefined) return;
-    const text = (view: DeviceView): string => textOf(view, scope, this.areHoldersAlike);
+    const text = (view: DeviceView): string => textOf(view, scope);
     const expected = text(first);
     const difference = others.find((view) => text(view) !== expected);
     if (difference !== undefined)
@@ -223,14 +221,13 @@ export class Oracle {
 }
 
 /** All that a device holds of a scope, as a text: vector, head sum, control heads, rows. */
-function textOf(view: DeviceView, scope: ScopeName, withHolders: boolean): string {
+function textOf(view: DeviceView, scope: ScopeName): string {
   const one = view.scopes.find((candidate) => candidate.scope === scope);
   if (one === undefined) return "nothing";
   const controlHeads = one.controlHeads.toSorted();
   const vector = [...one.vector].map((entry) => entry.join()).toSorted();
   const rows = one.rows
     .filter(({ heads }) => heads.length > 0)
-    .filter(({ space }) => withHolders || space !== HOLDER_SPACE)
     .map(({ space, key, heads }) =>
       [
         space,
@@ -239,5 +236,5 @@ function textOf(view: DeviceView, scope: ScopeName, withHolders: boolean): strin
       ].join(),
     )
     .toSorted();
-  return JSON.stringify([vector, withHolders ? one.sum : "", controlHeads, rows]);
+  return JSON.stringify([vector, one.sum, controlHeads, rows]);
 }

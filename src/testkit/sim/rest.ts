@@ -188,8 +188,7 @@ export class Rest {
       }
       const scopes = [id, ...first.running.sync.collections(id)].map(nameOfScope);
       for (const scope of scopes) {
-        const { areHoldersAlike } = this.#deps.oracle;
-        const textOf = (device: SimDevice): string => knowledgeText(device, scope, areHoldersAlike);
+        const textOf = (device: SimDevice): string => knowledgeText(device, scope);
         const expected = textOf(first);
         const other = members.find((member) => textOf(member) !== expected);
         if (other !== undefined)
@@ -256,12 +255,11 @@ export class Rest {
   }
 }
 
-function knowledgeText({ running }: SimDevice, name: string, withSum: boolean): string {
+function knowledgeText({ running }: SimDevice, name: string): string {
   const scope = running?.knowledge().scopes.find((one) => one.scope === name);
   if (scope === undefined) return "nothing";
   const vector = [...scope.vector].map(
     ([log, g]) => `${log.slice(0, 6)}/${log.slice(65, 69)}#${g}`,
   );
-  const sum = withSum ? scope.sum : "";
-  return JSON.stringify([vector.toSorted(), sum, scope.controlHeads.toSorted()]);
+  return JSON.stringify([vector.toSorted(), scope.sum, scope.controlHeads.toSorted()]);
 }

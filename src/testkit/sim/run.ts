@@ -117,12 +117,6 @@ class World {
       name: (key) => byKey(key)?.name ?? key,
       sometimes: (what) => this.sometimes(what),
     });
-    const liars = new Set(
-      plan.steps.flatMap((step) => ("op" in step && step.op === "lie" ? [step.device] : [])),
-    );
-    this.oracle.areHoldersAlike = !plan.steps.some(
-      (step) => "op" in step && step.op === "eject" && !liars.has(step.whom),
-    );
     this.#network = new SimNetwork({
       scheduler: this.scheduler,
       random: chanceOf(plan.seed, "network"),
@@ -274,11 +268,8 @@ class World {
       this.#onTrace(`          ${level} ${event} ${JSON.stringify(fields)}`);
     if (event === "sync.peer.fault") this.#checkBlame(fields?.["peer"]);
     const isLiarThere = this.#devices.some(({ isLiar }) => isLiar);
-    // Of a holder record that an ejection takes back those that went before it are gone with some and not with others.
-    const isExcused = event === "sync.sums.differ" && !this.oracle.areHoldersAlike;
     const isAlarm =
-      (ALARMS.has(event) && !isLiarThere && !isExcused) ||
-      (level === "error" && !EXPECTED_ERRORS.has(event) && !isExcused);
+      (ALARMS.has(event) && !isLiarThere) || (level === "error" && !EXPECTED_ERRORS.has(event));
     if (isAlarm) this.fail(new SimError("bug", `${event} ${JSON.stringify(fields)}`));
   };
 }
