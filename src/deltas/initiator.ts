@@ -237,9 +237,11 @@ export class Initiator {
     this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
     for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
     const claims = scopes.map((scope) => {
-      if (this.#isAcquaintance(scope)) return knowledgeToWire({ scope, vector: NOTHING }, NO_SUM);
+      if (this.#isAcquaintance(scope))
+        return knowledgeToWire({ scope, vector: NOTHING }, NO_SUM, false);
       const sum = this.#deps.history.scope(scope)?.access.controlSum(this.#deps.crypto);
-      return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM);
+      const controls = this.#sums.lacksControls(scopeKeyOf(scope));
+      return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM, controls);
     });
     const request = create(DeltaRequestSchema, {
       round: this.#round,
@@ -338,15 +340,15 @@ export class Initiator {
     if (this.#open.delete(round)) this.#catchUps.end(mode);
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
-    let isToReconcile = false;
+    let isToAsk = false;
     for (const sum of scopes) {
-      const told = await this.#sums.take(sum);
+      const told = await this.#sums.take(sum, (scope) => !this.#isAcquaintance(scope));
       if (sum.scope !== undefined && !this.#isAcquaintance(scopeFromWire(sum.scope)))
         this.#words.push(told.vector);
-      isToReconcile ||= told.isToReconcile;
+      isToAsk ||= told.isToAsk;
     }
     // What was replaced is asked for again anyway.
-    if (isToReconcile) await this.#ask(mode);
+    if (isToAsk) await this.#ask(mode);
     if (mode === DeltaMode.DATA) this.#hear();
     // The first answer about groups may have brought collections.
     if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);

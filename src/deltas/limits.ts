@@ -34,3 +34,5 @@ export const PAGE_BYTES_MAX = 16 * 1024 * 1024 + 512 * 1024;
 export const RECONCILE_MIN_MS = 600_000;
 /** Scopes of which we remember a peer when that was last; the one longest ago is forgotten first. */
 export const RECONCILED_SCOPES_MAX = 1000;
+/** Times that all control ops of a scope are asked for on one stream: what they bring may show once that more is lacking. */
+export const CONTROLS_ASKED_MAX = 3;

@@ -1,7 +1,7 @@
 /** What is sent of scopes, cut into pages. */
 
 import { assert, type GenVector, generationIn, type LogKey, type ScopeId } from "../base/index.ts";
-import { type LoosePart, partSize, type ScopeState, type ServedPart } from "../history/index.ts";
+import { type CommitPart, partSize, type ScopeState, type ServedPart } from "../history/index.ts";
 import { create, type DeltaResponse, DeltaResponseSchema } from "../wire/index.ts";
 import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, PAGE_BYTES_MAX } from "./limits.ts";
 import { claimToWire, FrameFiller } from "./page.ts";
@@ -15,6 +15,8 @@ export interface AskedScope {
   readonly controlSum: Uint8Array;
   /** The parts that it was sent without their rows, by place. */
   readonly loose: Set<string>;
+  /** Whether all of its control ops are still to be sent, known or not. */
+  controls: boolean;
   /** Whether it is sent all above that, also what it is known to hold. */
   readonly isWhole: boolean;
   readonly sent: Map<LogKey, number>;
@@ -78,9 +80,9 @@ export class Page {
   }
 
   /** Sends parts without their rows: pages of their own, which claim nothing. [SY8] */
-  async addLoose(parts: readonly LoosePart[]): Promise<void> {
+  async addLoose(parts: readonly CommitPart[]): Promise<void> {
     await this.end();
-    for (const { part } of parts) {
+    for (const part of parts) {
       if (this.#filler.size > 0 && this.#filler.size + partSize(part) > DELTA_FRAME_BYTES)
         await this.#endLoose();
       for (const frame of this.#filler.add(part)) await this.#send(frame);

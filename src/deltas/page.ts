@@ -36,13 +36,20 @@ export function claimToWire({ scope, vector }: ScopeClaim): ScopeVector {
   return create(ScopeVectorSchema, { scope: scopeToWire(scope), vector: vectorToWire(vector) });
 }
 
-/** What is known of a scope, with the sum of its control heads, as it is asked with. */
-export function knowledgeToWire(claim: ScopeClaim, controlSum: Uint8Array): ScopeVector {
-  return { ...claimToWire(claim), controlSum };
+/** What is known of a scope, with the sum of its control heads, as it is asked with; `controls`: for all control ops. */
+export function knowledgeToWire(
+  claim: ScopeClaim,
+  controlSum: Uint8Array,
+  controls: boolean,
+): ScopeVector {
+  return { ...claimToWire(claim), controlSum, controls };
 }
 
 /** @throws {WireError} when the scope or the vector is malformed. */
-export function claimFromWire({ scope, vector }: ScopeVector): ScopeClaim {
+export function claimFromWire({
+  scope,
+  vector,
+}: Pick<ScopeVector, "scope" | "vector">): ScopeClaim {
   assert(scope !== undefined, "decode has checked that the scope is there");
   return { scope: scopeFromWire(scope), vector: vectorFromWire(vector) };
 }

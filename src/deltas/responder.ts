@@ -17,7 +17,7 @@ import {
   scopeKeyOf,
   type UserId,
 } from "../base/index.ts";
-import type { History, ScopeState } from "../history/index.ts";
+import { type History, type LoosePlace, loosePlaces, type ScopeState } from "../history/index.ts";
 import { type Connection, FramedStream, type Stream, Wakeup } from "../net/index.ts";
 import {
   create,
@@ -215,6 +215,7 @@ class Responder {
         asked: vector,
         controlSum: asked.controlSum,
         loose: last?.loose ?? new Set(),
+        controls: asked.controls,
         isWhole,
         sent: new Map(vector),
         numbers: undefined,
@@ -301,15 +302,16 @@ class Responder {
    * the parts that were served.
    */
   async #serveLoose(page: Page, asked: AskedScope, scope: ScopeState): Promise<void> {
-    const due = [...scope.controlPlaces.beyond(scope.numbers)]
-      .map(({ log, generation }) => `${log} ${generation}`)
-      .filter((place) => !asked.loose.has(place));
+    const { loose, controls } = asked;
+    const due = [...loosePlaces(scope, controls ? NOTHING : scope.numbers)].filter(
+      (place) => controls || !loose.has(textOf(place)),
+    );
     if (due.length === 0) return;
     if (equalBytes(scope.access.controlSum(this.#deps.crypto), asked.controlSum)) return;
-    const parts = await this.#deps.history.looseParts(scope);
-    const isDue = new Set(due);
-    await page.addLoose(parts.filter(({ log, generation }) => isDue.has(`${log} ${generation}`)));
-    for (const place of due) asked.loose.add(place);
+    asked.controls = false;
+    const parts = await this.#deps.history.looseParts(scope, due);
+    if (parts.length > 0) await page.addLoose(parts);
+    for (const place of due) loose.add(textOf(place));
   }
 
   /** What came from the initiator itself is not sent back to it. */
@@ -362,4 +364,10 @@ class Responder {
   #sendFrame(frame: DeltaResponse): Promise<void> {
     return this.#frames.send(encode(DeltaResponseSchema, frame));
   }
+}
+
+const NOTHING: ReadonlyMap<number, number> = new Map();
+
+function textOf({ log, generation, digest = "" }: LoosePlace): string {
+  return `${log} ${generation} ${digest}`;
 }

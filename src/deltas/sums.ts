@@ -14,8 +14,10 @@ import {
 } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import type { ScopeSum } from "../wire/index.ts";
-import { RECONCILE_MIN_MS, RECONCILED_SCOPES_MAX } from "./limits.ts";
+import { CONTROLS_ASKED_MAX, RECONCILE_MIN_MS, RECONCILED_SCOPES_MAX } from "./limits.ts";
 import { claimFromWire } from "./page.ts";
+
+const NOTHING = new Uint8Array();
 
 /** When a scope was last reconciled with one peer: not again and again, where the two cannot agree. */
 export class Reconciliations {
@@ -52,6 +54,13 @@ export class Sums {
   readonly #peer: DeviceId;
   /** Scopes that are asked for from scratch. */
   readonly #reconciling = new Map<ScopeKey, ScopeId>();
+  /** How often all control ops of a scope were asked for, and what ours summed up to at the last time. */
+  readonly #askedControls = new Map<
+    ScopeKey,
+    { readonly times: number; readonly sum: Uint8Array }
+  >();
+  /** Scopes of which they are asked for now. */
+  readonly #lacking = new Set<ScopeKey>();
 
   constructor(deps: SumsDeps, peer: DeviceId) {
     this.#deps = deps;
@@ -63,17 +72,20 @@ export class Sums {
     return this.#reconciling;
   }
 
-  /** Takes a scope's sum; answers what the peer knows, and whether the scope has to be asked for from scratch. */
-  async take({ scope, vector, headSum, controlSum }: ScopeSum): Promise<{
+  /** Whether all control ops of a scope are to be sent. */
+  lacksControls(scope: ScopeKey): boolean {
+    return this.#lacking.has(scope);
+  }
+
+  /** Takes a scope's sum; answers what the peer knows, and whether the scope has to be asked for again: from scratch, or for its control ops. `isTold`: whether the peer is told what we know. */
+  async take(
+    { scope, vector, headSum, controlSum }: ScopeSum,
+    isTold: (scope: ScopeId) => boolean,
+  ): Promise<{
     readonly vector: GenVector;
-    readonly isToReconcile: boolean;
+    readonly isToAsk: boolean;
   }> {
-    const told = claimFromWire({
-      $typeName: "rookery.ScopeVector",
-      controlSum,
-      ...(scope && { scope }),
-      ...(vector && { vector }),
-    });
+    const told = claimFromWire({ ...(scope && { scope }), ...(vector && { vector }) });
     const key = scopeKeyOf(told.scope);
     const differ = (): boolean => this.#differ(told.scope, told.vector, headSum, controlSum);
     const wasReconciling = this.#reconciling.delete(key);
@@ -85,7 +97,24 @@ export class Sums {
       isToReconcile = differ() && this.#deps.reconciliations.begin(key);
     }
     if (isToReconcile) this.#reconciling.set(key, told.scope);
-    return { vector: told.vector, isToReconcile };
+    const isToAsk =
+      isToReconcile || (isTold(told.scope) && this.#isLacking(key, told.scope, controlSum));
+    return { vector: told.vector, isToAsk };
+  }
+
+  /**
+   * Whether control ops may be lacking that nothing else shows: those of a commit under a log and generation of which we have
+   * another one. Once for what we hold, since the peer may simply hold less. [SY85]
+   */
+  #isLacking(key: ScopeKey, id: ScopeId, controlSum: Uint8Array): boolean {
+    this.#lacking.delete(key);
+    const ours = this.#deps.history.scope(id)?.access.controlSum(this.#deps.crypto);
+    if (ours === undefined || equalBytes(ours, controlSum)) return false;
+    const { times, sum } = this.#askedControls.get(key) ?? { times: 0, sum: NOTHING };
+    if (times >= CONTROLS_ASKED_MAX || equalBytes(ours, sum)) return false;
+    this.#askedControls.set(key, { times: times + 1, sum: ours });
+    this.#lacking.add(key);
+    return true;
   }
 
   /** Equal knowledge and equal access with different rows: somebody claims what it lacks. */

@@ -293,6 +293,16 @@ const PLANTED: readonly {
     },
   },
   {
+    rule: "HI81",
+    what: "a rival of a commit that cannot be read",
+    isFixed: true,
+    plant: async (store) => {
+      const part = await entryAt(store, 0x22, -1);
+      const key = Uint8Array.of(0x26, ...part.key.subarray(1), ...new Uint8Array(32));
+      return [{ type: "put", key, value: Uint8Array.of(9, 9) }];
+    },
+  },
+  {
     rule: "HI60",
     what: "names of positions that cannot be read",
     isFixed: true,

@@ -1,9 +1,11 @@
 /** The parts of a scope: what they hold, how they follow each other, whether they count. */
 
-import { deviceKeyOf, equalBytes } from "../base/index.ts";
+import { deviceKeyOf, equalBytes, toHex } from "../base/index.ts";
 import { isAllowed, type PreparedPart, preparePart } from "../history/index.ts";
 import {
   asideRange,
+  rivalDigestOf,
+  rivalRange,
   assemblePart,
   commitDigest,
   commitKey,
@@ -144,6 +146,27 @@ function* verifyKnowledge(
       "More is said to be known of a log than is here",
       { fix: { type: "cut", scope: view.number, log, keep } },
     );
+  }
+}
+
+/** Looks at the control ops of rivals: each is one that its author signed, of another commit than is held. */
+export async function* verifyRivals(view: ScopeView): AsyncGenerator<Finding, void, undefined> {
+  for await (const { key, value } of view.store.scan(rivalRange(view.number))) {
+    const { log, generation } = placeOf(key);
+    const fix = { type: "remove", key } as const;
+    const record = readOr(decodeAside, value);
+    const part = record && readOr(() => preparePart(view.crypto, record.part), value);
+    if (part === undefined) {
+      yield findingIn(view, "HI81", key, "A rival of a commit cannot be read", { fix });
+      continue;
+    }
+    const isItsPlace =
+      part.log === view.interner.logOf(log) &&
+      part.generation === generation &&
+      toHex(part.digest) === rivalDigestOf(key) &&
+      isOf(view, part);
+    if (!isItsPlace || !(await isSigned(view, part)))
+      yield findingIn(view, "HI81", key, "A rival of a commit is not what it says", { fix });
   }
 }
 

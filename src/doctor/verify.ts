@@ -17,6 +17,7 @@ import {
   controlRange,
   decodeAside,
   asideKey,
+  rivalsAt,
   type ControlRecord,
   decodeChange,
   decodeControlRecord,
@@ -43,7 +44,7 @@ import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
 import type { Finding } from "./finding.ts";
 import { FrozenStore } from "./frozen-store.ts";
-import { verifyAside, verifyParts } from "./parts.ts";
+import { verifyAside, verifyParts, verifyRivals } from "./parts.ts";
 import { verifyRows } from "./rows.ts";
 import { findingIn, readOr, type ScopeView, type VerifyDeps } from "./scope-view.ts";
 
@@ -201,6 +202,7 @@ class StoreCheck {
     const view: ScopeView = { ...given, vector, access: log.state };
     yield* verifyParts(view);
     yield* verifyAside(view);
+    yield* verifyRivals(view);
     yield* verifyRows(view);
     if (equalBytes(view.sum.toBytes(), record.sum.toBytes())) return;
     const value = encodeScopeRecord({ vector, sum: view.sum });
@@ -249,15 +251,20 @@ class StoreCheck {
     const commit = await this.#store.get(commitKey(scope, log, generation));
     const stored = commit && readOr(decodeStoredCommit, commit);
     const { crypto } = this.#deps;
-    if (stored !== undefined) {
-      const digest = readOr(() => digestOf(stored), id);
-      return digest !== undefined && equalBytes(controlIdBytes(crypto, digest, index), id);
-    }
+    const isItsDigest = (digest: Uint8Array | undefined): boolean =>
+      digest !== undefined && equalBytes(controlIdBytes(crypto, digest, index), id);
+    if (stored !== undefined && isItsDigest(readOr(() => digestOf(stored), id))) return true;
+    const isIn = (bytes: Uint8Array | undefined): boolean => {
+      const part = (bytes && readOr(decodeAside, bytes))?.part;
+      const header = part && readOr((one) => decode(CommitHeaderSchema, one), part.header);
+      return isItsDigest(header?.parts[part?.partIndex ?? 0]);
+    };
     const aside = await this.#store.get(asideKey(scope, log, generation));
-    const part = (aside && readOr(decodeAside, aside))?.part;
-    const header = part && readOr((bytes) => decode(CommitHeaderSchema, bytes), part.header);
-    const digest = header?.parts[part?.partIndex ?? 0];
-    return digest !== undefined && equalBytes(controlIdBytes(crypto, digest, index), id);
+    if (isIn(aside)) return true;
+    // Of another commit of that place.
+    for await (const { value } of this.#store.scan(rivalsAt(scope, log, generation)))
+      if (isIn(value)) return true;
+    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What of a delivery is new: asked for, in order, claimed, and not here yet. */
 
-import { equalBytes, generationIn, type ScopeKey, scopeKeyOf } from "../base/index.ts";
+import { equalBytes, generationIn, type ScopeKey, scopeKeyOf, toHex } from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import { commitDigest, HistoryError, commitKey, readRecord } from "../records/index.ts";
 import type { Turn } from "../turns/index.ts";
@@ -18,6 +18,8 @@ export interface FreshParts {
   readonly parts: readonly PreparedPart[];
   readonly loose: readonly PreparedPart[];
   readonly forks: readonly Fork[];
+  /** Parts with control ops whose places are those of other commits, and that are not known as such. */
+  readonly rivals: readonly PreparedPart[];
 }
 
 /** A delivery as two, as even as can be; `undefined` where no cut leaves all commits whole. */
@@ -56,20 +58,57 @@ export async function freshOf(
   refuseUnasked(delivery);
   refuseDisorder(delivery);
   refuseUnclaimed(delivery);
+  const { parts: all, loose: allLoose = [] } = delivery;
   const parts: PreparedPart[] = [];
   const loose: PreparedPart[] = [];
   const forks: Fork[] = [];
-  for (const part of delivery.parts) {
-    const { isNew, fork } = await comparisonOf(deps, turn, delivery, part, false);
-    if (isNew) parts.push(part);
+  const rivals: PreparedPart[] = [];
+  const firsts = new Map<string, PreparedPart>();
+  for (const [at, part] of [...all, ...allLoose].entries()) {
+    const isLoose = at >= all.length;
+    const found = await comparisonOf(deps, turn, delivery, part, isLoose);
+    const { isNew, fork } = found.isNew ? withFirst(firsts, part) : found;
+    if (isNew) (isLoose ? loose : parts).push(part);
     if (fork !== undefined) forks.push(fork);
+    if (isNew || !isRival(turn, part, found)) continue;
+    if (isNewRival(deps, turn, delivery, part)) rivals.push(part);
   }
-  for (const part of delivery.loose ?? []) {
-    const { isNew, fork } = await comparisonOf(deps, turn, delivery, part, true);
-    if (isNew) loose.push(part);
-    if (fork !== undefined) forks.push(fork);
-  }
-  return { parts, loose, forks };
+  return { parts, loose, forks, rivals };
+}
+
+/** A part that is new here against others of the delivery under its name. */
+function withFirst(firsts: Map<string, PreparedPart>, part: PreparedPart): Comparison {
+  const place = `${part.scopeKey} ${part.log} ${part.generation}`;
+  const first = firsts.get(place);
+  if (first === undefined) firsts.set(place, part);
+  if (first === undefined || equalBytes(first.digest, part.digest)) return { isNew: true };
+  return { isNew: false, fork: { part, held: first.raw } };
+}
+
+/** Whether a part that is not new has control ops which are not here: its place is another commit's, or nobody's. [HI81] */
+function isRival(
+  turn: Turn,
+  { scope, controls }: PreparedPart,
+  { fork, isGone }: Comparison,
+): boolean {
+  if (controls.length === 0) return false;
+  const { access } = turn.scope(scope);
+  return fork !== undefined || (isGone === true && !controls.every(({ id }) => access.has(id)));
+}
+
+/** Whether a rival is not known, or handed on now by somebody else than its author. */
+function isNewRival(
+  { interner }: ReceiveDeps,
+  turn: Turn,
+  { from }: Delivery,
+  { scope, log, generation, digest, author }: PreparedPart,
+): boolean {
+  const number = interner.knownLog(log);
+  const known =
+    number === undefined
+      ? undefined
+      : turn.scope(scope).rivals.get(number, generation, toHex(digest));
+  return known === undefined || (!known.isVouched && author !== from);
 }
 
 function refuseUnasked({ parts, loose = [], claims, asked }: Delivery): void {
@@ -115,6 +154,8 @@ function refuseUnclaimed({ parts, claims }: Delivery): void {
 interface Comparison {
   readonly isNew: boolean;
   readonly fork?: Fork | undefined;
+  /** Nothing is held in its place, which is known all the same. */
+  readonly isGone?: boolean | undefined;
 }
 
 /** A part against what is held in its place. */
@@ -135,8 +176,8 @@ async function comparisonOf(
   if (!isKnown && aside === undefined) return { isNew: true };
   if (aside === undefined) {
     const bytes = await store.get(commitKey(number, log, part.generation));
-    // Superseded and dropped.
-    if (bytes === undefined) return { isNew: false };
+    // Another branch of the log may have nothing here.
+    if (bytes === undefined) return { isNew: false, isGone: true };
     const held = readRecord("commit", bytes, decodeStoredCommit);
     return { isNew: false, fork: forkOf(crypto, part, held, from) };
   }

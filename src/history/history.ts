@@ -47,7 +47,7 @@ import {
   partsBefore,
   type ServedPart,
   type WantedScope,
-  type LoosePart,
+  type LoosePlace,
   loosePartsOf,
   rootsOf,
 } from "./serve.ts";
@@ -264,9 +264,9 @@ export class History implements AsyncDisposable {
     return partsBefore(this.#deps.store, scope, log, from);
   }
 
-  /** Control ops of a scope that stand in parts which do not count here, apart from their rows: as `loosePartsOf`. */
-  looseParts(scope: ScopeState): Promise<LoosePart[]> {
-    return loosePartsOf(this.#deps, scope);
+  /** As `loosePartsOf`. Default: of those that do not count here. */
+  looseParts(scope: ScopeState, places?: Iterable<LoosePlace>): Promise<CommitPart[]> {
+    return loosePartsOf(this.#deps, scope, places);
   }
 
   /** The bytes of the control ops that a scope begins with, salts included: nobody knows them who has not read it. */

@@ -13,6 +13,8 @@ import {
 import type { Store } from "../store/index.ts";
 import {
   asideRange,
+  rivalDigestOf,
+  rivalRange,
   decodeAside,
   decodeEpochs,
   epochsKey,
@@ -38,7 +40,13 @@ import {
   rowRange,
 } from "../records/index.ts";
 import type { TrueTime } from "./own-log.ts";
-import { AsideIndex, ControlPlaces, DatabaseState, ScopeState } from "../turns/index.ts";
+import {
+  AsideIndex,
+  ControlPlaces,
+  RivalIndex,
+  DatabaseState,
+  ScopeState,
+} from "../turns/index.ts";
 import { preparePart } from "./prepare.ts";
 
 export interface LoadDeps {
@@ -138,6 +146,7 @@ async function loadScope(deps: LoadDeps, scope: ScopeState): Promise<boolean> {
   }
   scope.controlPlaces = places;
   scope.aside = await loadAside(deps, scope);
+  scope.rivals = await loadRivals(deps, scope);
   return true;
 }
 
@@ -156,6 +165,21 @@ async function loadAside(
     const awaits = isHeld ? undefined : "vouch";
     const isAuthored = authored.some((digest) => equalBytes(digest, part.digest));
     index.put(log, { ...flags, generation, size: partSize(raw), awaits, isAuthored });
+  }
+  return index;
+}
+
+async function loadRivals(
+  { store, crypto }: LoadDeps,
+  { number, access }: ScopeState,
+): Promise<RivalIndex> {
+  const index = new RivalIndex();
+  for await (const { key, value } of store.scan(rivalRange(number))) {
+    const { part: raw, isVouched } = readRecord("rival", value, decodeAside);
+    const isHeld = preparePart(crypto, raw).controls.every(({ id }) => access.has(id));
+    const awaits = isHeld ? undefined : "vouch";
+    const digest = rivalDigestOf(key);
+    index.put({ ...placeOf(key), digest, size: partSize(raw), isVouched, awaits });
   }
   return index;
 }

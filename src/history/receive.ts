@@ -13,6 +13,7 @@ import {
   type Random,
   type ScopeId,
   type ScopeKey,
+  toHex,
 } from "../base/index.ts";
 import { controlsOnly, HistoryError, partSize } from "../records/index.ts";
 import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/index.ts";
@@ -79,12 +80,9 @@ export async function receiveDelivery(
   delivery: Delivery,
 ): Promise<Receipt> {
   const fresh = await freshOf(deps, turn, delivery);
-  const controls = await verifyControls(deps, [...fresh.parts, ...fresh.loose]);
-  await verifySignatures(deps, [
-    ...fresh.parts,
-    ...fresh.loose,
-    ...fresh.forks.map(({ part }) => part),
-  ]);
+  const taken = [...fresh.parts, ...fresh.loose, ...fresh.rivals];
+  const controls = await verifyControls(deps, taken);
+  await verifySignatures(deps, [...new Set([...taken, ...fresh.forks.map(({ part }) => part)])]);
   const receiver = new Receiver(deps, turn, delivery, controls);
   await receiver.take(fresh);
   await proveForks(deps, turn, fresh.forks);
@@ -146,16 +144,17 @@ class Receiver {
   }
 
   /** Control ops first: which parts count is decided by all of them. */
-  async take({ parts, loose }: FreshParts): Promise<void> {
+  async take({ parts, loose, rivals }: FreshParts): Promise<void> {
     const scopes = new Map<ScopeKey, StagedScope>();
-    for (const { scopeKey, scope } of [...parts, ...loose])
-      scopes.set(scopeKey, this.#turn.scope(scope));
-    const bringing = [...parts, ...loose].filter(({ controls }) => controls.length > 0);
+    const all = [...parts, ...loose, ...rivals];
+    for (const { scopeKey, scope } of all) scopes.set(scopeKey, this.#turn.scope(scope));
+    const bringing = all.filter(({ controls }) => controls.length > 0);
     await this.#growControls([...scopes.values()], bringing);
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     await this.#loadRows(parts);
     for (const part of parts) this.#takePart(part);
     for (const part of loose) await this.#takeLoose(part);
+    for (const part of rivals) this.#keepRival(part);
     // A holder record may say less than it did.
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     for (const scope of scopes.values()) await takeInCounted(this.#deps, this.#turn, scope);
@@ -292,6 +291,24 @@ class Receiver {
     // Its rows are here: what has come is only that somebody vouches for it.
     const { part: raw } = await this.#turn.staged.aside(scope, log, part.generation);
     this.#layAside({ ...part, raw }, scope, false);
+  }
+
+  /** Keeps the control ops of a commit whose place is another's: what others have built on them stands nowhere without. [HI81] */
+  #keepRival(part: PreparedPart): void {
+    const { generation, controls, raw } = part;
+    const scope = this.#turn.scope(part.scope);
+    const log = this.#deps.interner.log(part.log);
+    const digest = toHex(part.digest);
+    const known = scope.rivals.get(log, generation, digest);
+    const isVouched = known?.isVouched === true || this.#isVouched(part);
+    const isHeld = controls.every(({ id }) => scope.access.has(id));
+    const awaits = isHeld ? undefined : obstacleOf(this.#deps, scope, part, isVouched);
+    const record = { part: controlsOnly(this.#deps.crypto, raw), isVouched };
+    const size = partSize(record.part);
+    // Left with the sender, who sends it again with its next stream.
+    if (!isHeld && known === undefined && !scope.rivals.hasRoom(size)) return;
+    this.#turn.staged.putRival(scope, { log, generation, digest, size, isVouched, awaits }, record);
+    if (isHeld) this.#turn.staged.addBare(scope, log, generation);
   }
 
   /** Lays a part aside, and notes what its control ops have brought. `false`: there is no room for it. */

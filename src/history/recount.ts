@@ -9,9 +9,8 @@
 
 import { canReduce, Tags, trustControlOp } from "../access/index.ts";
 import type { Logger } from "../base/index.ts";
-import { type LogNumber, partSize } from "../records/index.ts";
+import { type AsideRecord, type LogNumber, partSize } from "../records/index.ts";
 import {
-  type AsideEntry,
   type Awaits,
   type HeldUpBy,
   type StagedScope,
@@ -103,20 +102,44 @@ export async function growControls(
     hasGrown = false;
     for (const [log, entry] of [...scope.aside.awaiting()]) {
       if (!isWorthALook(scope, entry)) continue;
-      const { part: raw, isVouched } = await turn.staged.aside(scope, log, entry.generation);
-      const part = preparePart(deps.crypto, raw);
-      const awaits = obstacleOf(deps, scope, part, isVouched);
+      const record = await turn.staged.aside(scope, log, entry.generation);
+      const awaits = addWaiting(deps, turn, scope, record);
       scope.ownAside().put(log, { ...entry, awaits });
       if (awaits !== undefined) continue;
-      const ops = part.controls.map(({ id, op }) => [id, trustControlOp(op)] as const);
-      addControls(deps, turn, scope, part, new Map(ops));
       turn.staged.addBare(scope, log, entry.generation);
+      hasGrown = true;
+    }
+    for (const rival of [...scope.rivals.all(false)]) {
+      if (!isWorthALook(scope, rival)) continue;
+      const record = await turn.staged.rival(scope, rival);
+      const awaits = addWaiting(deps, turn, scope, record);
+      scope.ownRivals().put({ ...rival, awaits });
+      if (awaits !== undefined) continue;
+      turn.staged.addBare(scope, rival.log, rival.generation);
       hasGrown = true;
     }
   }
 }
 
-function isWorthALook({ access }: StagedScope, { awaits }: AsideEntry): boolean {
+/** Adds the control ops of a part to the control log, or answers why they cannot go in. */
+function addWaiting(
+  deps: RecountDeps,
+  turn: Turn,
+  scope: StagedScope,
+  { part: raw, isVouched }: Pick<AsideRecord, "part" | "isVouched">,
+): Awaits | undefined {
+  const part = preparePart(deps.crypto, raw);
+  const awaits = obstacleOf(deps, scope, part, isVouched);
+  if (awaits !== undefined) return awaits;
+  const ops = part.controls.map(({ id, op }) => [id, trustControlOp(op)] as const);
+  addControls(deps, turn, scope, part, new Map(ops));
+  return undefined;
+}
+
+function isWorthALook(
+  { access }: StagedScope,
+  { awaits }: { readonly awaits: Awaits | undefined },
+): boolean {
   if (awaits === undefined || awaits === "version" || awaits === "room") return false;
   return awaits === "vouch" || access.has(awaits);
 }

@@ -24,7 +24,7 @@ import {
 } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
-import type { ScopeState, TurnDeps } from "../turns/index.ts";
+import { readRival, type ScopeState, type TurnDeps } from "../turns/index.ts";
 import {
   READ_SINGLY_MAX,
   SERVE_AHEAD_BYTES,
@@ -272,28 +272,56 @@ function generationOf(key: Uint8Array): number {
   return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
 }
 
-/** A part without its rows, and where it stands. */
-export interface LoosePart {
-  readonly part: CommitPart;
+/** Where control ops stand; `digest`: of the commit, where that is a rival. */
+export interface LoosePlace {
   readonly log: LogNumber;
   readonly generation: number;
+  readonly digest?: string | undefined;
+}
+
+/** Where the control ops stand that a peer has not been told of by the parts up to `vector`. */
+export function* loosePlaces(
+  { controlPlaces, rivals }: ScopeState,
+  vector: ReadonlyMap<LogNumber, number>,
+): Generator<LoosePlace, void, undefined> {
+  yield* controlPlaces.beyond(vector);
+  yield* rivals.all(true);
 }
 
 /**
- * The control ops of a scope that stand in parts which do not count here, as those parts without their rows: others may have
- * built on them. In order of their time, so that one mostly follows what it names.
+ * Parts with control ops, without their rows: others may have built on them. In order of their time, so that one mostly
+ * follows what it names.
  */
-export async function loosePartsOf(deps: TurnDeps, scope: ScopeState): Promise<LoosePart[]> {
-  const loose: (LoosePart & { readonly timestamp: bigint })[] = [];
-  for (const { log, generation } of scope.controlPlaces.beyond(scope.numbers)) {
-    const bytes = await deps.store.get(asideKey(scope.number, log, generation));
-    // Taken from aside meanwhile.
-    if (bytes === undefined) continue;
-    const part = controlsOnly(deps.crypto, readRecord("part aside", bytes, decodeAside).part);
+export async function loosePartsOf(
+  deps: TurnDeps,
+  scope: ScopeState,
+  places: Iterable<LoosePlace> = loosePlaces(scope, scope.numbers),
+): Promise<CommitPart[]> {
+  const loose: { readonly part: CommitPart; readonly timestamp: bigint }[] = [];
+  for (const place of places) {
+    const whole = await partAt(deps, scope, place);
+    const part = whole && controlsOnly(deps.crypto, whole);
+    // Moved meanwhile; or the control ops of this place are a rival's.
+    if (part === undefined || part.ops.length === 0) continue;
     const { timestamp } = decode(CommitHeaderSchema, part.header);
-    loose.push({ part, log, generation, timestamp });
+    loose.push({ part, timestamp });
   }
-  return loose.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1));
+  return loose.sort((a, b) => (a.timestamp < b.timestamp ? -1 : 1)).map(({ part }) => part);
+}
+
+async function partAt(
+  deps: TurnDeps,
+  scope: ScopeState,
+  { log, generation, digest }: LoosePlace,
+): Promise<CommitPart | undefined> {
+  if (digest !== undefined)
+    return (await readRival(deps.store, scope.number, { log, generation, digest })).part;
+  const aside = await deps.store.get(asideKey(scope.number, log, generation));
+  if (aside !== undefined) return readRecord("part aside", aside, decodeAside).part;
+  const bytes = await deps.store.get(commitKey(scope.number, log, generation));
+  if (bytes === undefined) return undefined;
+  const record = readRecord("commit", bytes, decodeStoredCommit);
+  return servedPart(deps, scope, log, { generation, record });
 }
 
 /** The control ops that a scope begins with, as signed. */

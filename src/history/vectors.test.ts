@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
+  toHex,
   fromUtf8,
   ByteReader,
   deviceIdOf,
@@ -37,6 +38,7 @@ import {
   internKey,
   oldKey,
   asideKey,
+  rivalKey,
   decodeAside,
   encodeAside,
   type CommitPart,
@@ -346,6 +348,12 @@ const KEYS: readonly GoldenCase[] = [
       name: `generation ${generation}`,
       value: { scope: 258, log: 772, generation },
       output: asideKey(258, 772, generation),
+    },
+    {
+      record: "rival",
+      name: `generation ${generation}`,
+      value: { scope: 258, log: 772, generation, digest: filled(0xa2) },
+      output: rivalKey(258, 772, generation, toHex(filled(0xa2))),
     },
     {
       record: "change",

@@ -66,6 +66,10 @@ export {
 export {
   asideKey,
   asideRange,
+  rivalDigestOf,
+  rivalKey,
+  rivalRange,
+  rivalsAt,
   placeOf,
   commitKey,
   changeRange,

@@ -13,10 +13,11 @@
  *   control/  scope, control id                     -> a control op
  *   change/   database, sequence                    -> what one write altered, in order of arrival
  *   aside/    scope, log, generation                -> a part that does not count, or control ops of one
+ *   rival/    scope, log, generation, digest        -> control ops of another commit of that place
  *   peer/     ...                                   -> what `sync` keeps (its own keys)
  */
 
-import { allocateShared, ByteWriter, compareBytes } from "../base/index.ts";
+import { allocateShared, ByteWriter, compareBytes, fromHex, toHex } from "../base/index.ts";
 import type { KeyRange } from "../store/index.ts";
 import type { LogNumber } from "./version.ts";
 
@@ -36,6 +37,7 @@ const SPACE_OF = {
   control: 0x23,
   change: 0x24,
   aside: 0x25,
+  rival: 0x26,
 } as const;
 
 export type InternKind = "database" | "scope" | "log";
@@ -165,7 +167,28 @@ function partKey(
   return out.finish();
 }
 
-/** The log and generation in the key of a commit's part or of one aside. */
+/** `digest`: of the commit, in hex. */
+export function rivalKey(
+  scope: ScopeNumber,
+  log: LogNumber,
+  generation: number,
+  digest: string,
+): Uint8Array {
+  const bytes = fromHex(digest) ?? new Uint8Array();
+  const out = startKey(17 + bytes.length, "rival");
+  out.u32(scope);
+  out.u32(log);
+  writeU64(out, generation);
+  out.bytes(bytes);
+  return out.finish();
+}
+
+/** The digest in the key of a rival, in hex. */
+export function rivalDigestOf(key: Uint8Array): string {
+  return toHex(key.subarray(17));
+}
+
+/** The log and generation in the key of a commit's part, of one aside, or of a rival. */
 export function placeOf(key: Uint8Array): {
   readonly log: LogNumber;
   readonly generation: number;
@@ -217,6 +240,16 @@ export function controlRange(scope: ScopeNumber): KeyRange {
 /** All parts of a scope that are aside. */
 export function asideRange(scope: ScopeNumber): KeyRange {
   return keysUnder(prefixOf("aside", scope));
+}
+
+/** All rivals of a scope. */
+export function rivalRange(scope: ScopeNumber): KeyRange {
+  return keysUnder(prefixOf("rival", scope));
+}
+
+/** The rivals of one commit's part. */
+export function rivalsAt(scope: ScopeNumber, log: LogNumber, generation: number): KeyRange {
+  return keysUnder(rivalKey(scope, log, generation, ""));
 }
 
 /** The parts of one log in a scope with generations above `after`. */

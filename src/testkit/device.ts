@@ -166,7 +166,7 @@ export async function exchange(
       parts.push(prepared);
       given.set(prepared.log, prepared.generation);
     }
-    for (const { part } of isCut ? [] : await from.history.looseParts(scope))
+    for (const part of isCut ? [] : await from.history.looseParts(scope))
       loose.push(to.history.prepare(part));
     claims.push({ scope: scope.id, vector: isCut ? given : vector });
   }

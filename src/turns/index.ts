@@ -10,7 +10,9 @@
 export { type AsideEntry, AsideIndex, type Awaits, type HeldUpBy } from "./aside.ts";
 export { ControlPlaces } from "./control-places.ts";
 export { TURN_REFS_MAX } from "./limits.ts";
+export { type Rival, RivalIndex, rivalText } from "./rivals.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";
+export { readRival } from "./staged-parts.ts";
 export type { RowName, StagedScope } from "./staged-scope.ts";
 export { DatabaseState, type IncarnationReason, ownLogKey, ScopeState } from "./state.ts";
 export { changeOfPlace, type SeenRef, Turn, type TurnDeps } from "./turn.ts";

@@ -6,5 +6,7 @@ export const ASIDE_LOG_BYTES_MAX = 20 * 1024 * 1024;
 export const ASIDE_SCOPE_BYTES_MAX = 64 * 1024 * 1024;
 /** The same as a number of parts: each is looked for in memory. */
 export const ASIDE_SCOPE_PARTS_MAX = 20_000;
+/** Bytes of rivals in a scope whose control ops wait for others: each is looked at whenever the control log grows. */
+export const RIVALS_WAITING_BYTES_MAX = 4 * 1024 * 1024;
 /** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
 export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;

@@ -13,8 +13,11 @@ import {
   type PartName,
   placeOf,
   readRecord,
+  rivalKey,
+  type ScopeNumber,
 } from "../records/index.ts";
 import type { AsideEntry } from "./aside.ts";
+import { type Rival, rivalText } from "./rivals.ts";
 import type { StagedScope } from "./staged-scope.ts";
 
 export class StagedParts {
@@ -22,6 +25,7 @@ export class StagedParts {
   /** What counts from now on, and `undefined` for what does not any more. */
   readonly #commits = new Map<string, Staged<Uint8Array>>();
   readonly #asides = new Map<string, Staged<AsideRecord>>();
+  readonly #rivals = new Map<string, { type: "put"; key: Uint8Array; value: Uint8Array }>();
   /** Parts that bring control ops without counting themselves. */
   readonly #bare = new Map<string, PartName>();
   readonly #added: PartName[] = [];
@@ -121,8 +125,31 @@ export class StagedParts {
     this.#bare.set(placeText(name), name);
   }
 
+  /** Keeps the control ops of a commit whose place is another's. */
+  putRival(
+    scope: StagedScope,
+    rival: Rival,
+    { part, isVouched }: Pick<AsideRecord, "part" | "isVouched">,
+  ): void {
+    const { log, generation, digest } = rival;
+    const number = scope.state.number;
+    this.#rivals.set(`${number} ${rivalText(rival)}`, {
+      type: "put",
+      key: rivalKey(number, log, generation, digest),
+      value: encodeAside({ part, isLoose: true, isVouched, hasCounted: false }),
+    });
+    scope.ownRivals().put(rival);
+  }
+
+  /** The control ops of a rival, in its part. @throws {HistoryError} `HISTORY_CORRUPT` when it is not there. */
+  async rival({ state }: StagedScope, rival: Rival): Promise<AsideRecord> {
+    const staged = this.#rivals.get(`${state.number} ${rivalText(rival)}`);
+    if (staged !== undefined) return decodeAside(staged.value);
+    return readRival(this.#store, state.number, rival);
+  }
+
   writes(): WriteOp[] {
-    const writes: WriteOp[] = [];
+    const writes: WriteOp[] = [...this.#rivals.values()];
     for (const { name, value } of this.#commits.values())
       writes.push(writeOf(commitKey(name.scope, name.log, name.generation), value));
     for (const { name, value } of this.#asides.values()) {
@@ -131,6 +158,17 @@ export class StagedParts {
     }
     return writes;
   }
+}
+
+/** A rival as the store holds it. @throws {HistoryError} `HISTORY_CORRUPT` when it does not. */
+export async function readRival(
+  store: Store,
+  scope: ScopeNumber,
+  { log, generation, digest }: Pick<Rival, "log" | "generation" | "digest">,
+): Promise<AsideRecord> {
+  const bytes = await store.get(rivalKey(scope, log, generation, digest));
+  if (bytes !== undefined) return readRecord("rival", bytes, decodeAside);
+  throw new HistoryError("HISTORY_CORRUPT", "Cannot read rival of a commit: it is not there");
 }
 
 interface Staged<T> {

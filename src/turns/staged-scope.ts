@@ -10,6 +10,7 @@ import {
 import type { LogNumber, Row, Version } from "../records/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
+import { RivalIndex } from "./rivals.ts";
 import type { ScopeState } from "./state.ts";
 
 /** A row within its scope: its space, its key as bytes and as text. */
@@ -74,6 +75,7 @@ export class StagedScope {
   #control: ControlLog | undefined;
   #aside: AsideIndex | undefined;
   #controlPlaces: ControlPlaces | undefined;
+  #rivals: RivalIndex | undefined;
   #mayHaveLostRights = false;
   changed = false;
 
@@ -97,6 +99,17 @@ export class StagedScope {
 
   get controlPlaces(): ControlPlaces {
     return this.#controlPlaces ?? this.state.controlPlaces;
+  }
+
+  get rivals(): RivalIndex {
+    return this.#rivals ?? this.state.rivals;
+  }
+
+  /** The rivals, to be changed. */
+  ownRivals(): RivalIndex {
+    this.#rivals ??= new RivalIndex(this.state.rivals);
+    this.changed = true;
+    return this.#rivals;
   }
 
   /** Whether the control log has grown in this turn. */
@@ -156,6 +169,7 @@ export class StagedScope {
     this.state.control = this.control;
     this.state.aside = this.aside;
     this.state.controlPlaces = this.controlPlaces;
+    this.state.rivals = this.rivals;
   }
 }
 

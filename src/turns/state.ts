@@ -12,6 +12,7 @@ import {
 import { type AccessState, ControlLog } from "../access/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
+import { RivalIndex } from "./rivals.ts";
 import { RecentChanges } from "./recent-changes.ts";
 import type {
   Epoch,
@@ -52,6 +53,8 @@ export class ScopeState {
   /** Parts that are held and do not count. */
   aside = new AsideIndex();
   controlPlaces = new ControlPlaces();
+  /** Commits whose places are those of others. */
+  rivals = new RivalIndex();
 
   constructor(id: ScopeId, number: ScopeNumber, interner: Interner) {
     this.id = id;
