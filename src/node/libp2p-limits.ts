@@ -75,6 +75,8 @@ export const RELAYED_PER_PEER_MAX = 32;
 export const LOCAL_DEVICES_MAX = 256;
 /** Milliseconds that such an address counts since it was heard last: a few queries. */
 export const LOCAL_PLACE_MS = 300_000;
+/** Milliseconds before other addresses take the place of those that a device was just said to have: its own word comes again. */
+export const LOCAL_CHANGE_MS_MIN = 10_000;
 /** Characters of such an address. */
 export const LOCAL_ADDRESS_CHARS_MAX = 256;
 /** Milliseconds between queries on the local network. */

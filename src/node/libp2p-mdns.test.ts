@@ -5,7 +5,7 @@ import { type DeviceId, deviceIdOf } from "../base/index.ts";
 import type { Transport } from "../net/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import { admit, eventually, isConnected, shareTodos, SyncFlock } from "../testkit/sync-flock.ts";
-import { LOCAL_DEVICES_MAX, LOCAL_PLACE_MS } from "./libp2p-limits.ts";
+import { LOCAL_CHANGE_MS_MIN, LOCAL_DEVICES_MAX, LOCAL_PLACE_MS } from "./libp2p-limits.ts";
 import { FoundPlaces } from "./libp2p-mdns.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
 import { nodeClock } from "./ports.ts";
@@ -21,14 +21,18 @@ test("[NE35] what the local network says is remembered for a while, told when ne
   const told: string[] = [];
   found.onFound((device) => told.push(device));
   const [a, b] = [deviceOf(1), deviceOf(2)];
-  const at = (n: number): string => `/ip4/192.0.2.${n}/tcp/4001`;
+  const at = (n: number): string => `/ip4/192.168.2.${n}/tcp/4001`;
   found.note(a, [at(1)]);
   found.note(a, [at(1)]);
   found.note(b, [at(2), "x".repeat(300)]);
   found.note(a, ["x".repeat(300)]);
   expect([found.of(a), found.of(b)]).toEqual([[at(1)], [at(2)]]);
   found.note(a, [at(3)]);
-  expect(told).toEqual([a, b, a]);
+  expect([told, found.of(a)]).toEqual([[a, b], [at(1)]]);
+  await clock.advance(LOCAL_CHANGE_MS_MIN);
+  found.note(a, [at(3)]);
+  found.note(a, [at(4)]);
+  expect([told, found.of(a)]).toEqual([[a, b, a], [at(3)]]);
   found.note(
     b,
     Array.from({ length: 50 }, (_, n) => at(n)),
@@ -43,6 +47,34 @@ test("[NE35] what the local network says is remembered for a while, told when ne
     found.of(deviceIdOf(Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 0 : 7)))),
   ).toEqual([]);
   expect(found.of(a)).toEqual([at(1)]);
+});
+
+test("[NE35] whoever is on the local network has nobody dial elsewhere", () => {
+  const found = new FoundPlaces(new FakeClock());
+  const kept = [
+    "/ip4/10.1.2.3/tcp/4001",
+    "/ip4/127.0.0.1/tcp/4001",
+    "/ip4/169.254.1.1/tcp/4001",
+    "/ip4/172.31.0.1/tcp/4001",
+    "/ip6/::1/tcp/4001",
+    "/ip6/fd00::1/tcp/4001",
+    "/ip6/fe80::1/tcp/4001",
+  ];
+  const elsewhere = [
+    "/ip4/192.0.2.1/tcp/4001",
+    "/ip4/172.32.0.1/tcp/4001",
+    "/ip6/2001:db8::1/tcp/4001",
+    "/ip6/::ffff:192.0.2.1/tcp/4001",
+    "/dns4/example.org/tcp/4001",
+    "/dns4/10.1.2.3/tcp/4001",
+    "/ip4/example.org/tcp/4001",
+    "10.1.2.3",
+    "",
+  ];
+  found.note(deviceOf(1), [...elsewhere, ...kept, ...elsewhere]);
+  expect(found.of(deviceOf(1))).toEqual(kept);
+  found.note(deviceOf(2), elsewhere);
+  expect(found.of(deviceOf(2))).toEqual([]);
 });
 
 /** Whether a datagram to the group of mDNS comes back on this machine. */

@@ -24,11 +24,23 @@ export class Whereabouts {
     this.#onFound = onFound;
   }
 
-  /** The most likely ones first. */
+  /**
+   * The most likely ones first, and one of each source after the other: only so many are dialled, and what anybody may say on the
+   * local network must not take the room of what the device itself has said. [NE35]
+   */
   addressesOf(device: DeviceId): string[] {
-    const found = Array.from(this.#locators, (locator) => locator.addressesOf(device)).flat();
+    const found = Array.from(this.#locators, (locator) => locator.addressesOf(device));
     const heard = this.#transport.found?.(device) ?? [];
-    return [...new Set([...heard, ...found, ...this.#sharing.addressesOf(device)])];
+    const sources = [heard, ...found, this.#sharing.addressesOf(device)];
+    const all = new Set<string>();
+    const most = Math.max(...sources.map(({ length }) => length));
+    for (let i = 0; i < most; i++) {
+      for (const source of sources) {
+        const address = source[i];
+        if (address !== undefined) all.add(address);
+      }
+    }
+    return [...all];
   }
 
   /** Asks `locator` too. Answers a function that ends it. */
