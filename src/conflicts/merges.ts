@@ -65,22 +65,31 @@ export class Merges {
     if (registered.isSlow) return { failure: "slow" };
     const { clock } = this.#deps;
     const start = clock.monotonic();
-    let value: Value;
+    const result = this.#result(registered, name, heads);
+    const tookMs = clock.monotonic() - start;
+    // Also where it threw: what it cannot read may cost it as much as what it can.
+    if (tookMs <= MERGE_MS_MAX) return result;
+    registered.isSlow = true;
+    this.#report("conflicts.merge.slow", name, undefined, tookMs);
+    return { failure: "slow" };
+  }
+
+  #result(
+    registered: Registered,
+    name: string,
+    heads: readonly Head[],
+  ): { readonly value: Value } | { readonly failure: MergeFailure } {
     try {
       const values = [...heads].sort(compareHeads).map((head) => shownOf(head) as Value);
-      value = registered.merge(values);
+      const value = registered.merge(values);
       // What is no row value, or too large for one, is shown by no other read either.
       encodeValue(value);
+      return { value };
     } catch (error) {
       if (!registered.hasFailed) this.#report("conflicts.merge.failed", name, error);
       registered.hasFailed = true;
       return { failure: "failed" };
     }
-    const tookMs = clock.monotonic() - start;
-    if (tookMs <= MERGE_MS_MAX) return { value };
-    registered.isSlow = true;
-    this.#report("conflicts.merge.slow", name, undefined, tookMs);
-    return { failure: "slow" };
   }
 
   #report(event: string, name: string, error?: unknown, tookMs?: number): void {

@@ -285,6 +285,22 @@ describe("merge:NAME", () => {
     expect(shown("merge:m", headsOf("b", "a"), own).value).toBe("merged");
   });
 
+  test("[CO12] nor is one that took as long to throw", () => {
+    const { merges: own, clock } = makeMerges();
+    let calls = 0;
+    own.register("m", () => {
+      calls += 1;
+      clock.now += MERGE_MS_MAX + 1;
+      throw new Error("no document");
+    });
+    for (let i = 0; i < 3; i++)
+      expect(shown("merge:m", headsOf("b", "a"), own)).toMatchObject({
+        value: "b",
+        conflict: true,
+      });
+    expect(calls).toBe(1);
+  });
+
   test("[CO12] a name that no policy can have is refused", () => {
     expect(() => makeMerges().merges.register("a b", union)).toThrow(
       expect.objectContaining({ code: "CONFLICT_MERGE_INVALID" }),
