@@ -6,6 +6,8 @@ export const WATCH_PAGE_BYTES = 1024 * 1024;
 export const WATCH_READ_ROWS = 16;
 /** Entries of the change log that a watch holds at once, so that a slow consumer keeps no scan open. */
 export const WATCH_READ_CHANGES = 64;
+/** Parts whose changes a watch remembers while it looks at the rows of one: some hundred bytes each. */
+export const WATCH_ARRIVALS_MAX = 1_024;
 /** Times that a batch's function is run before its conflicts are the caller's. */
 export const BATCH_TRIES_MAX = 3;
 /** Changes of one counter, set or map that are written together: each is worked out on what the one before made. */

@@ -11,7 +11,7 @@ import {
 } from "../history/index.ts";
 import type { Snapshot } from "../store/index.ts";
 import { afterKey } from "./key-range.ts";
-import { WATCH_READ_CHANGES, WATCH_READ_ROWS } from "./limits.ts";
+import { WATCH_ARRIVALS_MAX, WATCH_READ_CHANGES, WATCH_READ_ROWS } from "./limits.ts";
 import { keyText } from "./names.ts";
 import type { ToldRow } from "./watch-page.ts";
 import { isInRanges, type Selection } from "./watch-selection.ts";
@@ -37,6 +37,7 @@ export async function* changedRows(
 ): AsyncGenerator<ToldRow, void, undefined> {
   const { parts, takenBack = [], sequence } = change;
   const told = new Set<string>();
+  const arrivals = new Arrivals(world.history);
   for (const [i, part] of [...parts, ...takenBack].entries()) {
     const watched = selection.of(part.scope);
     if (watched === undefined || isDestroyed(world, watched.id)) continue;
@@ -50,7 +51,7 @@ export async function* changedRows(
         if (told.has(text) || !(i >= parts.length || isShown(row, part))) continue;
         // With one head that is of this part nothing later is shown.
         const isSure = row.heads.length === 1 && i < parts.length;
-        if (!isSure && (await hasComeLater(world.history, part.scope, row, sequence))) continue;
+        if (!isSure && (await arrivals.isAfter(sequence, part.scope, row))) continue;
         told.add(text);
         yield { scope: watched.id, key, row };
       }
@@ -73,18 +74,35 @@ function isShown({ heads }: Row, part: PartName): boolean {
   return heads.some(({ log, generation }) => log === part.log && generation === part.generation);
 }
 
-/** Whether a head of the row came with a change after this position. */
-export async function hasComeLater(
-  history: History,
-  scope: number,
-  { heads }: Row,
-  sequence: number,
-): Promise<boolean> {
-  for (const { log, generation } of heads) {
-    const arrival = await readAgain(() => history.changes.arrivalOf({ scope, log, generation }));
-    if (arrival !== undefined && arrival > sequence) return true;
+/**
+ * With which changes parts came, read once for all rows of one look: many rows have heads of one part, whose record names them
+ * all. What changes meanwhile is told by its own change.
+ */
+export class Arrivals {
+  readonly #history: History;
+  readonly #known = new Map<string, number | undefined>();
+
+  constructor(history: History) {
+    this.#history = history;
   }
-  return false;
+
+  /** Whether a head of the row came with a change after this position. */
+  async isAfter(sequence: number, scope: number, { heads }: Row): Promise<boolean> {
+    for (const { log, generation } of heads) {
+      const arrival = await this.#of({ scope, log, generation });
+      if (arrival !== undefined && arrival > sequence) return true;
+    }
+    return false;
+  }
+
+  async #of(part: PartName): Promise<number | undefined> {
+    const id = `${part.scope}.${part.log}.${part.generation}`;
+    if (this.#known.has(id)) return this.#known.get(id);
+    const arrival = await readAgain(() => this.#history.changes.arrivalOf(part));
+    if (this.#known.size >= WATCH_ARRIVALS_MAX) this.#known.clear();
+    this.#known.set(id, arrival);
+    return arrival;
+  }
 }
 
 /** Rows with several heads: the only ones that a policy shows in a way of its own. [CO17] */

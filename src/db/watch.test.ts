@@ -357,3 +357,27 @@ test("[DB8] a watch misses nothing that is written while it looks, and does not 
   // The fifty are passed over: one look, from the last of them.
   expect(askedFrom.slice(asked)).toEqual([ada.history.sequence("app") - 1]);
 });
+
+test("[DB9] a delivery of many rows in conflict reads each commit once, not once a row", async () => {
+  const [ada, ben] = [await makeDevice(1), await makeDevice(2, { user: 1 })];
+  const [here, there] = [await ada.db("app"), await ben.db("app")];
+  const rows = here.collection<string>("rows");
+  await rows.put("x", "first");
+  await settleDevices([ada, ben], [rows.id]);
+  const marker = rows.marker();
+  for (const db of [here, there])
+    await db.batch((batch) => {
+      for (let i = 0; i < 200; i++) batch.put(db.collection("rows"), `${i}`, db.name);
+    });
+  for (const db of [here, there]) await db.collection("rows").put("0", db === here ? "a" : "b");
+  await settleDevices([ada, ben], [rows.id]);
+  const arrivalOf = vi.spyOn(ada.history.changes, "arrivalOf");
+  const told = new Map<string, boolean>();
+  for await (const { changes, caughtUp } of rows.watch({ after: marker })) {
+    for (const { key, conflict } of changes) told.set(key, conflict);
+    if (caughtUp) break;
+  }
+  expect([told.size, told.get("0")]).toEqual([200, true]);
+  // Four commits, held against each of the changes that came since.
+  expect(arrivalOf.mock.calls.length).toBeLessThan(40);
+});

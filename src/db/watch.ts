@@ -15,9 +15,9 @@ import { DbError } from "./errors.ts";
 import { rangesUnder, Views } from "./policies.ts";
 import { visibleIn } from "./row-view.ts";
 import {
+  Arrivals,
   changedRows,
   changesAfter,
-  hasComeLater,
   News,
   rowsWithHeads,
   StateView,
@@ -265,11 +265,12 @@ class Watch<T, C> {
     shownAnew: readonly Span[],
   ): AsyncGenerator<ToldRow, void, undefined> {
     const { history } = this.#world;
+    const arrivals = new Arrivals(history);
     for (const { scope, range } of shownAnew) {
       const number = history.scope(scope)?.number ?? 0;
       for await (const told of rowsWithHeads(this.#world, scope, range))
         // The others are told by the changes that brought their heads.
-        if (!(await hasComeLater(history, number, told.row, position))) yield told;
+        if (!(await arrivals.isAfter(position, number, told.row))) yield told;
     }
     let at = position;
     while (at < last) {
