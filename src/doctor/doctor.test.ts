@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { toHex } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
 import { nodeCrypto } from "../node/index.ts";
@@ -368,4 +368,17 @@ test("[DR5] what was taken out is kept aside", async () => {
   const aside = await entriesOf(store, 0x8f);
   const key = toHex(row.key);
   expect(aside.find((one) => toHex(one.key) === `8f${key}`)?.value).toEqual(broken);
+});
+
+test("[DR1] rows of one commit are held against it without reading it once a row", async () => {
+  const store = await openMemoryStore();
+  await using ada = await makeDevice(1, { store });
+  const db = await ada.db("app");
+  const rows = db.collection("rows");
+  await db.batch((batch) => {
+    for (let i = 0; i < 500; i++) batch.put(rows, `${i}`, i);
+  });
+  const get = vi.spyOn(store, "get");
+  expect(await findings(store)).toEqual([]);
+  expect(get.mock.calls.length).toBeLessThan(100);
 });

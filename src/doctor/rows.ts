@@ -12,6 +12,7 @@ import {
   encodeRow,
   encodeVersion,
   keysUnder,
+  type LogNumber,
   mergeVersion,
   oldKey,
   oldNameOf,
@@ -27,11 +28,13 @@ import {
 import type { WriteOp } from "../store/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import type { Finding } from "./finding.ts";
+import { PART_NAMES_MAX } from "./limits.ts";
 import { findingIn, readOr, rowText, type ScopeView } from "./scope-view.ts";
 
 /** Looks at all rows, and adds their live heads to the view's sum. */
 export async function* verifyRows(view: ScopeView): AsyncGenerator<Finding, void, undefined> {
   const prefix = rowKey(view.number, 0, new Uint8Array()).subarray(0, 5);
+  const parts = new PartNames(view);
   for await (const { key: at, value } of view.store.scan(keysUnder(prefix))) {
     const name = { space: at[ROW_KEY_PREFIX - 1] as number, key: at.subarray(ROW_KEY_PREFIX) };
     const row = readOr(decodeRow, value);
@@ -41,13 +44,14 @@ export async function* verifyRows(view: ScopeView): AsyncGenerator<Finding, void
       continue;
     }
     for (const head of row.heads) if (head.value !== undefined) view.sum.add(head.digest);
-    yield* verifyRow(view, at, name, row);
+    yield* verifyRow(view, parts, at, name, row);
   }
   yield* verifyOrphans(view);
 }
 
 async function* verifyRow(
   view: ScopeView,
+  parts: PartNames,
   at: Uint8Array,
   name: OldName,
   row: Row,
@@ -80,7 +84,7 @@ async function* verifyRow(
         log: version.log,
         keep: view.vector.get(version.log) ?? 0,
       });
-    else if (!(await isInPart(view, name, version)))
+    else if (!(await parts.holds(name, version)))
       yield say("HI19", "A version is of no part that is here");
     yield* verifyEdges(view, name, version, say);
   }
@@ -153,12 +157,45 @@ function isOrdered(context: Context): boolean {
   );
 }
 
-async function isInPart(view: ScopeView, name: OldName, version: Version): Promise<boolean> {
-  const bytes = await view.store.get(commitKey(view.number, version.log, version.generation));
-  const held = (bytes && readOr(decodeStoredCommit, bytes))?.held ?? [];
-  return held
-    .map(decodeHeld)
-    .some((op) => op !== "control" && op.space === name.space && equalBytes(op.key, name.key));
+/** The names of what parts hold, those that were asked for last: the rows of one commit stand together as a rule. */
+class PartNames {
+  readonly #view: ScopeView;
+  readonly #parts = new Map<string, ReadonlySet<string>>();
+  #count = 0;
+
+  constructor(view: ScopeView) {
+    this.#view = view;
+  }
+
+  async holds({ space, key }: OldName, { log, generation }: Version): Promise<boolean> {
+    const id = `${log}.${generation}`;
+    const known = this.#parts.get(id);
+    const names = known ?? (await this.#read(log, generation));
+    this.#parts.delete(id);
+    this.#parts.set(id, names);
+    if (known === undefined) this.#count += names.size;
+    for (const [oldest, { size }] of this.#parts) {
+      if (this.#count <= PART_NAMES_MAX || this.#parts.size === 1) break;
+      this.#parts.delete(oldest);
+      this.#count -= size;
+    }
+    return names.has(nameText(space, key));
+  }
+
+  async #read(log: LogNumber, generation: number): Promise<ReadonlySet<string>> {
+    const { store, number } = this.#view;
+    const bytes = await store.get(commitKey(number, log, generation));
+    const names = new Set<string>();
+    for (const one of (bytes && readOr(decodeStoredCommit, bytes))?.held ?? []) {
+      const op = readOr(decodeHeld, one);
+      if (op !== undefined && op !== "control") names.add(nameText(op.space, op.key));
+    }
+    return names;
+  }
+}
+
+function nameText(space: number, key: Uint8Array): string {
+  return `${space} ${rowText(key)}`;
 }
 
 /** Each blob that a version names is kept for it. */
