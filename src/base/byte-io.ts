@@ -1,11 +1,13 @@
-import { allocate } from "./bytes.ts";
+import { allocate, SHORT_BYTES } from "./bytes.ts";
 import { BytesError } from "./errors.ts";
 import { LONGEST_VARINT_SIZE, varintSize, writeVarint } from "./varint.ts";
+
+const wideBytes = new Uint8Array(8);
+const wide = new DataView(wideBytes.buffer);
 
 /** Writes numbers (big-endian, or as varints) and bytes one after another into memory that grows. [BA4] */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView | undefined;
   #at = 0;
 
   /** `size`: bytes expected, so that nothing has to grow; or memory of that size, all zeros. */
@@ -32,10 +34,9 @@ export class ByteWriter {
 
   /** 64 bits, unsigned, big-endian. */
   u64(value: bigint): void {
-    this.#room(8);
-    this.#view ??= viewOf(this.#bytes);
-    this.#view.setBigUint64(this.#at, value);
-    this.#at += 8;
+    // A view of one's own memory costs more than the copy.
+    wide.setBigUint64(0, value);
+    this.bytes(wideBytes);
   }
 
   /** Unsigned LEB128, as protobuf's: a whole number from 0 to 2^53 - 1. */
@@ -46,9 +47,13 @@ export class ByteWriter {
 
   /** The bytes alone: who reads knows how many. */
   bytes(bytes: Uint8Array): void {
-    this.#room(bytes.length);
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
+    const { length } = bytes;
+    this.#room(length);
+    const own = this.#bytes;
+    let at = this.#at;
+    this.#at = at + length;
+    if (length >= SHORT_BYTES) own.set(bytes, at);
+    else for (let i = 0; i < length; i++) own[at++] = bytes[i] as number;
   }
 
   /** What is written so far, as a view until the next write. */
@@ -67,7 +72,6 @@ export class ByteWriter {
     const grown = allocate(Math.max(needed, 2 * this.#bytes.length));
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
-    this.#view = undefined;
   }
 }
 

@@ -9,6 +9,9 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
  */
 const OWN_BYTES = 64;
 
+/** Below this, copying byte by byte is quicker than a call of `set`. Measured on V8. */
+export const SHORT_BYTES = 24;
+
 let pool = new ArrayBuffer(POOL_BYTES);
 let poolUsed = 0;
 

@@ -23,6 +23,7 @@ export {
   allocateShared,
   compareBytes,
   concatBytes,
+  SHORT_BYTES,
   equalBytes,
   fromHex,
   fromUtf8,

@@ -319,10 +319,10 @@ export class Collection<T = Value> {
     return this.#world.history.row(this.id, name.space, name.key);
   }
 
-  async #write(row: RowWrite, { hint }: WriteOptions): Promise<void> {
+  #write(row: RowWrite, { hint }: WriteOptions): Promise<unknown> {
     checkHint(hint);
     // A hint speaks for its own commit.
     const together = hint === undefined;
-    await commit(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
+    return commit(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
   }
 }

@@ -17,6 +17,8 @@ import {
   type IncarnationReason,
   ownLogKey,
   type RowName,
+  type StagedRow,
+  stagedRow,
   type StagedScope,
   type Turn,
   type TurnDeps,
@@ -77,7 +79,11 @@ export interface Draft {
  *   no part of the draft.
  */
 export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): Promise<void> {
-  const contents = await contentsOf(turn, draft.parts);
+  for (const { scope, rows } of draft.parts) {
+    const names = rows.map(({ name }) => name);
+    if (!turn.loadRowsNow(turn.scope(scope), names)) await turn.loadRows(turn.scope(scope), names);
+  }
+  const contents = contentsOf(turn, draft.parts);
   if (contents.length === 0) return;
   refuseOps(contents);
   refuseHint(draft.hint);
@@ -93,24 +99,31 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     const introduction = introductionOf(deps.identity, scope, controls);
     const all = introduction === undefined ? controls : [introduction, ...controls];
     if (controls.length > 0) refuseControls(deps, turn, scope, all);
-    return introduction === undefined ? [] : [{ scope, rows: [], controls: [introduction] }];
+    return introduction === undefined
+      ? []
+      : [{ scope, rows: [], staged: [], controls: [introduction] }];
   });
   // A commit of its own: a batch may be as large as it is allowed to be.
   if (introductions.length > 0) await commitParts(deps, turn, introductions, undefined);
   await commitParts(deps, turn, contents, draft.hint);
 }
 
+const NO_CONTROLS: readonly VerifiedOp[] = [];
+
 /** What is to be written in each scope, in the order of the parts: by scope. */
-async function contentsOf(turn: Turn, parts: readonly PartWrite[]): Promise<PartContent[]> {
+function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
   const contents: PartContent[] = [];
-  for (const { scope: id, rows: written, controls = [] } of parts) {
+  for (const { scope: id, rows: written, controls = NO_CONTROLS } of parts) {
     const scope = turn.scope(id);
-    const names = written.map((row) => row.name);
-    await turn.loadRows(scope, names);
-    const rows = written.filter(
-      ({ name, value }) => value !== undefined || isLive(turn.row(scope, name)),
-    );
-    if (rows.length > 0 || controls.length > 0) contents.push({ scope, rows, controls });
+    const rows: RowWrite[] = [];
+    const staged: StagedRow[] = [];
+    for (const write of written) {
+      const row = stagedRow(scope, write.name);
+      if (write.value === undefined && !isLive(row.row)) continue;
+      rows.push(write);
+      staged.push(row);
+    }
+    if (rows.length > 0 || controls.length > 0) contents.push({ scope, rows, staged, controls });
   }
   return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));
 }
@@ -130,7 +143,7 @@ async function commitParts(
   const timestamp = turn.clock.next();
   const dot = { log: interner.log(logKey), logKey, generation, timestamp };
   const room = new CommitRoom();
-  const parts = contents.map((content) => new PartDraft(deps, turn, content, dot, room));
+  const parts = contents.map((content) => new PartDraft(deps, content, dot, room));
   const header = encodeCommitHeader({
     log: interner.logNameOf(dot.log),
     generation,

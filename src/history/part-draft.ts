@@ -8,7 +8,13 @@ import {
   type VerifiedOp,
 } from "../access/index.ts";
 import { BATCH_BYTES_MAX, CONTEXT_ENTRIES_MAX } from "../base/index.ts";
-import { encodeOp, encodePartHeader, encodeScopeId, encodeStoredCommit } from "../wire/index.ts";
+import {
+  encodeOp,
+  encodePartHeader,
+  encodeScopeId,
+  encodeStoredCommit,
+  opSize,
+} from "../wire/index.ts";
 import {
   type ControlDot,
   controlEntry,
@@ -19,23 +25,19 @@ import {
   partDigest,
   HistoryError,
   encodeHeld,
-  type HeldOp,
+  encodeHeldRow,
+  digestOfOp,
   indexedContext,
   SALT_SIZE,
   type Context,
   contextOf,
   type LogNumber,
+  type Row,
   type Version,
 } from "../records/index.ts";
-import type { StagedScope, Turn } from "../turns/index.ts";
+import type { StagedRow, StagedScope, Turn } from "../turns/index.ts";
 import type { AuthorDeps, RowWrite } from "./author.ts";
 import { PART_LOGS_MAX } from "./limits.ts";
-
-interface DraftOp {
-  readonly bytes: Uint8Array;
-  readonly digest: Uint8Array;
-  readonly held: HeldOp;
-}
 
 /** The bytes that a commit may still come to. */
 export class CommitRoom {
@@ -56,6 +58,8 @@ export class CommitRoom {
 export interface PartContent {
   readonly scope: StagedScope;
   readonly rows: readonly RowWrite[];
+  /** The rows as the turn has them, one each. */
+  readonly staged: readonly StagedRow[];
   readonly controls: readonly VerifiedOp[];
 }
 
@@ -67,43 +71,40 @@ export class PartDraft {
   readonly #deps: AuthorDeps;
   readonly #dot: ControlDot;
   readonly #heads: readonly ControlId[];
-  readonly #ops: readonly DraftOp[];
-  readonly #versions: readonly Version[];
+  readonly #encoder: OpEncoder;
 
   /** @throws {HistoryError} `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`. */
-  constructor(
-    deps: AuthorDeps,
-    turn: Turn,
-    content: PartContent,
-    dot: ControlDot,
-    room: CommitRoom,
-  ) {
+  constructor(deps: AuthorDeps, content: PartContent, dot: ControlDot, room: CommitRoom) {
     const { crypto, identity } = deps;
     this.content = content;
     this.#deps = deps;
     this.#dot = dot;
     this.#heads = content.scope.control.headsFor(identity.device);
-    const encoder = new OpEncoder(deps, turn, content, dot);
-    this.#ops = encoder.ops(room);
-    this.#versions = encoder.versions;
-    this.header = encoder.header(this.#heads, this.#ops.length);
-    const digests = this.#ops.map((op) => op.digest);
-    this.digest = partDigest(crypto, this.header, opsRoot(crypto, this.#ops.length, digests));
+    const encoder = new OpEncoder(deps, content, dot, room);
+    this.#encoder = encoder;
+    this.header = encoder.header(this.#heads);
+    const { digests } = encoder;
+    this.digest = partDigest(crypto, this.header, opsRoot(crypto, digests.length, digests));
   }
 
   /** Adds it to the turn as part `index` of its signed commit. */
   addTo(turn: Turn, index: number, header: Uint8Array, signature: Uint8Array): void {
-    const { scope, rows } = this.content;
+    const { scope, rows, staged } = this.content;
+    const { controls, versions } = this.#encoder;
     const { log, logKey, generation } = this.#dot;
     this.#addControls(turn);
-    rows.forEach(({ name }, i) => turn.merge(scope, name, this.#versions[i] as Version));
+    const held = controls.map(() => encodeHeld("control"));
+    rows.forEach(({ name: { space, key } }, i) => {
+      turn.mergeInto(scope, staged[i] as StagedRow, versions[i] as Version);
+      held.push(encodeHeldRow(space, key));
+    });
     const record = {
       header,
       signature,
       part: this.header,
       partIndex: index,
       sequence: turn.place,
-      held: this.#ops.map((op) => encodeHeld(op.held)),
+      held,
       elided: [],
     };
     turn.addPart(scope, log, generation, encodeStoredCommit(record));
@@ -117,45 +118,39 @@ export class PartDraft {
       const { crypto, identity } = this.#deps;
       const idBytes = controlIdBytes(crypto, this.digest, index);
       const entry = controlEntry(controlIdOf(idBytes), op, identity.device, this.#dot, parents);
-      const { bytes } = this.#ops[index] as DraftOp;
+      const bytes = this.#encoder.controls[index] as Uint8Array;
       turn.addControl(scope, idBytes, entry, controlRecord(entry, this.#dot.log, index, bytes));
       parents = [entry.id];
     });
   }
 }
 
-/** Ops of one part, which share a dictionary of logs. */
+/** Ops of one part, which share a dictionary of logs: control ops, then rows. */
 class OpEncoder {
-  readonly versions: Version[] = [];
+  /** Of all ops. */
+  readonly digests: Uint8Array[] = [];
+  /** The bytes of the control ops. Those of the others are put together again from their rows. */
+  readonly controls: readonly Uint8Array[];
+  /** What the row ops make. */
+  readonly versions: readonly Version[];
   readonly #deps: AuthorDeps;
-  readonly #turn: Turn;
   readonly #content: PartContent;
   readonly #dot: ControlDot;
   readonly #salts: Uint8Array;
   readonly #dictionary = new Map<LogNumber, number>();
   #saltsUsed = 0;
 
-  constructor(deps: AuthorDeps, turn: Turn, content: PartContent, dot: ControlDot) {
+  constructor(deps: AuthorDeps, content: PartContent, dot: ControlDot, room: CommitRoom) {
     this.#deps = deps;
-    this.#turn = turn;
     this.#content = content;
     this.#dot = dot;
-    const { rows, controls } = content;
+    const { rows, staged, controls } = content;
     this.#salts = deps.random.bytes(SALT_SIZE * (1 + rows.length + controls.length));
+    this.controls = controls.map((op) => this.#controlOp(op));
+    this.versions = rows.map((row, i) => this.#rowOp(row, (staged[i] as StagedRow).row, room));
   }
 
-  ops(room: CommitRoom): DraftOp[] {
-    const { controls, rows } = this.#content;
-    const ops = controls.map((op) => this.#controlOp(op));
-    for (const row of rows) {
-      const op = this.#rowOp(row);
-      room.take(op.bytes.length);
-      ops.push(op);
-    }
-    return ops;
-  }
-
-  header(heads: readonly ControlId[], opCount: number): Uint8Array {
+  header(heads: readonly ControlId[]): Uint8Array {
     const { interner } = this.#deps;
     const { scope, controls } = this.#content;
     return encodePartHeader({
@@ -164,7 +159,7 @@ class OpEncoder {
       previousGeneration: scope.vector.get(this.#dot.log) ?? 0,
       controlHeads: heads.map(bytesOfControlId),
       logs: Array.from(this.#dictionary.keys(), (log) => interner.logNameOf(log)),
-      opCount,
+      opCount: this.digests.length,
       controlCount: controls.length,
     });
   }
@@ -175,7 +170,7 @@ class OpEncoder {
     return this.#salts.subarray(at, at + SALT_SIZE);
   }
 
-  #controlOp(op: VerifiedOp): DraftOp {
+  #controlOp(op: VerifiedOp): Uint8Array {
     const bytes = encodeOp({
       salt: this.#salt(),
       space: 0,
@@ -184,12 +179,12 @@ class OpEncoder {
       context: [],
       control: encodeControlOp(op),
     });
-    return { bytes, digest: opDigest(this.#deps.crypto, bytes), held: "control" };
+    this.digests.push(opDigest(this.#deps.crypto, bytes));
+    return bytes;
   }
 
-  #rowOp(row: RowWrite): DraftOp {
-    const { name, value } = row;
-    const context = row.context ?? contextOf(this.#turn.row(this.#content.scope, name));
+  #rowOp({ name, value, context: given }: RowWrite, row: Row, room: CommitRoom): Version {
+    const context = given ?? contextOf(row);
     if (context.length > CONTEXT_ENTRIES_MAX) {
       throw new HistoryError(
         "HISTORY_CONTEXT_FULL",
@@ -199,15 +194,17 @@ class OpEncoder {
     const salt = this.#salt();
     const { space, key } = name;
     const indexed = this.#indexed(context);
-    const bytes = encodeOp({ salt, space, key, value, context: indexed, control: undefined });
+    const op = { salt, space, key, value, context: indexed, control: undefined };
+    const size = opSize(op);
+    room.take(size);
     const { log, generation, timestamp } = this.#dot;
-    const digest = opDigest(this.#deps.crypto, bytes);
-    this.versions.push({ log, generation, timestamp, salt, digest, context, value });
-    return { bytes, digest, held: { space, key } };
+    const digest = digestOfOp(this.#deps.crypto, op, size);
+    this.digests.push(digest);
+    return { log, generation, timestamp, salt, digest, context, value };
   }
 
   /** A context as the op names it: pairs by ascending index into the part's dictionary, flat. */
-  #indexed(context: Context): number[] {
+  #indexed(context: Context): readonly number[] {
     for (const { log } of context) {
       if (this.#dictionary.has(log)) continue;
       if (this.#dictionary.size === PART_LOGS_MAX) {

@@ -34,6 +34,11 @@ export interface Reads {
   readonly access?: readonly AccessRead[] | undefined;
 }
 
+/** Whether a write depends on anything that was read. */
+export function hasReads({ reads, ranges, access }: Reads): boolean {
+  return [reads, ranges, access].some((one) => one !== undefined && one.length > 0);
+}
+
 /** Whether nothing that a batch has read has changed, with what this turn is about to change. [HI5] */
 export async function isStillAsRead(
   turn: Turn,

@@ -43,6 +43,13 @@ export async function recountAll(deps: RecountDeps, turn: Turn): Promise<void> {
   }
 }
 
+/** Whether `recountAll` may find anything to do. */
+export function needsRecount({ scopes }: Turn): boolean {
+  for (const { hasNewControls, mayHaveLostRights, aside } of scopes)
+    if (hasNewControls || mayHaveLostRights || !aside.isEmpty) return true;
+  return false;
+}
+
 /** Takes back what counts no more. @throws {CutTooLarge}. */
 export async function takeBackUncounted(
   deps: RecountDeps,

@@ -22,8 +22,8 @@ import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "
 import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import { authorAgain, hasForkedParts } from "./quarantine.ts";
-import { isStillAsRead } from "./reads.ts";
-import { recountAll } from "./recount.ts";
+import { hasReads, isStillAsRead } from "./reads.ts";
+import { needsRecount, recountAll } from "./recount.ts";
 import { CutTooLarge, takeBackSome } from "./take-back.ts";
 
 /** `conflict`: a row or range that was read has changed, or our log, and nothing was written. */
@@ -116,23 +116,28 @@ export class Writer {
   }
 
   /** Resolves when the draft's commit is durable. */
-  async write(request: WriteRequest): Promise<WriteOutcome> {
-    while (this.#queue.length >= WRITES_WAITING_MAX && this.#run !== undefined) await this.#run;
-    return this.#enter((waiting: Waiting<WriteOutcome>) => ({
-      kind: "draft",
-      request,
-      ...waiting,
-    }));
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    if (this.#isFull) return this.#writeLater(request);
+    return this.#enter((resolve, reject) => ({ kind: "draft", request, resolve, reject }));
+  }
+
+  get #isFull(): boolean {
+    return this.#queue.length >= WRITES_WAITING_MAX && this.#run !== undefined;
+  }
+
+  async #writeLater(request: WriteRequest): Promise<WriteOutcome> {
+    while (this.#isFull) await this.#run;
+    return this.write(request);
   }
 
   /** Resolves when the delivery is durable. */
   receive(delivery: Delivery): Promise<Receipt> {
-    return this.#enter((waiting: Waiting<Receipt>) => ({ kind: "delivery", delivery, ...waiting }));
+    return this.#enter((resolve, reject) => ({ kind: "delivery", delivery, resolve, reject }));
   }
 
   /** Runs `task` as a turn of its own, and writes what it added. */
   alone(task: (turn: Turn) => Promise<void>): Promise<void> {
-    return this.#enter((waiting: Waiting<void>) => ({ kind: "task", task, ...waiting }));
+    return this.#enter((resolve, reject) => ({ kind: "task", task, resolve, reject }));
   }
 
   /** Authors what a fork of our log has put aside again, beside other writes and one part a turn, if there is any. [HI75] */
@@ -164,11 +169,14 @@ export class Writer {
   }
 
   #enter<Answer>(
-    entry: (waiting: Waiting<Answer>) => WaitingDraft | WaitingDelivery | WaitingTask,
+    entry: (
+      resolve: (answer: Answer) => void,
+      reject: (error: unknown) => void,
+    ) => WaitingDraft | WaitingDelivery | WaitingTask,
   ): Promise<Answer> {
     if (this.#closed) return Promise.reject(closedError());
     return new Promise<Answer>((resolve, reject) => {
-      this.#queue.push(entry({ resolve, reject }));
+      this.#queue.push(entry(resolve, reject));
       this.#run ??= this.#runAll();
     });
   }
@@ -177,7 +185,7 @@ export class Writer {
     // Lets everything of this microtask turn come in first.
     await Promise.resolve();
     for (;;) {
-      const refusal = await this.#makeSure();
+      const refusal = this.#isUnsure ? await this.#makeSure() : undefined;
       if (this.#queue.length === 0) break;
       if (refusal === undefined) await this.#turn();
       else for (const waiting of this.#queue.splice(0)) waiting.reject(refusal);
@@ -190,7 +198,6 @@ export class Writer {
    * there. Answers why nothing can be written yet, or `undefined`. [HI2]
    */
   async #makeSure(): Promise<unknown> {
-    if (!this.#isUnsure) return undefined;
     if (this.#deps.store.state !== "open") {
       return new StoreError(
         "STORE_READ_ONLY",
@@ -218,11 +225,15 @@ export class Writer {
     return changes;
   }
 
-  async #turn(): Promise<void> {
+  #turn(): Promise<void> {
     const first = this.#queue[0];
     assert(first !== undefined, "a turn has something to do");
     if (first.kind === "draft") return this.#write(this.#takeDrafts());
     this.#queue.shift();
+    return this.#runAlone(first);
+  }
+
+  async #runAlone(first: WaitingDelivery | WaitingTask): Promise<void> {
     try {
       if (first.kind === "task") first.resolve(await this.#runTask(first.task));
       else first.resolve(await this.#receive(first.delivery));
@@ -319,7 +330,7 @@ export class Writer {
       }
     }
     try {
-      await recountAll(this.#deps, turn);
+      if (needsRecount(turn)) await recountAll(this.#deps, turn);
       await this.#commit(turn, false);
       for (const { waiting, outcome } of done) waiting.resolve(outcome);
     } catch (error) {
@@ -340,8 +351,9 @@ export class Writer {
   ): Promise<[readonly WaitingDraft[], WriteOutcome][]> {
     try {
       const request = joined(group);
-      const isCurrent = this.#isOurLog(turn, request) && (await isStillAsRead(turn, request));
-      if (!isCurrent) return [[group, "conflict"]];
+      const isCurrent = this.#isOurLog(turn, request);
+      if (!isCurrent || (hasReads(request) && !(await isStillAsRead(turn, request))))
+        return [[group, "conflict"]];
       await authorDraft(this.#deps, turn, request);
       return [[group, "written"]];
     } catch (error) {

@@ -14,7 +14,7 @@ export { READ_ROWS_MAX } from "./limits.ts";
 export { storedOps } from "./stored-ops.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
 export { commitDigest } from "../wire/index.ts";
-export { controlIdBytes, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
+export { controlIdBytes, digestOfOp, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
 export {
   decodeEpochs,
   encodeEpochs,
@@ -26,6 +26,7 @@ export {
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
 export {
   encodeHeld,
+  encodeHeldRow,
   type HeldOp,
   indexedContext,
   type CommitPart,
@@ -57,6 +58,7 @@ export {
   type Context,
   contextOf,
   type LogNumber,
+  type LogOrder,
   type Row,
   type Version,
   ABSENT_ROW,

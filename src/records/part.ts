@@ -2,7 +2,7 @@
  * A commit's part as it is signed and sent: putting one together from a draft, and taking one apart that a peer sent.
  */
 
-import { assert, ByteWriter } from "../base/index.ts";
+import { allocate, assert } from "../base/index.ts";
 import type { ElidedOps } from "./digest.ts";
 import type { Context, LogNumber } from "./version.ts";
 
@@ -35,11 +35,16 @@ const HELD_CONTROL = 1;
 
 export function encodeHeld(held: HeldOp): Uint8Array {
   if (held === "control") return Uint8Array.of(HELD_CONTROL);
-  const out = new ByteWriter(2 + held.key.length);
-  out.u8(HELD_ROW);
-  out.u8(held.space);
-  out.bytes(held.key);
-  return out.finish();
+  return encodeHeldRow(held.space, held.key);
+}
+
+/** As `encodeHeld`, of a row. */
+export function encodeHeldRow(space: number, key: Uint8Array): Uint8Array {
+  const bytes = allocate(2 + key.length);
+  bytes[0] = HELD_ROW;
+  bytes[1] = space;
+  bytes.set(key, 2);
+  return bytes;
 }
 
 export function decodeHeld(bytes: Uint8Array): HeldOp {
@@ -48,12 +53,14 @@ export function decodeHeld(bytes: Uint8Array): HeldOp {
     : { space: bytes[1] as number, key: bytes.subarray(2) };
 }
 
+const NO_CONTEXT: readonly number[] = [];
+
 /** A context as an op names it: pairs (index into the part's dictionary, generation) by ascending index, flat. */
 export function indexedContext(
   context: Context,
   dictionary: ReadonlyMap<LogNumber, number>,
-): number[] {
-  if (context.length === 0) return [];
+): readonly number[] {
+  if (context.length === 0) return NO_CONTEXT;
   const pairs = context.map(({ log, generation }) => {
     const index = dictionary.get(log);
     assert(index !== undefined, "a part's dictionary holds the logs of its ops' contexts");

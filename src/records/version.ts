@@ -70,6 +70,9 @@ export function joinContexts(a: Context, b: Context): Context {
  * those that no context in the set covers. [HI6] [HI7]
  */
 export function mergeVersion(row: Row, version: Version, order: LogOrder): Merged {
+  // Most versions are their row's first.
+  if (row.heads.length + row.seen.length + version.context.length === 0)
+    return { row: { heads: [version], seen: NOTHING_SEEN }, superseded: NONE };
   if (
     row.heads.some((head) => head.log === version.log && head.generation === version.generation)
   ) {
@@ -83,6 +86,9 @@ export function mergeVersion(row: Row, version: Version, order: LogOrder): Merge
   else insertHead(heads, version, order);
   return { row: { heads, seen }, superseded };
 }
+
+const NOTHING_SEEN: Context = [];
+const NONE: readonly Version[] = [];
 
 /** The context of a local write: all that the row's versions had seen, and its heads themselves. [HI8] */
 export function contextOf(row: Row): Context {

@@ -13,6 +13,6 @@ export { TURN_REFS_MAX } from "./limits.ts";
 export { type Rival, RivalIndex, rivalText } from "./rivals.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";
 export { readRival } from "./staged-parts.ts";
-export type { RowName, StagedScope } from "./staged-scope.ts";
+export { type RowName, type StagedRow, stagedRow, type StagedScope } from "./staged-scope.ts";
 export { DatabaseState, type IncarnationReason, ownLogKey, ScopeState } from "./state.ts";
 export { changeOfPlace, type SeenRef, Turn, type TurnDeps } from "./turn.ts";

@@ -10,3 +10,7 @@ export const ASIDE_SCOPE_PARTS_MAX = 20_000;
 export const RIVALS_WAITING_BYTES_MAX = 4 * 1024 * 1024;
 /** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
 export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
+/** Rows that a turn reads in one call: while it takes them up, the next are read. */
+export const ROWS_A_READ = 250;
+/** Rows that a turn reads without waiting: what a disk takes for as many that are not cached holds nobody up for long. */
+export const ROWS_AT_ONCE_MAX = 128;

@@ -60,6 +60,11 @@ export class RecentChanges {
     return this.#entries.length;
   }
 
+  /** Whether anybody reads: else nothing needs to be noted. */
+  get isRead(): boolean {
+    return this.#views.size > 0;
+  }
+
   /**
    * Begins to read. `snapshot` is taken in the same step, from a store that holds at least all that has been noted; what it
    * holds beyond that counts as changed since.

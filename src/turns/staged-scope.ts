@@ -23,6 +23,8 @@ export interface RowName {
 /** A row as a turn will leave it. */
 export interface StagedRow {
   readonly name: RowName;
+  /** Its key in the store. */
+  readonly place: Uint8Array;
   row: Row;
   changed: boolean;
   /** By dot: versions that lie beside it from now on, and `undefined` for those that do not any more. */
@@ -37,20 +39,22 @@ export interface BesideChange {
 
 /** Rows by their names. A map a space, since a text of both would be made and hashed anew at each look. */
 class StagedRows {
+  /** In the order in which they were read. */
+  readonly all: StagedRow[] = [];
   readonly #spaces = new Map<number, Map<string, StagedRow>>();
 
   get({ space, text }: RowName): StagedRow | undefined {
     return this.#spaces.get(space)?.get(text);
   }
 
-  set(name: RowName, row: StagedRow): void {
-    let rows = this.#spaces.get(name.space);
-    if (rows === undefined) this.#spaces.set(name.space, (rows = new Map<string, StagedRow>()));
-    rows.set(name.text, row);
-  }
-
-  *values(): IterableIterator<StagedRow> {
-    for (const rows of this.#spaces.values()) yield* rows.values();
+  /** Adds a row, unless it is there. */
+  add(row: StagedRow): void {
+    const { space, text } = row.name;
+    let rows = this.#spaces.get(space);
+    if (rows === undefined) this.#spaces.set(space, (rows = new Map<string, StagedRow>()));
+    if (rows.has(text)) return;
+    rows.set(text, row);
+    this.all.push(row);
   }
 }
 
@@ -158,7 +162,7 @@ export class StagedScope {
   /** The rows that the turn has changed so far. */
   changedRows(): { readonly scope: ScopeKey; readonly space: number; readonly key: Uint8Array }[] {
     const rows = [];
-    for (const { name, changed } of this.rows.values())
+    for (const { name, changed } of this.rows.all)
       if (changed) rows.push({ scope: this.state.key, space: name.space, key: name.key });
     return rows;
   }

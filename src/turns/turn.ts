@@ -21,12 +21,9 @@ import {
   oldKey,
   oldRange,
   ownKey,
-  rowKey,
   scopeStateKey,
   HistoryError,
-  READ_ROWS_MAX,
   type ControlRecord,
-  decodeRow,
   encodeChange,
   encodeControlRecord,
   encodeOwnLog,
@@ -38,6 +35,7 @@ import {
   readRecord,
   ABSENT_ROW,
   type LogNumber,
+  type LogOrder,
   mergeVersion,
   publishedIn,
   ROW_SPACE,
@@ -45,8 +43,16 @@ import {
   type Version,
 } from "../records/index.ts";
 import { TURN_REFS_MAX } from "./limits.ts";
+import { RowReader } from "./row-reader.ts";
 import { StagedParts } from "./staged-parts.ts";
-import { dotText, type RowName, setBeside, StagedScope, stagedRow } from "./staged-scope.ts";
+import {
+  dotText,
+  type RowName,
+  setBeside,
+  StagedScope,
+  type StagedRow,
+  stagedRow,
+} from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 
 /** What a turn works with. */
@@ -88,18 +94,19 @@ export class Turn {
   hasLeftOver = false;
   readonly #controls = new Map<ControlId, ControlRecord>();
   readonly #refs: SeenRef[] = [];
-  readonly #readBytesMax: number;
-  #bytesRead = 0;
+  readonly #logOrder: LogOrder;
+  readonly #reader: RowReader;
   #touched = false;
 
   /** `readBytesMax`: bytes of rows as they are before that it may hold. */
   constructor(deps: TurnDeps, database: DatabaseState, readBytesMax: number) {
-    this.#readBytesMax = readBytesMax;
+    this.#reader = new RowReader(deps.store, readBytesMax);
     this.#deps = deps;
     this.staged = new StagedParts(deps.store);
     this.database = database;
     this.own = database.own;
     this.clock = database.clock;
+    this.#logOrder = (a, b) => deps.interner.compareLogs(a, b);
   }
 
   /** The parts added so far, and those that brought control ops alone. */
@@ -143,30 +150,13 @@ export class Turn {
    *
    * @throws {HistoryError} `HISTORY_TOO_LARGE` when what is there comes to more than a turn may hold.
    */
-  async loadRows(
-    scope: StagedScope,
-    names: readonly RowName[],
-    bytesMax = this.#readBytesMax,
-  ): Promise<void> {
-    const missing = names.filter((name) => scope.rows.get(name) === undefined);
-    for (let from = 0; from < missing.length; from += READ_ROWS_MAX) {
-      const page = missing.slice(from, from + READ_ROWS_MAX);
-      const found = await this.#deps.store.getMany(
-        page.map((name) => rowKey(scope.state.number, name.space, name.key)),
-      );
-      page.forEach((name, i) => {
-        const bytes = found[i];
-        this.#bytesRead += bytes?.length ?? 0;
-        const row = bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
-        scope.rows.set(name, { name, row, changed: false, beside: undefined });
-      });
-      if (this.#bytesRead > bytesMax) {
-        throw new HistoryError(
-          "HISTORY_TOO_LARGE",
-          `Cannot commit: the rows as they are have over ${bytesMax} bytes together`,
-        );
-      }
-    }
+  loadRows(scope: StagedScope, names: readonly RowName[], bytesMax?: number): Promise<void> {
+    return this.#reader.load(scope, names, bytesMax);
+  }
+
+  /** As `loadRows` where the rows are few and the store answers at once; `false`: they are to be waited for. */
+  loadRowsNow(scope: StagedScope, names: readonly RowName[]): boolean {
+    return this.#reader.loadNow(scope, names);
   }
 
   row(scope: StagedScope, name: RowName): Row {
@@ -175,11 +165,13 @@ export class Turn {
 
   /** Merges a version into its row, and keeps what it superseded and which blobs it names. */
   merge(scope: StagedScope, name: RowName, version: Version): void {
-    const entry = stagedRow(scope, name);
-    const before = entry.row;
-    const { row, superseded } = mergeVersion(before, version, (a, b) =>
-      this.#deps.interner.compareLogs(a, b),
-    );
+    this.mergeInto(scope, stagedRow(scope, name), version);
+  }
+
+  /** As `merge`, into a row of the scope that the turn holds. */
+  mergeInto(scope: StagedScope, entry: StagedRow, version: Version): void {
+    const { name, row: before } = entry;
+    const { row, superseded } = mergeVersion(before, version, this.#logOrder);
     if (row === before) return;
     entry.row = row;
     entry.changed = true;
@@ -216,7 +208,7 @@ export class Turn {
     const before = entry.row;
     let row = ABSENT_ROW;
     for (const version of [...before.heads, ...beside].filter(isKept))
-      row = mergeVersion(row, version, (a, b) => this.#deps.interner.compareLogs(a, b)).row;
+      row = mergeVersion(row, version, this.#logOrder).row;
     for (const version of beside)
       if (!isKept(version) || row.heads.includes(version)) setBeside(entry, version, undefined);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
@@ -342,9 +334,8 @@ export class Turn {
 
   #stage(scope: StagedScope, batch: WriteOp[]): void {
     const { number } = scope.state;
-    for (const { name, row, changed, beside } of scope.rows.values()) {
+    for (const { name, place: key, row, changed, beside } of scope.rows.all) {
       if (!changed) continue;
-      const key = rowKey(number, name.space, name.key);
       // Nothing is left of a row whose versions were all taken back.
       if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
       else batch.push({ type: "put", key, value: encodeRow(row) });
@@ -366,7 +357,7 @@ export class Turn {
     database.clock = this.clock;
     if (this.hasNews) database.sequence += 1;
     for (const scope of this.#scopes.values()) {
-      database.recent.note(scope.changedRows());
+      if (database.recent.isRead) database.recent.note(scope.changedRows());
       if (!scope.changed) continue;
       scope.settle();
       database.scopes.set(scope.state.key, scope.state);

@@ -3,23 +3,24 @@
  * are at most 15, so that every tag is one byte.
  */
 
-import { allocate, assert, varintSize, writeVarint } from "../base/index.ts";
+import { allocate, assert, SHORT_BYTES, varintSize, writeVarint } from "../base/index.ts";
 
 /** Bytes of a field that holds `size` bytes, with tag and size. */
 export function sizedSize(size: number): number {
   return 1 + varintSize(size) + size;
 }
 
-/** Below this, copying byte by byte is quicker than a call of `set`. Measured on V8. */
-const SHORT_BYTES = 24;
-
 /** Writes fields into memory of a size reckoned before. */
 export class FieldWriter {
   readonly #bytes: Uint8Array;
-  #at = 0;
+  readonly #end: number;
+  #at: number;
 
-  constructor(size: number) {
-    this.#bytes = allocate(size);
+  /** `into`: memory that is there already, in which it writes from `at` on. Default: memory of its own. */
+  constructor(size: number, into?: Uint8Array, at = 0) {
+    this.#bytes = into ?? allocate(size);
+    this.#at = at;
+    this.#end = at + size;
   }
 
   /** A field that holds bytes. */
@@ -62,7 +63,7 @@ export class FieldWriter {
   }
 
   finish(): Uint8Array {
-    assert(this.#at === this.#bytes.length, "a message is as long as it was reckoned to be");
+    assert(this.#at === this.#end, "a message is as long as it was reckoned to be");
     return this.#bytes;
   }
 }

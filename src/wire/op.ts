@@ -49,6 +49,11 @@ const NO_CONTEXT: readonly number[] = [];
 
 /** The canonical bytes of `op`. @throws {AssertionError} when it breaks a limit: see `encode`. */
 export function encodeOp(op: WireOp): Uint8Array {
+  return writeOp(op, opSize(op));
+}
+
+/** Bytes of an op when it is encoded. @throws {AssertionError} as `encodeOp`. */
+export function opSize(op: WireOp): number {
   const { salt, space, key, value, context, control } = op;
   assert(salt.length === SALT.exactBytes, "an op's salt has its size");
   assert(
@@ -68,16 +73,14 @@ export function encodeOp(op: WireOp): Uint8Array {
     );
     size += sizedSize(value.length);
   }
-  let contextSize = 0;
   if (context.length > 0) {
     for (const number of context) {
       assert(
         Number.isSafeInteger(number) && number >= 0,
         "an op's context holds indexes and generations",
       );
-      contextSize += varintSize(number);
     }
-    size += sizedSize(contextSize);
+    size += sizedSize(contextSize(context));
   }
   if (control !== undefined) {
     assert(
@@ -87,18 +90,29 @@ export function encodeOp(op: WireOp): Uint8Array {
     size += sizedSize(control.length);
   }
   assert(size <= OP_BYTES_MAX, "an op is within its limit");
+  return size;
+}
 
-  const out = new FieldWriter(size);
+/** The canonical bytes of an op of `size` bytes, in `into` from `at` on, or in memory of their own. */
+export function writeOp(op: WireOp, size: number, into?: Uint8Array, at?: number): Uint8Array {
+  const { salt, space, key, value, context, control } = op;
+  const out = new FieldWriter(size, into, at);
   out.sized(TAG.salt, salt);
   out.number(TAG.space, space);
   if (key.length > 0) out.sized(TAG.key, key);
   if (value !== undefined) out.sized(TAG.value, value);
-  if (contextSize > 0) {
-    out.head(TAG.context, contextSize);
+  if (context.length > 0) {
+    out.head(TAG.context, contextSize(context));
     for (const number of context) out.varint(number);
   }
   if (control !== undefined) out.sized(TAG.control, control);
   return out.finish();
+}
+
+function contextSize(context: readonly number[]): number {
+  let size = 0;
+  for (const number of context) size += varintSize(number);
+  return size;
 }
 
 /**

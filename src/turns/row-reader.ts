@@ -1,0 +1,90 @@
+/** How a turn reads the rows that it is about to change. */
+
+import { ABSENT_ROW, decodeRow, HistoryError, readRecord, rowKey } from "../records/index.ts";
+import type { Store } from "../store/index.ts";
+import { ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
+import type { RowName, StagedScope } from "./staged-scope.ts";
+
+/** Rows that are being read. */
+interface Page {
+  readonly names: readonly RowName[];
+  readonly places: readonly Uint8Array[];
+  readonly found: Promise<(Uint8Array | undefined)[]>;
+}
+
+export class RowReader {
+  readonly #store: Store;
+  readonly #bytesMax: number;
+  #bytesRead = 0;
+
+  /** `bytesMax`: of rows as they are that may be read. */
+  constructor(store: Store, bytesMax: number) {
+    this.#store = store;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Gives the scope those of the rows that it does not hold yet. @throws {HistoryError} `HISTORY_TOO_LARGE`. */
+  async load(
+    scope: StagedScope,
+    names: readonly RowName[],
+    bytesMax = this.#bytesMax,
+  ): Promise<void> {
+    if (this.loadNow(scope, names, bytesMax)) return;
+    const missing = names.filter((name) => scope.rows.get(name) === undefined);
+    // The next page is read while this one is taken up.
+    let next = this.#read(scope, missing.slice(0, ROWS_A_READ));
+    for (let from = ROWS_A_READ; next.names.length > 0; from += ROWS_A_READ) {
+      const page = next;
+      next = this.#read(scope, missing.slice(from, from + ROWS_A_READ));
+      const records = await page.found;
+      page.names.forEach((name, i) =>
+        this.#take(scope, name, page.places[i] as Uint8Array, records[i]),
+      );
+      this.#refuse(bytesMax);
+    }
+  }
+
+  /** As `load` where the rows are few and the store answers at once; `false`: they are to be waited for. */
+  loadNow(scope: StagedScope, names: readonly RowName[], bytesMax = this.#bytesMax): boolean {
+    if (names.length > ROWS_AT_ONCE_MAX) return false;
+    for (const name of names) {
+      if (scope.rows.get(name) !== undefined) continue;
+      const place = rowKey(scope.state.number, name.space, name.key);
+      const found = this.#store.getNow(place);
+      if (found === "wait") return false;
+      this.#take(scope, name, place, found);
+    }
+    this.#refuse(bytesMax);
+    return true;
+  }
+
+  #read({ state }: StagedScope, names: readonly RowName[]): Page {
+    const places = names.map(({ space, key }) => rowKey(state.number, space, key));
+    const found = places.length > 0 ? this.#store.getMany(places) : Promise.resolve([]);
+    // Where the page before it fails nobody waits for this one.
+    found.catch(() => {});
+    return { names, places, found };
+  }
+
+  #take(
+    scope: StagedScope,
+    name: RowName,
+    place: Uint8Array,
+    record: Uint8Array | undefined,
+  ): void {
+    let row = ABSENT_ROW;
+    if (record !== undefined) {
+      this.#bytesRead += record.length;
+      row = readRecord("row", record, decodeRow);
+    }
+    scope.rows.add({ name, place, row, changed: false, beside: undefined });
+  }
+
+  #refuse(bytesMax: number): void {
+    if (this.#bytesRead <= bytesMax) return;
+    throw new HistoryError(
+      "HISTORY_TOO_LARGE",
+      `Cannot commit: the rows as they are have over ${bytesMax} bytes together`,
+    );
+  }
+}
