@@ -183,6 +183,14 @@ export class AccessState {
     return user !== undefined && (this.tagsOfDevice(device, user) & tags) === tags;
   }
 
+  /** Whether `device`, as one of `user`, could read here and may not any more. */
+  hasLostRead(device: DeviceId, user: UserId): boolean {
+    const { standing, length } = this.#source;
+    const given = standing.granted.get(user, length) ?? 0;
+    if (user !== this.scope.owner && (given & Tags.READ) === 0) return false;
+    return (this.tagsOfDevice(device, user) & Tags.READ) === 0;
+  }
+
   /** Whether an invite was made after all that has been revoked of a user: what was given away before is not for them. [AC24] */
   isMadeAfterRevocationsOf(user: UserId, publicKey: string): boolean {
     const { effects, length } = this.#source;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { logIdOf, type LogKey, toHex } from "../base/index.ts";
+import { logIdOf, type LogKey, toHex, type UserId } from "../base/index.ts";
 import { type SeededRandom, seededRandom } from "../testkit/index.ts";
 import {
   ADDRESSES,
@@ -13,6 +13,7 @@ import { ControlModel } from "../testkit/control-model.ts";
 import type { AccessState, PartPlace } from "./access-state.ts";
 import type { ControlEntry } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";
+import { Tags } from "./tags.ts";
 
 /** Histories in a block, each a test of its own: 5 000 in all. */
 const HISTORIES = 500;
@@ -291,3 +292,46 @@ describe("random histories", () => {
     }
   });
 });
+
+test("[AC39] why a device may not read any more follows from what is told of it, and from nothing later", () => {
+  let removed = 0;
+  for (let seed = SEED; seed < SEED + HISTORIES; seed++) {
+    const { world } = drawControlHistory(seed, OPS_MAX);
+    const log = ControlLog.of(world.scope, world.entries);
+    for (const device of log.state.devices.keys())
+      if (log.state.may(device, Tags.READ)) expect(log.removalOf(device, [])).toEqual([]);
+    const introduced = world.entries.flatMap(({ op }) =>
+      op.type === "device" ? [op.certified.device] : [],
+    );
+    for (const device of new Set(introduced)) {
+      const told = log.removalOf(device, []);
+      if (told.length === 0) continue;
+      removed += 1;
+      const state = reduceControl(world.scope, told);
+      const user = log.userBefore(device);
+      expect(state.hasLostRead(device, user as UserId), `seed ${seed}`).toBe(true);
+      const removers = log.removersOf(device, user as UserId);
+      const ids = new Set(told.map(({ id }) => id));
+      // Each of them gave it or took it away, or is something that one of those follows on.
+      const given = world.entries.filter(({ op }) => op.type === "grant" && op.user === user);
+      const last = [...removers, ...given];
+      for (const { id } of told)
+        expect(last.some((one) => one.id === id || follows(world.entries, one, id))).toBe(true);
+      // What is known is not told again.
+      for (const { id } of told.slice(0, 3))
+        expect(log.removalOf(device, [id]).length).toBeLessThan(ids.size);
+      expect(log.removalOf(device, state.heads)).toEqual([]);
+    }
+  }
+  expect(removed).toBeGreaterThan(100);
+});
+
+function follows(entries: readonly ControlEntry[], last: ControlEntry, id: string): boolean {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  const due = [...last.parents];
+  for (let next = due.pop(); next !== undefined; next = due.pop()) {
+    if (next === id) return true;
+    due.push(...(byId.get(next)?.parents ?? []));
+  }
+  return false;
+}

@@ -11,9 +11,9 @@
  * Whether one that stands has effect depends on all revocations and fork proofs in the log.
  */
 
-import { assert, type DeviceId, type GenVector, type ScopeId } from "../base/index.ts";
+import { assert, type DeviceId, type GenVector, type ScopeId, type UserId } from "../base/index.ts";
 import { AccessState } from "./access-state.ts";
-import { Ancestry, type Past } from "./ancestry.ts";
+import { Ancestry, contains, type Past } from "./ancestry.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import type { RevokeDeviceOp, RevokeOp, RevokeOwnDeviceOp } from "./control-op.ts";
 import { Effects, type HeldEntry, takesAway } from "./effects.ts";
@@ -187,6 +187,67 @@ export class ControlLog {
     });
   }
 
+  /** The user that a device was introduced as one of, whatever was revoked since. */
+  userBefore(device: DeviceId): UserId | undefined {
+    return this.#standing.devices.get(device)?.user;
+  }
+
+  /**
+   * The entries that have ended the right of `device`, as one of `user`, to read here; none where it may read, or never might. Those that
+   * follow on others of them are left out.
+   */
+  removersOf(device: DeviceId, user: UserId): readonly ControlEntry[] {
+    return Array.from(
+      this.#removersOf(device, user),
+      (number) => (this.#entries[number] as HeldEntry).entry,
+    );
+  }
+
+  /**
+   * What shows to whoever holds the entries `known`, and nothing else for sure, that `device` may not read here any more: the
+   * grants to its user and the entries that have ended its right, with all that they follow on, parents first. Nothing of what
+   * is concurrent with them or later. [AC39]
+   */
+  removalOf(device: DeviceId, known: readonly ControlId[]): readonly ControlEntry[] {
+    const user = this.userBefore(device);
+    const removers = user === undefined ? [] : [...this.#removersOf(device, user)];
+    if (removers.length === 0) return [];
+    // What it had been given shows that there was something to lose: whoever revoked it need not have seen that.
+    const given = [...this.#entries.keys()].filter((number) => {
+      const { op } = (this.#entries[number] as HeldEntry).entry;
+      return op.type === "grant" && op.user === user;
+    });
+    const past = this.#ancestry.pastOf([...given, ...removers]);
+    const held = this.#ancestry.pastOf(known.flatMap((id) => this.#numbers.get(id) ?? []));
+    return this.#entries
+      .filter((_, number) => contains(past, number) && !contains(held, number))
+      .map(({ entry }) => entry);
+  }
+
+  #removersOf(device: DeviceId, user: UserId): ReadonlySet<number> {
+    if (!this.state.hasLostRead(device, user)) return new Set();
+    const removers = new Set(this.#effects.rights.takersOf(device, user));
+    this.#addFreezers(removers, user, new Set([user]));
+    return removers;
+  }
+
+  /** Adds what has taken the effect of grants to `user`: what is about their author, or about what that rests on. */
+  #addFreezers(removers: Set<number>, user: UserId, seen: Set<UserId>): void {
+    for (const { entry, author } of this.#entries) {
+      if (entry.op.type !== "grant" || entry.op.user !== user) continue;
+      if (this.#effects.rejected.get(entry.id) !== "frozen") continue;
+      for (const [number, other] of this.#entries.entries())
+        if (this.#hasEffect(other) && isAbout(other.entry.op, entry, author.user))
+          removers.add(number);
+      if (author.user === undefined || seen.has(author.user)) continue;
+      this.#addFreezers(removers, author.user, seen.add(author.user));
+    }
+  }
+
+  #hasEffect({ entry }: HeldEntry): boolean {
+    return this.#effects.rejected.get(entry.id) === undefined;
+  }
+
   /** Numbers an entry, and finds out whether it stands. */
   #append(entry: ControlEntry): HeldEntry {
     const parents = this.#parentsOf(entry);
@@ -240,6 +301,22 @@ export class ControlLog {
 
 function isFreeze(op: VerifiedOp): op is RevokeOp | RevokeDeviceOp | RevokeOwnDeviceOp {
   return takesAway(op) && op.type !== "forkProof";
+}
+
+/** Whether an op may end the effect of what stands at a place, by its author. */
+function isAbout(op: VerifiedOp, { device, log }: ControlEntry, user: UserId | undefined): boolean {
+  switch (op.type) {
+    case "forkProof":
+      return op.forked.log === log;
+    case "revoke":
+      return op.user === user;
+    case "revokeDevice":
+      return op.device === device;
+    case "revokeOwnDevice":
+      return op.device === device && op.user === user;
+    default:
+      return false;
+  }
 }
 
 /** Whether a freeze comes to something else by `after` than by `before`. */

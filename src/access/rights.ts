@@ -113,6 +113,29 @@ export class Rights {
     );
   }
 
+  /**
+   * The revocations that have taken away what `user` was granted, for this device of theirs, by the grants that have effect: of those
+   * that follow each other the first, from which the rest need not be known.
+   */
+  takersOf(device: DeviceId, user: UserId): ReadonlySet<number> {
+    const ofUser = this.#ofUsers.get(user) ?? [];
+    const ofDevice = this.#revocationsOf(device, user);
+    const takers = new Set<number>();
+    // The owner has everything without a grant, and loses it as a device only.
+    if (user === this.#owner) this.#addFirst(takers, ofDevice);
+    for (const grant of this.#grantsOf(user)) {
+      const taking = ofUser.filter((one) => isBound(grant, one) && !this.#isAfter(grant, one));
+      this.#addFirst(takers, [...taking, ...ofDevice.filter((one) => isBound(grant, one))]);
+    }
+    return takers;
+  }
+
+  #addFirst(takers: Set<number>, revocations: readonly Revocation[]): void {
+    for (const { index } of revocations)
+      if (!revocations.some((other) => this.#ancestry.precedes(other.index, index)))
+        takers.add(index);
+  }
+
   /** Whether what the owner has written there has effect: it is not beyond a freeze of the owner's own key. */
   permitsOwner(place: Place): boolean {
     return (
@@ -160,7 +183,7 @@ export class Rights {
     );
   }
 
-  #grantsOf(user: UserId, length: number): readonly EffectiveGrant[] {
+  #grantsOf(user: UserId, length = Number.POSITIVE_INFINITY): readonly EffectiveGrant[] {
     const grants = this.#grants.get(user) ?? [];
     return grants.filter(({ index }) => index < length);
   }

@@ -24,7 +24,7 @@ export {
   PART_TIMEOUT_MS,
   REQUEST_SCOPES_MAX,
 } from "./limits.ts";
-export { claimFromWire, claimToWire, type ScopeClaim } from "./page.ts";
+export { claimFromWire, claimToWire, PartCollector, partToWire, type ScopeClaim } from "./page.ts";
 export { PeerKnowledges } from "./peer-knowledge.ts";
 export { DELTAS_PROTOCOL } from "./protocols.ts";
 export { serveDeltas } from "./responder.ts";

@@ -54,6 +54,13 @@ export function claimFromWire({
   return { scope: scopeFromWire(scope), vector: vectorFromWire(vector) };
 }
 
+/** A whole part as it is sent. */
+export function partToWire(part: CommitPart): WirePartInit {
+  const { header, signature, part: partHeader, partIndex, ops } = part;
+  const elided = part.elided.map(({ first, count, digest }) => ({ first, count, digest }));
+  return { header, signature, part: partHeader, partIndex, ops: [...ops], elided };
+}
+
 /** Collects parts and gives out frames as they fill. */
 export class FrameFiller {
   #commits: WirePartInit[] = [];
@@ -66,18 +73,10 @@ export class FrameFiller {
 
   /** Adds a part; answers the frames that are full now. */
   *add(part: CommitPart): Generator<DeltaResponse, void, undefined> {
-    const { header, signature, part: partHeader, partIndex } = part;
-    const elided = part.elided.map(({ first, count, digest }) => ({ first, count, digest }));
     const whole = partSize(part);
     if (this.#size > 0 && this.#size + whole > DELTA_FRAME_BYTES) yield this.take();
-    if (whole <= DELTA_FRAME_BYTES) {
-      this.#push(
-        { header, signature, part: partHeader, partIndex, ops: [...part.ops], elided },
-        whole,
-      );
-      return;
-    }
-    yield* this.#split({ header, signature, part: partHeader, partIndex, elided }, whole, part.ops);
+    if (whole <= DELTA_FRAME_BYTES) return this.#push(partToWire(part), whole);
+    yield* this.#split({ ...partToWire(part), ops: [] }, whole, part.ops);
   }
 
   /** The frame so far, and an empty one to go on with. */

@@ -3,7 +3,7 @@
  * brought up to date after each write that touches a group.
  */
 
-import { Tags } from "../access/index.ts";
+import { type ControlEntry, Tags } from "../access/index.ts";
 import {
   codeOf,
   type DeviceId,
@@ -147,13 +147,10 @@ export class Groups {
   status(group: ScopeId): GroupStatus {
     const access = this.#history.scope(group)?.access;
     if (access?.destroyed === true) return "destroyed";
-    const end = this.records.end(group);
-    if (end !== undefined) return end.kind;
+    if (this.records.left(group) !== undefined) return "left";
     if (this.isPending(group)) return "pending";
     const { device, certified } = this.#history.identity;
-    // A revocation that has arrived here; before our certificate has, nothing is known.
-    const isKnown = access !== undefined && access.userOf(device) !== undefined;
-    if (isKnown && (access.tagsOf(certified.user) & Tags.READ) === 0) return "ejected";
+    if (access?.hasLostRead(device, certified.user) === true) return "ejected";
     if (this.isPublished(group)) return "running";
     return access?.status === "publishRejected" ? "publishRejected" : "publishPending";
   }
@@ -163,7 +160,14 @@ export class Groups {
     const joined = this.joined(group);
     if (joined !== undefined && this.#history.scope(group)?.access.spec === undefined) return true;
     const checkpoint = joined?.checkpoint.find(({ scope }) => scope.kind === "syncgroup");
-    return checkpoint !== undefined && !this.#covers(checkpoint);
+    if (checkpoint === undefined || this.#covers(checkpoint)) return false;
+    // Who was ejected since is served nothing any more. What the admin who admitted us knew of has been answered by a new grant.
+    const isNews = ({ log, generation }: ControlEntry): boolean =>
+      generation > generationIn(checkpoint.vector, log);
+    const { device, certified } = this.#history.identity;
+    return (
+      this.#history.scope(group)?.control.removersOf(device, certified.user).some(isNews) !== true
+    );
   }
 
   /** Whether the publish peer is an admin of the group; also when it has none. */
@@ -246,25 +250,18 @@ export class Groups {
     this.tell();
   }
 
-  /** Notes that the group has ended for this device. */
-  async end(group: ScopeId, kind: "left" | "ejected", when: number): Promise<void> {
-    if (this.records.end(group)?.kind === kind) return;
-    await this.records.setEnd({ group, kind, when, isTold: false });
+  /** Notes that this device has left the group. */
+  async noteLeft(group: ScopeId, when: number): Promise<void> {
+    if (this.records.left(group) !== undefined) return;
+    await this.records.setLeft({ group, when, isTold: false });
     this.tell();
   }
 
   /** Notes that another member holds our word that we have left. */
   async noteTold(group: ScopeId): Promise<void> {
-    const end = this.records.end(group);
-    if (end?.kind !== "left" || end.isTold) return;
-    await this.records.setEnd({ ...end, isTold: true });
-    this.tell();
-  }
-
-  /** Notes that this device takes part again. */
-  async resume(group: ScopeId): Promise<void> {
-    if (this.records.end(group) === undefined) return;
-    await this.records.clearEnd(group);
+    const left = this.records.left(group);
+    if (left === undefined || left.isTold) return;
+    await this.records.setLeft({ ...left, isTold: true });
     this.tell();
   }
 

@@ -36,6 +36,6 @@ export {
 export { publishTargetOf, type PublishTarget } from "./publish-target.ts";
 export { Pauses } from "./pauses.ts";
 export { whenReady } from "./ready.ts";
-export { type GroupEnd, GroupStore, type JoinedGroup, type PublishIntent } from "./records.ts";
+export { type GroupLeft, GroupStore, type JoinedGroup, type PublishIntent } from "./records.ts";
 export { ServiceAccess } from "./service-access.ts";
 export { Sharing } from "./sharing.ts";

@@ -1,7 +1,6 @@
 /**
  * What this device keeps for itself of syncgroups and never sends: which it has joined and with what checkpoint, which it
- * has left or was ejected from, which were published here, and where those that it publishes are to go. Rules: [SY29], [SY67],
- * [SY72].
+ * has left, which were published here, and where those that it publishes are to go. Rules: [SY29], [SY64], [SY72].
  */
 
 import {
@@ -21,8 +20,7 @@ import {
   decode,
   encode,
   encodeScopeId,
-  EndKind,
-  GroupEndSchema,
+  GroupLeftSchema,
   JoinedGroupSchema,
   PublishedGroupSchema,
   PublishIntentSchema,
@@ -56,10 +54,9 @@ export interface PublishedGroup {
   readonly publisher: DeviceId;
 }
 
-/** A group in which this device takes no part any more. */
-export interface GroupEnd {
+/** A group that this device has left. */
+export interface GroupLeft {
   readonly group: ScopeId;
-  readonly kind: "left" | "ejected";
   /** Milliseconds since 1970. */
   readonly when: number;
   /** Whether another member holds our word that we have left: until then it is told. */
@@ -67,17 +64,15 @@ export interface GroupEnd {
 }
 
 /** First bytes of this layer's keys; those of history are below 0x80. */
-const SPACE = { joined: 0x81, end: 0x83, published: 0x84, intent: 0x86 } as const;
+const SPACE = { joined: 0x81, left: 0x83, published: 0x84, intent: 0x86 } as const;
 type Space = (typeof SPACE)[keyof typeof SPACE];
-
-const END_KINDS = { left: EndKind.LEFT, ejected: EndKind.EJECTED } as const;
 
 /** Records of groups by kind; what is here is in memory, and memory follows the disk. */
 export class GroupStore {
   readonly #store: Store;
   readonly #joined = new Map<ScopeKey, JoinedGroup>();
   readonly #intents = new Map<ScopeKey, PublishIntent>();
-  readonly #ends = new Map<ScopeKey, GroupEnd>();
+  readonly #left = new Map<ScopeKey, GroupLeft>();
   readonly #published = new Map<ScopeKey, PublishedGroup>();
 
   private constructor(store: Store) {
@@ -89,7 +84,7 @@ export class GroupStore {
     const groups = new GroupStore(store);
     await groups.#load(SPACE.joined, groups.#joined, decodeJoined);
     await groups.#load(SPACE.intent, groups.#intents, decodeIntent);
-    await groups.#load(SPACE.end, groups.#ends, decodeEnd);
+    await groups.#load(SPACE.left, groups.#left, decodeLeft);
     await groups.#load(SPACE.published, groups.#published, decodePublished);
     return groups;
   }
@@ -106,12 +101,12 @@ export class GroupStore {
     return this.#intents.get(scopeKeyOf(group));
   }
 
-  end(group: ScopeId): GroupEnd | undefined {
-    return this.#ends.get(scopeKeyOf(group));
+  left(group: ScopeId): GroupLeft | undefined {
+    return this.#left.get(scopeKeyOf(group));
   }
 
-  allEnds(): Iterable<GroupEnd> {
-    return this.#ends.values();
+  allLeft(): Iterable<GroupLeft> {
+    return this.#left.values();
   }
 
   publisher(group: ScopeId): DeviceId | undefined {
@@ -125,12 +120,12 @@ export class GroupStore {
     const published = publisher === undefined ? undefined : { group, publisher };
     const ops: WriteOp[] = [
       { type: "put", key: keyOf(SPACE.joined, group), value: encodeJoined(joined) },
-      { type: "delete", key: keyOf(SPACE.end, group) },
+      { type: "delete", key: keyOf(SPACE.left, group) },
     ];
     if (published !== undefined) ops.push(publishedOp(published));
     await this.#store.write(ops);
     this.#joined.set(key, joined);
-    this.#ends.delete(key);
+    this.#left.delete(key);
     if (published !== undefined) this.#published.set(key, published);
   }
 
@@ -141,24 +136,18 @@ export class GroupStore {
     this.#joined.set(scopeKeyOf(joined.group), joined);
   }
 
-  async setEnd(end: GroupEnd): Promise<void> {
-    const { group, kind, when, isTold } = end;
+  async setLeft(left: GroupLeft): Promise<void> {
+    const { group, when, isTold } = left;
     const value = encode(
-      GroupEndSchema,
-      create(GroupEndSchema, {
+      GroupLeftSchema,
+      create(GroupLeftSchema, {
         group: scopeToWire(group),
-        kind: END_KINDS[kind],
         when: BigInt(Math.max(0, Math.floor(when))),
         isTold,
       }),
     );
-    await this.#store.write([{ type: "put", key: keyOf(SPACE.end, group), value }]);
-    this.#ends.set(scopeKeyOf(group), end);
-  }
-
-  async clearEnd(group: ScopeId): Promise<void> {
-    await this.#store.write([{ type: "delete", key: keyOf(SPACE.end, group) }]);
-    this.#ends.delete(scopeKeyOf(group));
+    await this.#store.write([{ type: "put", key: keyOf(SPACE.left, group), value }]);
+    this.#left.set(scopeKeyOf(group), left);
   }
 
   async setIntent(intent: PublishIntent): Promise<void> {
@@ -267,15 +256,9 @@ function decodeIntent(bytes: Uint8Array): PublishIntent {
   return { group: groupOf(group), peer: deviceIdOf(peer), addresses };
 }
 
-function decodeEnd(bytes: Uint8Array): GroupEnd {
-  const { group, kind, when, isTold } = decode(GroupEndSchema, bytes);
-  if (kind === EndKind.UNSPECIFIED) throw new TypeError("An end has a kind");
-  return {
-    group: groupOf(group),
-    kind: kind === EndKind.LEFT ? "left" : "ejected",
-    when: Number(when),
-    isTold,
-  };
+function decodeLeft(bytes: Uint8Array): GroupLeft {
+  const { group, when, isTold } = decode(GroupLeftSchema, bytes);
+  return { group: groupOf(group), when: Number(when), isTold };
 }
 
 function decodePublished(bytes: Uint8Array): PublishedGroup {

@@ -89,7 +89,8 @@ export class Sharing {
   /** Devices that share a group with us: members, the admin that admitted us before its record is here, acquaintances. */
   peers(): Set<DeviceId> {
     const peers = new Set<DeviceId>();
-    const isToTell = (group: ScopeId): boolean => this.#groups.records.end(group)?.isTold === false;
+    const isToTell = (group: ScopeId): boolean =>
+      this.#groups.records.left(group)?.isTold === false;
     const groups = [...this.#followedGroups(), ...this.allGroups().filter(isToTell)];
     for (const group of groups) {
       for (const admin of this.admitting(group)) peers.add(admin);

@@ -77,14 +77,14 @@ async function recordCases(): Promise<readonly GoldenCase[]> {
   const records = await GroupStore.open(device.store);
   const access = new ServiceAccess(device.store);
   const intent = { group, peer: admin, addresses: [`/ip4/192.0.2.1/tcp/4001/p2p/${admin}`] };
-  const left = { group, kind: "left", when: 1_767_225_600_000, isTold: true } as const;
+  const left = { group, when: 1_767_225_600_000, isTold: true } as const;
   const other = { ...group, name: "other" };
-  const ejected = { group: other, kind: "ejected", when: 0, isTold: false } as const;
+  const untold = { group: other, when: 0, isTold: false } as const;
   const published = { group, publisher: admin };
   const writes = [
     { record: "publish intent", value: intent, write: () => records.setIntent(intent) },
-    { record: "group end", value: left, write: () => records.setEnd(left) },
-    { record: "group end", value: ejected, write: () => records.setEnd(ejected) },
+    { record: "group left", value: left, write: () => records.setLeft(left) },
+    { record: "group left", value: untold, write: () => records.setLeft(untold) },
     { record: "published group", value: published, write: () => records.setPublisher(published) },
     { record: "service grant", value: { user: owner }, write: () => access.grant(owner) },
   ];
@@ -103,9 +103,12 @@ async function recordCases(): Promise<readonly GoldenCase[]> {
   }
   expect(cases.length).toBe(2 * writes.length);
   const again = await GroupStore.open(device.store);
-  expect([again.intent(group), again.end(group), again.end(other), again.publisher(group)]).toEqual(
-    [intent, left, ejected, admin],
-  );
+  expect([
+    again.intent(group),
+    again.left(group),
+    again.left(other),
+    again.publisher(group),
+  ]).toEqual([intent, left, untold, admin]);
   expect(await access.list()).toEqual([owner]);
   return cases;
 }

@@ -16,7 +16,7 @@ import type { Admission, JoinCall } from "./admission.ts";
 import type { Request, ResponseInit } from "./calls.ts";
 import { timeAnswer } from "./peer-clock.ts";
 import type { Publishee } from "./publishee.ts";
-import type { Standing } from "./standing.ts";
+import type { Removals } from "./removals.ts";
 
 /** What answers whether a blob is here, for a peer that may not be allowed to know. Never rejects for what the peer did. */
 export type HaveBlobHandler = (
@@ -29,7 +29,7 @@ export interface AnswersDeps {
   readonly time: TrueTime;
   readonly admission: Admission;
   readonly publishee: Publishee;
-  readonly standing: Standing;
+  readonly removals: Removals;
   readonly acquainting: Acquainting;
   readonly isPaused: (database: string) => boolean;
 }
@@ -46,7 +46,7 @@ export class Answers {
 
   /** @throws a coded error, which becomes a refusal. */
   async answer(request: Request, call: JoinCall): Promise<ResponseInit> {
-    const { time, admission, publishee, standing, acquainting } = this.#deps;
+    const { time, admission, publishee, removals, acquainting } = this.#deps;
     switch (request.case) {
       case "getTime":
         return { case: "time", value: timeAnswer(time, request.value.origin) };
@@ -56,8 +56,8 @@ export class Answers {
         return { case: "published", value: await publishee.take(request.value, call) };
       case "knows":
         return { case: "known", value: this.#known(request.value, call.peer) };
-      case "standing":
-        return { case: "stands", value: standing.answer(call.peer, request.value) };
+      case "removal":
+        return { case: "removed", value: await removals.answer(call.peer, request.value) };
       case "acquaint":
         await acquainting.take(call.peer, request.value);
         return { case: "acquainted", value: {} };

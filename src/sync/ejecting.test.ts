@@ -1,7 +1,7 @@
 /** Who is ejected, what becomes of what they wrote, and how they hear of it. */
 
 import { describe, expect, test } from "vitest";
-import { Tags } from "../access/index.ts";
+import { fromUtf8 } from "../base/index.ts";
 import { nodeClock } from "../node/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import {
@@ -10,7 +10,6 @@ import {
   eventually,
   FLOCK_DATABASE,
   groupOf,
-  type SharedGroup,
   shareTodos,
   SyncFlock,
   todosOf,
@@ -86,7 +85,7 @@ describe("ejecting", () => {
     await eventually(async () => (await todosOf(owner, shared)).has("again"));
   });
 
-  test("[SY81] let in again, it goes on though its disk refused to note it", async () => {
+  test("[SY81] who is told while their disk refuses is told again", async () => {
     await using flock = new SyncFlock();
     const below = createMemoryMedium();
     const medium = new FaultyMedium(() => below.openEngine());
@@ -94,21 +93,15 @@ describe("ejecting", () => {
     const [owner, writer] = [await flock.open("owner"), await flock.open("writer", { store })];
     const shared = await shareTodos(owner);
     await admit(owner, writer, shared);
+    await alike([owner, writer]);
+    medium.outage = { error: brokenDiskError() };
     await owner.sync.edits.eject(shared.group, userOf(writer));
-    await eventually(() => writer.sync.status(shared.group) === "ejected");
-    // The grant is written; that we are in the group again is not.
-    writer.history.onWritten(() => {
-      const { access } = writer.history.scope(shared.group) ?? expect.unreachable();
-      if (access.may(writer.device, Tags.READ)) medium.outage = { error: brokenDiskError() };
-    });
-    await owner.sync.edits.grant(shared.group, userOf(writer).user, "writer");
-    await writer.transport.connect(owner.device, owner.transport.addresses());
-    const failed = "sync.standing.failed";
+    const failed = "sync.removal.failed";
     await eventually(() =>
       flock.events.some(({ device, event }) => device === "writer" && event === failed),
     );
     medium.outage = undefined;
-    await eventually(() => writer.sync.status(shared.group) === "running");
+    await eventually(() => writer.sync.status(shared.group) === "ejected");
   });
 
   test("[SY75] by a ticket it comes back too", async () => {
@@ -195,24 +188,134 @@ describe("ejecting", () => {
     });
   });
 
-  test("[SY68] [SY67] nobody learns of groups that they were never in, and no member is believed who is no admin", async () => {
+  test("[SY67] any member who knows tells it, and no word of an admin is needed", async () => {
     await using flock = new SyncFlock();
-    const { owner, members, shared } = await groupOf(flock, { writer: "writer", liar: "writer" });
-    const [writer, liar] = members as [SyncPeer, SyncPeer];
+    const { owner, members, shared } = await groupOf(flock, { bad: "writer", good: "reader" });
+    const [bad, good] = members as [SyncPeer, SyncPeer];
+    flock.network.partition([bad.device], [owner.device, good.device]);
+    await owner.sync.edits.eject(shared.group, userOf(bad));
+    await (await todosOf(bad, shared)).put("late", 1);
+    await alike([owner, good]);
+    await flock.close(owner);
+    flock.network.heal();
+    await bad.transport.connect(good.device, good.transport.addresses());
+    await eventually(() => bad.sync.status(shared.group) === "ejected");
+    // What it wrote without having heard of it is set apart there too, and not lost.
+    expect(await (await todosOf(bad, shared)).has("late")).toBe(false);
+    const apart: string[] = [];
+    for await (const { rows } of bad.history.quarantined(shared.collection))
+      apart.push(...rows.map(({ key }) => fromUtf8(key) ?? ""));
+    expect(apart).toEqual(["late"]);
+    // Nothing of it is told twice: it knows.
+    expect(bad.history.scope(shared.group)?.access.heads).toEqual(
+      good.history.scope(shared.group)?.access.heads,
+    );
+  });
+
+  test("[SY67] an admin who is ejected hears of it from a reader", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { admin: "admin", reader: "reader" });
+    const [admin, reader] = members as [SyncPeer, SyncPeer];
+    flock.network.partition([admin.device], [owner.device, reader.device]);
+    await owner.sync.edits.eject(shared.group, userOf(admin));
+    await alike([owner, reader]);
+    await flock.close(owner);
+    flock.network.heal();
+    await admin.transport.connect(reader.device, reader.transport.addresses());
+    await eventually(() => admin.sync.status(shared.group) === "ejected");
+    await expect(admin.sync.invite(shared.group)).rejects.toMatchObject({
+      code: "SYNC_GROUP_ENDED",
+    });
+  });
+
+  test("[SY67] [SY29] who is ejected before anything of the group has come does not wait for it", async () => {
+    await using flock = new SyncFlock();
+    const owner = await flock.open("owner");
+    const shared = await shareTodos(owner);
+    const other = await flock.open("other");
+    await admit(owner, other, shared);
+    const late = await flock.open("late");
+    await late.sync.pause(FLOCK_DATABASE);
+    await late.sync.join(FLOCK_DATABASE, await owner.sync.invite(shared.group));
+    expect(late.sync.status(shared.group)).toBe("pending");
+    await owner.sync.edits.eject(shared.group, userOf(late));
+    await alike([owner, other]);
+    await late.sync.resume(FLOCK_DATABASE);
+    await eventually(() => late.sync.status(shared.group) === "ejected");
+    // By a new ticket it waits for what has come since.
+    await late.sync.join(FLOCK_DATABASE, await owner.sync.invite(shared.group));
+    await late.sync.ready(shared.group);
+    expect(late.sync.status(shared.group)).toBe("running");
+  });
+
+  test("[SY68] nobody learns of groups that they were never in", async () => {
+    await using flock = new SyncFlock();
+    const { members, shared } = await groupOf(flock, { writer: "writer", bad: "writer" });
+    const [writer, bad] = members as [SyncPeer, SyncPeer];
     const stranger = await flock.open("stranger");
     const other = await shareTodos(stranger, "elsewhere");
     await admit(stranger, writer, other);
-    expect(stranger.sync.groups(FLOCK_DATABASE)).toHaveLength(1);
-    // The writer tells the stranger nothing of the other group, whatever is asked.
-    const asked = { groups: [shared.group, { ...shared.group, name: "none" }].map(wire) };
-    const { value } = await stranger.sync.call(writer.device, { case: "standing", value: asked });
-    expect((value as { stands: { stand: number }[] }).stands.map(({ stand }) => stand)).toEqual([
-      1, 1,
-    ]);
-    await liar.sync.close();
-    expect(writer.sync.status(shared.group)).toBe("running");
-    expect(owner.sync.status(shared.group)).toBe("running");
+    await admit(stranger, bad, other);
+    // The writer tells the stranger nothing of the other group, whatever is asked; nor anybody who may read it.
+    const scopes = [shared.group, shared.collection, { ...shared.group, name: "none" }].map(
+      (scope) => ({ scope: scopeToWire(scope) }),
+    );
+    for (const asker of [stranger, bad]) {
+      const { value } = await asker.sync.call(writer.device, {
+        case: "removal",
+        value: { scopes },
+      });
+      expect(value).toMatchObject({ parts: [], more: false });
+    }
   });
 });
 
-const wire = (scope: SharedGroup["group"]): ReturnType<typeof scopeToWire> => scopeToWire(scope);
+describe("losing a collection", () => {
+  test("[SY67] [DB33] who stays in the group is told, shows it, and writes nothing there", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer", good: "reader" });
+    const [writer, good] = members as [SyncPeer, SyncPeer];
+    const todos = await todosOf(writer, shared);
+    await todos.put("theirs", 1);
+    await alike([owner, writer, good]);
+    flock.network.partition([writer.device], [owner.device, good.device]);
+    await (await todosOf(owner, shared)).revoke(userOf(writer).user);
+    await (await todosOf(owner, shared)).put("secret", 1);
+    await todos.put("late", 1);
+    await alike([owner, good]);
+    await flock.close(owner);
+    flock.network.heal();
+    await writer.transport.connect(good.device, good.transport.addresses());
+    await eventually(async () => (await roleOf(writer)) === undefined);
+    expect(flock.events).toContainEqual(
+      expect.objectContaining({ device: "writer", event: "sync.removed" }),
+    );
+    expect(writer.sync.status(shared.group)).toBe("running");
+    await expect(todos.put("more", 1)).rejects.toMatchObject({ code: "DB_NO_ACCESS" });
+    expect([await todos.has("late"), await todos.has("secret"), await todos.get("theirs")]).toEqual(
+      [false, false, 1],
+    );
+  });
+
+  test("[SY67] granted again, it goes on", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    const [ours, theirs] = [await todosOf(owner, shared), await todosOf(writer, shared)];
+    // While both are connected it is told at once.
+    await ours.revoke(userOf(writer).user);
+    await ours.put("meanwhile", 1);
+    await eventually(async () => (await roleOf(writer)) === undefined);
+    await ours.grant(userOf(writer).user, "writer");
+    await eventually(async () => (await roleOf(writer)) === "writer");
+    await eventually(() => theirs.has("meanwhile"));
+    await theirs.put("again", 1);
+    await eventually(() => ours.has("again"));
+  });
+});
+
+/** What a device shows that its user may do in the one collection that is there. */
+async function roleOf(peer: SyncPeer): Promise<string | undefined> {
+  const [info] = (await peer.database(FLOCK_DATABASE)).collections();
+  return info?.role;
+}

@@ -16,6 +16,13 @@ import {
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
+import {
+  forge,
+  headsAt,
+  shownTheDoor,
+  type WirePartInit,
+  wirePart,
+} from "../testkit/sync-hostile.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
 import {
   CallRequestSchema,
@@ -24,14 +31,12 @@ import {
   decode,
   encode,
   type MessageInitShape,
-  scopeToWire,
-  Stand,
 } from "../wire/index.ts";
 
 type ResponseInit = MessageInitShape<typeof CallResponseSchema>;
 
-/** Answers to whoever asks that it was ejected from everything. Answers the devices that have been told that. */
-function sayEjected(liar: SyncPeer): ReadonlySet<DeviceId> {
+/** Answers to whoever asks what was taken from it with these parts. Answers the devices that have been told that. */
+function sayRemoved(liar: SyncPeer, parts: WirePartInit[]): ReadonlySet<DeviceId> {
   const told = new Set<DeviceId>();
   liar.transport.handle(CALLS, async (stream, connection) => {
     const frames = new FramedStream({ stream, clock: nodeClock() });
@@ -40,13 +45,12 @@ function sayEjected(liar: SyncPeer): ReadonlySet<DeviceId> {
     await send({ response: { case: "welcome", value: { nonce: new Uint8Array(32) } } });
     for (let frame = await frames.receive(); frame !== undefined; frame = await frames.receive()) {
       const { number, request } = decode(CallRequestSchema, frame);
-      if (request.case !== "standing") {
+      if (request.case !== "removal") {
         const value = { code: "SYNC_UNSUPPORTED", message: "" };
         await send({ number, response: { case: "refused", value } });
         continue;
       }
-      const stands = request.value.groups.map((group) => ({ group, stand: Stand.EJECTED }));
-      await send({ number, response: { case: "stands", value: { stands } } });
+      await send({ number, response: { case: "removed", value: { parts, more: true } } });
       told.add(connection.peer);
     }
   });
@@ -65,21 +69,42 @@ async function withAdmin(
   return { owner, admin, other, shared };
 }
 
-test("[SY67] an admin that says to the owner, or to another admin, that they were ejected is not believed", async () => {
-  await using flock = new SyncFlock();
-  const { owner, admin, other, shared } = await withAdmin(flock);
+/** An admin, whose service is closed, tells the others that it has revoked one of them. */
+async function revokeAndTell(
+  { admin, other, shared }: Awaited<ReturnType<typeof withAdmin>>,
+  isSigned: boolean,
+): Promise<ReadonlySet<DeviceId>> {
+  const { group } = shared;
+  const controls = [
+    { type: "revoke", user: other.identity.certified.user, freeze: new Map() },
+  ] as const;
+  const heads = headsAt(admin, group);
+  const { part } = await forge({ identity: admin.identity, scope: group, controls, heads });
   await admin.sync.close();
-  const told = sayEjected(admin);
-  for (const victim of [owner, other]) {
-    for (const connection of admin.transport.connections()) await connection.close("again");
-    await eventually(() => told.has(victim.device));
-    // Answers to later questions come when that one has been dealt with.
-    const groups = [scopeToWire(shared.group)];
-    for (let i = 0; i < 5; i++)
-      await victim.sync.call(admin.device, { case: "standing", value: { groups } });
-    expect(victim.sync.status(shared.group)).toBe("running");
-  }
-  await owner.sync.edits.eject(shared.group, { user: admin.identity.certified.user });
+  const signature = part.signature.map((byte, i) => (i === 9 && !isSigned ? byte ^ 1 : byte));
+  const told = sayRemoved(admin, [wirePart({ ...part, signature })]);
+  for (const connection of admin.transport.connections()) await connection.close("again");
+  await eventually(() => told.has(other.device));
+  return told;
+}
+
+test("[SY67] what an admin revokes of another admin takes nothing from them, however it is told", async () => {
+  await using flock = new SyncFlock();
+  const world = await withAdmin(flock);
+  const { other, shared } = world;
+  const before = other.history.scope(shared.group)?.control.size ?? 0;
+  await revokeAndTell(world, true);
+  await eventually(() => (other.history.scope(shared.group)?.control.size ?? 0) > before);
+  expect(other.sync.status(shared.group)).toBe("running");
+});
+
+test("[SY67] [SY32] who tells what nobody has signed is shown the door", async () => {
+  await using flock = new SyncFlock();
+  const world = await withAdmin(flock);
+  const { admin, other, shared } = world;
+  await revokeAndTell(world, false);
+  await shownTheDoor(other, admin.device, flock.events);
+  expect(other.sync.status(shared.group)).toBe("running");
 });
 
 /** The head of a device's member record. */

@@ -18,7 +18,6 @@ import {
   type MessageInitShape,
   type PublishSchema,
   scopeToWire,
-  Stand,
 } from "../wire/index.ts";
 
 type RequestInit = Exclude<MessageInitShape<typeof CallRequestSchema>["request"], undefined>;
@@ -112,9 +111,7 @@ test("[SY68] [SY63] a stranger hears nothing of what is held here", async () => 
     case: "known",
     value: { vectors: [] },
   });
-  const stands = await ask(stranger, victim, { case: "standing", value: { groups: scopes } });
-  expect(stands).toMatchObject({
-    case: "stands",
-    value: { stands: scopes.map(() => ({ stand: Stand.UNKNOWN })) },
-  });
+  const known = scopes.map((scope) => ({ scope }));
+  const removed = await ask(stranger, victim, { case: "removal", value: { scopes: known } });
+  expect(removed).toMatchObject({ case: "removed", value: { parts: [], more: false } });
 });

@@ -72,7 +72,7 @@ export class Leaving {
     // While we are a member still: others pull from members alone.
     await this.#handOver(group, onlyHere, waiting);
     ending.throwIfAborted();
-    await groups.end(group, "left", clock.now());
+    await groups.noteLeft(group, clock.now());
     if (!(await this.#tell(group, waiting, HAND_OVER_MAX_MS))) {
       if (this.#holdsAnything(group)) onlyHere.set(scopeKeyOf(group), group);
       this.#goOnTelling(group);
@@ -82,8 +82,8 @@ export class Leaving {
 
   /** Goes on to tell others of groups that were left, where that was cut short. */
   start(): void {
-    for (const { group, kind, isTold } of this.#deps.groups.records.allEnds())
-      if (kind === "left" && !isTold) this.#goOnTelling(group);
+    for (const { group, isTold } of this.#deps.groups.records.allLeft())
+      if (!isTold) this.#goOnTelling(group);
   }
 
   /** Resolves when nothing is told any more: after the end of sync. */
@@ -110,7 +110,7 @@ export class Leaving {
     const told = new Map([[scopeKeyOf(group), group]]);
     await this.#handOver(group, told, waiting, waitMax);
     // Who has joined again meanwhile has nothing to tell.
-    if (groups.records.end(group)?.kind !== "left") return true;
+    if (groups.records.left(group) === undefined) return true;
     if (told.size > 0 && this.#others(group).length > 0) return false;
     await groups.noteTold(group);
     return told.size === 0;
@@ -128,11 +128,11 @@ export class Leaving {
     waitMax = HAND_OVER_MAX_MS,
   ): Promise<void> {
     let wait = HAND_OVER_MIN_MS;
-    const before = this.#deps.groups.records.end(group);
+    const before = this.#deps.groups.records.left(group);
     const isOver = (): boolean =>
       waiting.aborted ||
       this.#others(group).length === 0 ||
-      this.#deps.groups.records.end(group) !== before;
+      this.#deps.groups.records.left(group) !== before;
     while (scopes.size > 0 && !isOver()) {
       for (const peer of this.#others(group)) await this.#askWhatIsHeld(peer, scopes, waiting);
       if (scopes.size === 0) return;

@@ -28,3 +28,9 @@ export const CHECKPOINT_RETRY_MAX_MS = 600_000;
 export const HAND_OVER_MIN_MS = 20;
 /** The longest such wait: who leaves is waiting for it. */
 export const HAND_OVER_MAX_MS = 2_000;
+/** Bytes of the control ops that one answer about a lost right holds: a frame of calls, with room for what is around them. */
+export const REMOVAL_BYTES_MAX = 1_000_000;
+/** Parts in such an answer: what the message holds. */
+export const REMOVAL_PARTS_MAX = 1024;
+/** Control heads that a question about a lost right names of each scope: what the message holds; a log has one or two. */
+export const REMOVAL_HEADS_MAX = 16;

@@ -56,7 +56,7 @@ export class OwnAddresses {
       // Whoever was ejected writes nothing into it any more.
       const access = history.scope(group)?.access;
       if (access?.destroyed === true || access?.may(own.device, Tags.READ) !== true) continue;
-      const hasLeft = groups.records.end(group)?.kind === "left";
+      const hasLeft = groups.records.left(group) !== undefined;
       // A crash came between leaving and saying so, or nobody who admitted us again had heard of our leaving.
       if (own.hasLeft !== hasLeft) {
         const now = clock.now();

@@ -45,8 +45,8 @@ export interface LinkDeps {
   readonly time: TrueTime;
   /** Tells that the peer broke the protocol. */
   readonly onFault: (peer: DeviceId, error: unknown) => void;
-  /** Asks the peer what we are to it: when we have connected, and when it refuses to be pulled from. */
-  readonly askStanding: (peer: DeviceId) => void;
+  /** Asks the peer what was taken from us: when we have connected, and when it refuses to be pulled from. */
+  readonly askRemovals: (peer: DeviceId) => void;
   /** Shows the peer, which refuses to be pulled from, that we have read what it shares with us. */
   readonly acquaint: (peer: DeviceId) => void;
   /** Tells that the peer was not reached, or that nobody knows where it is. */
@@ -251,7 +251,7 @@ export class PeerLink {
     const ended = AbortSignal.any([connection.closed, this.#ending.signal]);
     ended.addEventListener("abort", () => this.#changed.wake(), { once: true });
     const clock = this.#measureClock(connection, ended);
-    this.#deps.askStanding(this.device);
+    this.#deps.askRemovals(this.device);
     while (!ended.aborted) {
       const change = this.#changed.wait();
       for (const database of this.#needs.databases()) this.#startPull(connection, database, ended);
@@ -305,7 +305,7 @@ export class PeerLink {
         if (ended.aborted || pull.stop.signal.aborted) return;
         this.#note(error);
         if (error instanceof RefusalError) {
-          this.#deps.askStanding(this.device);
+          this.#deps.askRemovals(this.device);
           this.#deps.acquaint(this.device);
         }
       }

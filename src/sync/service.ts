@@ -48,8 +48,8 @@ import { PeerLink, type PeerStatus } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 import { Publishee } from "./publishee.ts";
 import { Publishing } from "./publishing.ts";
+import { Removals } from "./removals.ts";
 import { closeStranger } from "./strangers.ts";
-import { Standing } from "./standing.ts";
 import { Whereabouts } from "./whereabouts.ts";
 
 export interface SyncDeps extends Partial<TimeDeps> {
@@ -75,7 +75,7 @@ export class SyncService implements AsyncDisposable {
   readonly #leaving: Leaving;
   readonly #publishing: Publishing;
   readonly #checkpoints: Checkpoints;
-  readonly #standing: Standing;
+  readonly #removals: Removals;
   readonly #acquainting: Acquainting;
   readonly #answers: Answers;
   readonly #blocked: BlockedPeers;
@@ -106,7 +106,8 @@ export class SyncService implements AsyncDisposable {
     this.#publishing = new Publishing(common);
     this.#checkpoints = new Checkpoints(common);
     const call: SyncService["call"] = (peer, request, signal) => this.call(peer, request, signal);
-    this.#standing = new Standing({ ...common, call });
+    const onFault = (peer: DeviceId, error: unknown): void => this.punish(peer, error);
+    this.#removals = new Removals({ ...common, call, onFault });
     this.#acquainting = new Acquainting({
       ...common,
       call,
@@ -121,7 +122,7 @@ export class SyncService implements AsyncDisposable {
       ...common,
       admission: new Admission(common),
       publishee: new Publishee({ ...common, serviceAccess: new ServiceAccess(deps.store) }),
-      standing: this.#standing,
+      removals: this.#removals,
       acquainting: this.#acquainting,
     });
     this.#blocked = new BlockedPeers(deps.clock);
@@ -304,7 +305,7 @@ export class SyncService implements AsyncDisposable {
       this.#checkpoints.settled(),
       this.#leaving.settled(),
     ]);
-    await Promise.all([this.#standing.settled(), this.#acquainting.settled()]);
+    await Promise.all([this.#removals.settled(), this.#acquainting.settled()]);
     await this.#groups.settled();
   }
 
@@ -318,7 +319,6 @@ export class SyncService implements AsyncDisposable {
     this.#ownAddresses.publish();
     this.#publishing.wake();
     this.#checkpoints.wake();
-    this.#standing.askWhereEjected();
   }
 
   #refreshLinks(): void {
@@ -361,7 +361,7 @@ export class SyncService implements AsyncDisposable {
       budget: this.#budget,
       knowledge: this.#knowledge,
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
-      askStanding: (device: DeviceId) => this.#standing.ask(device),
+      askRemovals: (device: DeviceId) => this.#removals.ask(device),
       acquaint: (device: DeviceId) => this.#acquainting.show(device),
       onUnreached: (device: DeviceId) => this.whereabouts.noteUnreached(device),
     };

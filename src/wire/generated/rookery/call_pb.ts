@@ -15,7 +15,7 @@ import type { Spec } from "./access_pb.ts";
 import { file_rookery_access } from "./access_pb.ts";
 import type { BlobName } from "./blobs_pb.ts";
 import { file_rookery_blobs } from "./blobs_pb.ts";
-import type { Refused, ScopeVector } from "./deltas_pb.ts";
+import type { CommitPart, Refused, ScopeVector } from "./deltas_pb.ts";
 import { file_rookery_deltas } from "./deltas_pb.ts";
 import type { ScopeId } from "./ids_pb.ts";
 import { file_rookery_ids } from "./ids_pb.ts";
@@ -26,7 +26,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/call.proto.
  */
 export const file_rookery_call: GenFile = /*@__PURE__*/
-  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSLaAQoHUHVibGlzaBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIhCgRzcGVjGAIgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEhkKB3ZlcnNpb24YAyABKAxCCIi1GCCQtRggEiwKB3ZlY3RvcnMYBCADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiBAhIeCgtjZXJ0aWZpY2F0ZRgFIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgGIAMoCUIJiLUYgAKYtRgQIocBCglQdWJsaXNoZWQSEwoEbmFtZRgBIAEoCUIFiLUYgAISJwoEaW5mbxgCIAEoCzITLnJvb2tlcnkuTWVtYmVySW5mb0IEqLUYARIeCgtjZXJ0aWZpY2F0ZRgDIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgEIAMoCUIJiLUYgAKYtRgQIjAKBUtub3dzEicKBnNjb3BlcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgQIiNQoFS25vd24SLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIECIjMKCFN0YW5kaW5nEicKBmdyb3VwcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiWAoKR3JvdXBTdGFuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIjCgVzdGFuZBgCIAEoDjIOLnJvb2tlcnkuU3RhbmRCBKi1GAEiNAoGU3RhbmRzEioKBnN0YW5kcxgBIAMoCzITLnJvb2tlcnkuR3JvdXBTdGFuZEIFmLUYgAIiKQoIQWNxdWFpbnQSHQoGdG9rZW5zGAEgAygMQg2ItRggkLUYIJi1GIACIgwKCkFjcXVhaW50ZWQivQIKC0NhbGxSZXF1ZXN0EhQKBm51bWJlchgBIAEoDUIEqLUYARIkCghnZXRfdGltZRgCIAEoCzIQLnJvb2tlcnkuR2V0VGltZUgAEh0KBGpvaW4YAyABKAsyDS5yb29rZXJ5LkpvaW5IABIjCgdwdWJsaXNoGAQgASgLMhAucm9va2VyeS5QdWJsaXNoSAASJgoJaGF2ZV9ibG9iGAUgASgLMhEucm9va2VyeS5IYXZlQmxvYkgAEh8KBWtub3dzGAcgASgLMg4ucm9va2VyeS5Lbm93c0gAEiUKCHN0YW5kaW5nGAggASgLMhEucm9va2VyeS5TdGFuZGluZ0gAEiUKCGFjcXVhaW50GAkgASgLMhEucm9va2VyeS5BY3F1YWludEgAOgaItRiAgERCCQoHcmVxdWVzdEoECAYQByKEAwoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAEicKCXB1Ymxpc2hlZBgGIAEoCzISLnJvb2tlcnkuUHVibGlzaGVkSAASJgoJYmxvYl9oZWxkGAcgASgLMhEucm9va2VyeS5CbG9iSGVsZEgAEh8KBWtub3duGAkgASgLMg4ucm9va2VyeS5Lbm93bkgAEiEKBnN0YW5kcxgKIAEoCzIPLnJvb2tlcnkuU3RhbmRzSAASKQoKYWNxdWFpbnRlZBgLIAEoCzITLnJvb2tlcnkuQWNxdWFpbnRlZEgAOgaItRiAgERCCgoIcmVzcG9uc2VKBAgIEAkqbwoKRGV2aWNlVHlwZRIbChdERVZJQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkRFVklDRV9UWVBFX05PUk1BTBABEhYKEkRFVklDRV9UWVBFX1NFUlZFUhACEhQKEERFVklDRV9UWVBFX0xFQUYQAyprCgVTdGFuZBIVChFTVEFORF9VTlNQRUNJRklFRBAAEhEKDVNUQU5EX1VOS05PV04QARIQCgxTVEFORF9NRU1CRVIQAhIRCg1TVEFORF9FSkVDVEVEEAMSEwoPU1RBTkRfREVTVFJPWUVEEARiBnByb3RvMw", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChJyb29rZXJ5L2NhbGwucHJvdG8SB3Jvb2tlcnkiJgoHV2VsY29tZRIbCgVub25jZRgBIAEoDEIMiLUYIJC1GCCotRgBIioKB0dldFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAEiuAEKBFRpbWUSHwoGb3JpZ2luGAEgASgEQg+gtRj/////////D6i1GAESIAoHcmVjZWl2ZRgCIAEoBEIPoLUY/////////w+otRgBEh0KBHNlbmQYAyABKARCD6C1GP////////8PqLUYARIiCghsYXN0X250cBgEIAEoBEILoLUY/////////w9IAIgBARIMCgRob3BzGAUgASgNEg8KB3JlYm9vdHMYBiABKA1CCwoJX2xhc3RfbnRwIlMKCk1lbWJlckluZm8SJwoEdHlwZRgBIAEoDjITLnJvb2tlcnkuRGV2aWNlVHlwZUIEqLUYARIcCg1zeW5jX3ByaW9yaXR5GAIgASgNQgWgtRj/ASJQCgtJbnZpdGVQcm9vZhIgCgpwdWJsaWNfa2V5GAEgASgMQgyItRggkLUYIKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAEitwEKBEpvaW4SJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGgoLam9pbmVyX25hbWUYAiABKAlCBYi1GIACEicKBGluZm8YAyABKAsyEy5yb29rZXJ5Lk1lbWJlckluZm9CBKi1GAESHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYARIjCgVwcm9vZhgFIAEoCzIULnJvb2tlcnkuSW52aXRlUHJvb2YimAEKBkpvaW5lZBIhCgRzcGVjGAEgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEh0KB3ZlcnNpb24YAiABKAxCDIi1GCCQtRggqLUYARIsCgd2ZWN0b3JzGAMgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISHgoLY2VydGlmaWNhdGUYBCABKAxCCYi1GPwRqLUYASIxCghIYXZlQmxvYhIlCgRibG9iGAEgASgLMhEucm9va2VyeS5CbG9iTmFtZUIEqLUYASJSCghCbG9iSGVsZBIeCgRzaXplGAEgASgEQgugtRj/////////D0gAiAEBEh0KB2hvbGRlcnMYAiADKAxCDIi1GCCQtRggmLUYCEIHCgVfc2l6ZSLaAQoHUHVibGlzaBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIhCgRzcGVjGAIgASgLMg0ucm9va2VyeS5TcGVjQgSotRgBEhkKB3ZlcnNpb24YAyABKAxCCIi1GCCQtRggEiwKB3ZlY3RvcnMYBCADKAsyFC5yb29rZXJ5LlNjb3BlVmVjdG9yQgWYtRiBAhIeCgtjZXJ0aWZpY2F0ZRgFIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgGIAMoCUIJiLUYgAKYtRgQIocBCglQdWJsaXNoZWQSEwoEbmFtZRgBIAEoCUIFiLUYgAISJwoEaW5mbxgCIAEoCzITLnJvb2tlcnkuTWVtYmVySW5mb0IEqLUYARIeCgtjZXJ0aWZpY2F0ZRgDIAEoDEIJiLUY/BGotRgBEhwKCWFkZHJlc3NlcxgEIAMoCUIJiLUYgAKYtRgQIjAKBUtub3dzEicKBnNjb3BlcxgBIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgQIiNQoFS25vd24SLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIECIlMKDUtub3duQ29udHJvbHMSJQoFc2NvcGUYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESGwoFaGVhZHMYAiADKAxCDIi1GCCQtRggmLUYECI4CgdSZW1vdmFsEi0KBnNjb3BlcxgBIAMoCzIWLnJvb2tlcnkuS25vd25Db250cm9sc0IFmLUYgAIiQgoHUmVtb3ZlZBIpCgVwYXJ0cxgBIAMoCzITLnJvb2tlcnkuQ29tbWl0UGFydEIFmLUYgAgSDAoEbW9yZRgCIAEoCCIpCghBY3F1YWludBIdCgZ0b2tlbnMYASADKAxCDYi1GCCQtRggmLUYgAIiDAoKQWNxdWFpbnRlZCK7AgoLQ2FsbFJlcXVlc3QSFAoGbnVtYmVyGAEgASgNQgSotRgBEiQKCGdldF90aW1lGAIgASgLMhAucm9va2VyeS5HZXRUaW1lSAASHQoEam9pbhgDIAEoCzINLnJvb2tlcnkuSm9pbkgAEiMKB3B1Ymxpc2gYBCABKAsyEC5yb29rZXJ5LlB1Ymxpc2hIABImCgloYXZlX2Jsb2IYBSABKAsyES5yb29rZXJ5LkhhdmVCbG9iSAASHwoFa25vd3MYByABKAsyDi5yb29rZXJ5Lktub3dzSAASIwoHcmVtb3ZhbBgIIAEoCzIQLnJvb2tlcnkuUmVtb3ZhbEgAEiUKCGFjcXVhaW50GAkgASgLMhEucm9va2VyeS5BY3F1YWludEgAOgaItRiAgERCCQoHcmVxdWVzdEoECAYQByKGAwoMQ2FsbFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDRIjCgd3ZWxjb21lGAIgASgLMhAucm9va2VyeS5XZWxjb21lSAASIwoHcmVmdXNlZBgDIAEoCzIQLnJvb2tlcnkuUmVmdXNlZEgAEh0KBHRpbWUYBCABKAsyDS5yb29rZXJ5LlRpbWVIABIhCgZqb2luZWQYBSABKAsyDy5yb29rZXJ5LkpvaW5lZEgAEicKCXB1Ymxpc2hlZBgGIAEoCzISLnJvb2tlcnkuUHVibGlzaGVkSAASJgoJYmxvYl9oZWxkGAcgASgLMhEucm9va2VyeS5CbG9iSGVsZEgAEh8KBWtub3duGAkgASgLMg4ucm9va2VyeS5Lbm93bkgAEiMKB3JlbW92ZWQYCiABKAsyEC5yb29rZXJ5LlJlbW92ZWRIABIpCgphY3F1YWludGVkGAsgASgLMhMucm9va2VyeS5BY3F1YWludGVkSAA6Boi1GICAREIKCghyZXNwb25zZUoECAgQCSpvCgpEZXZpY2VUeXBlEhsKF0RFVklDRV9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSREVWSUNFX1RZUEVfTk9STUFMEAESFgoSREVWSUNFX1RZUEVfU0VSVkVSEAISFAoQREVWSUNFX1RZUEVfTEVBRhADYgZwcm90bzM", [file_rookery_access, file_rookery_blobs, file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * Fresh for each stream: what a joiner signs to prove an invite.
@@ -416,63 +416,73 @@ export const KnownSchema: GenMessage<Known> = /*@__PURE__*/
   messageDesc(file_rookery_call, 12);
 
 /**
- * What the caller is in these groups, by what the callee knows.
+ * What the caller holds of a scope's control log: its heads, not all where they are many.
  *
- * @generated from message rookery.Standing
+ * @generated from message rookery.KnownControls
  */
-export type Standing = Message<"rookery.Standing"> & {
+export type KnownControls = Message<"rookery.KnownControls"> & {
   /**
-   * @generated from field: repeated rookery.ScopeId groups = 1;
+   * @generated from field: rookery.ScopeId scope = 1;
    */
-  groups: ScopeId[];
+  scope?: ScopeId | undefined;
+
+  /**
+   * @generated from field: repeated bytes heads = 2;
+   */
+  heads: Uint8Array[];
 };
 
 /**
- * Describes the message rookery.Standing.
- * Use `create(StandingSchema)` to create a new message.
+ * Describes the message rookery.KnownControls.
+ * Use `create(KnownControlsSchema)` to create a new message.
  */
-export const StandingSchema: GenMessage<Standing> = /*@__PURE__*/
+export const KnownControlsSchema: GenMessage<KnownControls> = /*@__PURE__*/
   messageDesc(file_rookery_call, 13);
 
 /**
- * @generated from message rookery.GroupStand
+ * Asks what has ended the caller's right to read these scopes, by what the callee knows.
+ *
+ * @generated from message rookery.Removal
  */
-export type GroupStand = Message<"rookery.GroupStand"> & {
+export type Removal = Message<"rookery.Removal"> & {
   /**
-   * @generated from field: rookery.ScopeId group = 1;
+   * @generated from field: repeated rookery.KnownControls scopes = 1;
    */
-  group?: ScopeId | undefined;
-
-  /**
-   * @generated from field: rookery.Stand stand = 2;
-   */
-  stand: Stand;
+  scopes: KnownControls[];
 };
 
 /**
- * Describes the message rookery.GroupStand.
- * Use `create(GroupStandSchema)` to create a new message.
+ * Describes the message rookery.Removal.
+ * Use `create(RemovalSchema)` to create a new message.
  */
-export const GroupStandSchema: GenMessage<GroupStand> = /*@__PURE__*/
+export const RemovalSchema: GenMessage<Removal> = /*@__PURE__*/
   messageDesc(file_rookery_call, 14);
 
 /**
- * One for each group asked about.
+ * The control ops that show it, as the parts in which they stand without their rows. Nothing of a scope that is not here, that the
+ * caller may read, or was never in: nobody is told which.
  *
- * @generated from message rookery.Stands
+ * @generated from message rookery.Removed
  */
-export type Stands = Message<"rookery.Stands"> & {
+export type Removed = Message<"rookery.Removed"> & {
   /**
-   * @generated from field: repeated rookery.GroupStand stands = 1;
+   * @generated from field: repeated rookery.CommitPart parts = 1;
    */
-  stands: GroupStand[];
+  parts: CommitPart[];
+
+  /**
+   * There are more, to be asked for when these are held.
+   *
+   * @generated from field: bool more = 2;
+   */
+  more: boolean;
 };
 
 /**
- * Describes the message rookery.Stands.
- * Use `create(StandsSchema)` to create a new message.
+ * Describes the message rookery.Removed.
+ * Use `create(RemovedSchema)` to create a new message.
  */
-export const StandsSchema: GenMessage<Stands> = /*@__PURE__*/
+export const RemovedSchema: GenMessage<Removed> = /*@__PURE__*/
   messageDesc(file_rookery_call, 15);
 
 /**
@@ -558,10 +568,10 @@ export type CallRequest = Message<"rookery.CallRequest"> & {
     case: "knows";
   } | {
     /**
-     * @generated from field: rookery.Standing standing = 8;
+     * @generated from field: rookery.Removal removal = 8;
      */
-    value: Standing;
-    case: "standing";
+    value: Removal;
+    case: "removal";
   } | {
     /**
      * @generated from field: rookery.Acquaint acquaint = 9;
@@ -638,10 +648,10 @@ export type CallResponse = Message<"rookery.CallResponse"> & {
     case: "known";
   } | {
     /**
-     * @generated from field: rookery.Stands stands = 10;
+     * @generated from field: rookery.Removed removed = 10;
      */
-    value: Stands;
-    case: "stands";
+    value: Removed;
+    case: "removed";
   } | {
     /**
      * @generated from field: rookery.Acquainted acquainted = 11;
@@ -693,47 +703,4 @@ export type DeviceType = (typeof DeviceType)[keyof typeof DeviceType] | UnknownE
  */
 export const DeviceTypeSchema: GenEnum<DeviceType> = /*@__PURE__*/
   enumDesc(file_rookery_call, 0);
-
-/**
- * @generated from enum rookery.Stand
- */
-export const Stand = {
-  /**
-   * @generated from enum value: STAND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * No such group here, or the caller never was in it: nobody is told which.
-   *
-   * @generated from enum value: STAND_UNKNOWN = 1;
-   */
-  UNKNOWN: 1,
-
-  /**
-   * @generated from enum value: STAND_MEMBER = 2;
-   */
-  MEMBER: 2,
-
-  /**
-   * @generated from enum value: STAND_EJECTED = 3;
-   */
-  EJECTED: 3,
-
-  /**
-   * @generated from enum value: STAND_DESTROYED = 4;
-   */
-  DESTROYED: 4,
-} as const;
-
-/**
- * @generated from enum rookery.Stand
- */
-export type Stand = (typeof Stand)[keyof typeof Stand] | UnknownEnum;
-
-/**
- * Describes the enum rookery.Stand.
- */
-export const StandSchema: GenEnum<Stand> = /*@__PURE__*/
-  enumDesc(file_rookery_call, 1);
 

@@ -4,20 +4,20 @@
 // @generated from file rookery/local.proto (package rookery, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ScopeVector } from "./deltas_pb.ts";
 import { file_rookery_deltas } from "./deltas_pb.ts";
 import type { ScopeId } from "./ids_pb.ts";
 import { file_rookery_ids } from "./ids_pb.ts";
 import { file_rookery_limits } from "./limits_pb.ts";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rookery/local.proto.
  */
 export const file_rookery_local: GenFile = /*@__PURE__*/
-  fileDesc("ChNyb29rZXJ5L2xvY2FsLnByb3RvEgdyb29rZXJ5ItEBCgtKb2luZWRHcm91cBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIvCgpjaGVja3BvaW50GAIgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISJgoFZnJlc2gYAyADKAsyEC5yb29rZXJ5LlNjb3BlSWRCBZi1GIACEhsKBWFkbWluGAQgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAUgAygJQgmItRiAApi1GBA6B4i1GICAgAgidwoNUHVibGlzaEludGVudBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIaCgRwZWVyGAIgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAMgAygJQgmItRiAApi1GBA6BYi1GIBAIooBCghHcm91cEVuZBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIkCgRraW5kGAIgASgOMhAucm9va2VyeS5FbmRLaW5kQgSotRgBEhkKBHdoZW4YAyABKARCC6C1GP////////8PEg8KB2lzX3RvbGQYBCABKAg6BYi1GIAgIl8KDlB1Ymxpc2hlZEdyb3VwEiUKBWdyb3VwGAEgASgLMhAucm9va2VyeS5TY29wZUlkQgSotRgBEh8KCXB1Ymxpc2hlchgCIAEoDEIMiLUYIJC1GCCotRgBOgWItRiAICJICgxTZXJ2aWNlR3JhbnQSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhYKBHRhZ3MYAiABKA1CCKC1GA+otRgBOgSItRhAKkwKB0VuZEtpbmQSGAoURU5EX0tJTkRfVU5TUEVDSUZJRUQQABIRCg1FTkRfS0lORF9MRUZUEAESFAoQRU5EX0tJTkRfRUpFQ1RFRBACYgZwcm90bzM", [file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChNyb29rZXJ5L2xvY2FsLnByb3RvEgdyb29rZXJ5ItEBCgtKb2luZWRHcm91cBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIvCgpjaGVja3BvaW50GAIgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgQISJgoFZnJlc2gYAyADKAsyEC5yb29rZXJ5LlNjb3BlSWRCBZi1GIACEhsKBWFkbWluGAQgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAUgAygJQgmItRiAApi1GBA6B4i1GICAgAgidwoNUHVibGlzaEludGVudBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIaCgRwZWVyGAIgASgMQgyItRggkLUYIKi1GAESHAoJYWRkcmVzc2VzGAMgAygJQgmItRiAApi1GBA6BYi1GIBAImUKCUdyb3VwTGVmdBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIZCgR3aGVuGAIgASgEQgugtRj/////////DxIPCgdpc190b2xkGAMgASgIOgWItRiAICJfCg5QdWJsaXNoZWRHcm91cBIlCgVncm91cBgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIfCglwdWJsaXNoZXIYAiABKAxCDIi1GCCQtRggqLUYAToFiLUYgCAiSAoMU2VydmljZUdyYW50EhoKBHVzZXIYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYAToEiLUYQGIGcHJvdG8z", [file_rookery_deltas, file_rookery_ids, file_rookery_limits]);
 
 /**
  * On disk: a syncgroup that was joined here. It is pending until the knowledge here covers the checkpoint, entry by entry.
@@ -94,41 +94,36 @@ export const PublishIntentSchema: GenMessage<PublishIntent> = /*@__PURE__*/
   messageDesc(file_rookery_local, 1);
 
 /**
- * On disk: a syncgroup that this device has left, or that an admin has said it was ejected from. Gone when it joins again.
+ * On disk: a syncgroup that this device has left. Gone when it joins again.
  *
- * @generated from message rookery.GroupEnd
+ * @generated from message rookery.GroupLeft
  */
-export type GroupEnd = Message<"rookery.GroupEnd"> & {
+export type GroupLeft = Message<"rookery.GroupLeft"> & {
   /**
    * @generated from field: rookery.ScopeId group = 1;
    */
   group?: ScopeId | undefined;
 
   /**
-   * @generated from field: rookery.EndKind kind = 2;
-   */
-  kind: EndKind;
-
-  /**
    * Milliseconds since 1970.
    *
-   * @generated from field: uint64 when = 3;
+   * @generated from field: uint64 when = 2;
    */
   when: bigint;
 
   /**
    * Another member holds our word that we have left.
    *
-   * @generated from field: bool is_told = 4;
+   * @generated from field: bool is_told = 3;
    */
   isTold: boolean;
 };
 
 /**
- * Describes the message rookery.GroupEnd.
- * Use `create(GroupEndSchema)` to create a new message.
+ * Describes the message rookery.GroupLeft.
+ * Use `create(GroupLeftSchema)` to create a new message.
  */
-export const GroupEndSchema: GenMessage<GroupEnd> = /*@__PURE__*/
+export const GroupLeftSchema: GenMessage<GroupLeft> = /*@__PURE__*/
   messageDesc(file_rookery_local, 2);
 
 /**
@@ -178,35 +173,4 @@ export type ServiceGrant = Message<"rookery.ServiceGrant"> & {
  */
 export const ServiceGrantSchema: GenMessage<ServiceGrant> = /*@__PURE__*/
   messageDesc(file_rookery_local, 4);
-
-/**
- * @generated from enum rookery.EndKind
- */
-export const EndKind = {
-  /**
-   * @generated from enum value: END_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * @generated from enum value: END_KIND_LEFT = 1;
-   */
-  LEFT: 1,
-
-  /**
-   * @generated from enum value: END_KIND_EJECTED = 2;
-   */
-  EJECTED: 2,
-} as const;
-
-/**
- * @generated from enum rookery.EndKind
- */
-export type EndKind = (typeof EndKind)[keyof typeof EndKind] | UnknownEnum;
-
-/**
- * Describes the enum rookery.EndKind.
- */
-export const EndKindSchema: GenEnum<EndKind> = /*@__PURE__*/
-  enumDesc(file_rookery_local, 0);
 
