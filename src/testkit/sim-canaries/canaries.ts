@@ -1,4 +1,6 @@
 import type { Canary } from "./canary.ts";
+import { DATABASE } from "./database.ts";
+import { HOLDERS } from "./holders.ts";
 import { MEMBERS } from "./members.ts";
 
 /** Faults of the store and of what is written at once. */
@@ -129,6 +131,16 @@ const MERGE: readonly Canary[] = [
     find: "  const heads = row.heads.filter((head) => !isCovered(head));",
     replace: "  const heads = [...row.heads];",
     profile: "calm",
+    seeds: 10,
+  },
+  {
+    name: "superseded-forgotten",
+    says: "◆ keeps nothing of a version that another has seen",
+    breaks: ["L1", "L2", "K1", "K3", "bug"],
+    file: "records/version.ts",
+    find: "  const superseded = row.heads.filter(isCovered);",
+    replace: "  const superseded: Version[] = [];",
+    profile: "members",
     seeds: 10,
   },
   {
@@ -309,46 +321,12 @@ const LIES: readonly Canary[] = [
   },
 ];
 
-/** Faults of what people see. */
-const DATABASE: readonly Canary[] = [
-  {
-    name: "batch-in-two",
-    says: "writes the rows of a batch one by one",
-    breaks: ["D2"],
-    file: "db/batch.ts",
-    find: '    return request === undefined ? "written" : commit(this.#world, request);',
-    replace:
-      '    if (request === undefined) return "written";\n    for (const part of request.parts)\n      for (const row of part.rows) await commit(this.#world, { parts: [{ ...part, rows: [row] }] });\n    return "written";',
-    profile: "calm",
-    seeds: 10,
-  },
-  {
-    name: "watch-skips",
-    says: "leaves out a change when several came at once",
-    breaks: ["K8", "D2"],
-    file: "db/watch.ts",
-    find: "          sequence = change.sequence;\n",
-    replace: "          sequence = change.sequence + 1;\n",
-    profile: "calm",
-    seeds: 20,
-  },
-  {
-    name: "scan-unfinished",
-    says: "ends a scan at the first row that is deleted",
-    breaks: ["D2", "K8"],
-    file: "db/collection.ts",
-    find: "      if (value === undefined) continue;",
-    replace: "      if (value === undefined) return;",
-    profile: "calm",
-    seeds: 20,
-  },
-];
-
 export const CANARIES: readonly Canary[] = [
   ...STORAGE,
   ...MERGE,
   ...RIGHTS,
   ...MEMBERS,
+  ...HOLDERS,
   ...EXCHANGE,
   ...LIES,
   ...DATABASE,

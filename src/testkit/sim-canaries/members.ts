@@ -24,6 +24,27 @@ export const MEMBERS: readonly Canary[] = [
     seeds: 30,
   },
   {
+    name: "claims-aside",
+    says: "◆ claims what it holds aside",
+    breaks: ["K1", "L1", "L2", "K3"],
+    file: "history/receive.ts",
+    find: "        this.aside += 1;\n        return;",
+    replace:
+      "        this.aside += 1;\n        this.#turn.raise(scope, part.log, part.generation);\n        return;",
+    profile: "members",
+    seeds: 20,
+  },
+  {
+    name: "claims-frozen",
+    says: "◆ goes on claiming what it has taken back",
+    breaks: ["K1", "L1", "L2", "K3"],
+    file: "history/take-back.ts",
+    find: "    for (const { log, keep } of this.#cuts) this.#turn.lower(this.#scope, log, keep);",
+    replace: "",
+    profile: "members",
+    seeds: 20,
+  },
+  {
     name: "freeze-forgotten",
     says: "takes nothing back when a right ends",
     breaks: ["A2", "K1", "K3", "L1"],

@@ -38,6 +38,7 @@ export class Oracle {
   readonly #excused = new Set<Dot>();
   /** What each device was seen to hold durably. */
   readonly #held = new Map<string, Map<ScopeName, ReadonlyMap<string, number>>>();
+  readonly #setBacks = new Map<string, number>();
   readonly #readers = new WeakMap<object, DeltasReader>();
   readonly #rightsByHeads = new Map<string, Rights>();
   #sent = 0;
@@ -150,6 +151,7 @@ export class Oracle {
   wasSetBack(device: string, held: Map<ScopeName, ReadonlyMap<string, number>>): void {
     this.#held.set(device, held);
     this.ledger.setBack.add(device);
+    this.#setBacks.set(device, this.timesSetBack(device) + 1);
     for (const [dot, ack] of this.#acks) {
       const { commit } = ack;
       const isHere = commit.parts.every(
@@ -163,6 +165,11 @@ export class Oracle {
       );
       if (!isHeld) this.#excused.add(dot);
     }
+  }
+
+  /** How often a device's store was replaced by an older one. */
+  timesSetBack(device: string): number {
+    return this.#setBacks.get(device) ?? 0;
   }
 
   /** A device came back after a crash: all that it acknowledged is there. [D1] */

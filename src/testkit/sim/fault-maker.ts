@@ -14,6 +14,8 @@ export interface FaultMakerDeps {
   readonly oracle: Oracle;
   readonly sometimes: (what: string) => void;
   readonly fail: (error: unknown) => void;
+  /** Told of each device that is there again. */
+  readonly onStarted: (device: SimDevice) => void;
 }
 
 /** Milliseconds after which a device that could not open is started again. */
@@ -210,6 +212,7 @@ export class FaultMaker {
         sometimes(`started ${device.name}`);
         oracle.checkAfterCrash(view);
         oracle.checkDevice(view);
+        this.#deps.onStarted(device);
         return;
       } catch (error) {
         if (error instanceof SimError) throw error;

@@ -206,8 +206,9 @@ class World {
       sometimes: (what: string) => this.sometimes(what),
       fail: (error: unknown) => this.fail(error),
     };
-    const faults = new FaultMaker(shared);
     const workload = new Workload(shared);
+    const onStarted = (device: SimDevice): void => workload.started(device);
+    const faults = new FaultMaker({ ...shared, onStarted });
     await Promise.all(this.#devices.map((device) => faults.start(device)));
     this.#schedule(workload, faults);
     await this.scheduler.sleep(this.#plan.endMs - this.scheduler.now, "end of faults");

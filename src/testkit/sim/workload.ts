@@ -8,6 +8,7 @@ import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
 import { at, type Operation, type Plan, type Step } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
+import { chanceOf } from "../sim-ports/index.ts";
 import { Watcher } from "./watcher.ts";
 
 export interface WorkloadDeps {
@@ -98,11 +99,8 @@ export class Workload {
         return this.#unfamily(process, step.device, step.collection, step.family);
       case "scan":
         return this.#scan(process, step.collection);
-      case "watch": {
-        const watcher = new Watcher(process, this.collection(process, step.collection), this.#deps);
-        this.#watchers.add(watcher);
-        return;
-      }
+      case "watch":
+        return this.#watch(process, step.device, step.collection);
       case "create":
         return this.#create(process, step.group);
       case "pair":
@@ -133,6 +131,26 @@ export class Workload {
       case "admit":
         return this.admit(step.device, step.joiner, step.group, step.role);
     }
+  }
+
+  #watch(process: SimProcess, device: number, index: number): void {
+    const { plan, oracle, devices } = this.#deps;
+    const { key } = at(devices, device);
+    const watcher = new Watcher({
+      ...this.#deps,
+      device,
+      collectionOf: (one) => this.collection(one, index),
+      timesSetBack: () => oracle.timesSetBack(key),
+      random: chanceOf(plan.seed, `watcher ${this.#watchers.size}`),
+    });
+    this.#watchers.add(watcher);
+    watcher.start(process);
+  }
+
+  /** A device is there again: who watched it goes on. */
+  started({ index, running }: SimDevice): void {
+    if (running === undefined) return;
+    for (const watcher of this.#watchers) if (watcher.device === index) watcher.start(running);
   }
 
   #userOf(device: number): UserId {

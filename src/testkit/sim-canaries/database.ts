@@ -1,0 +1,77 @@
+import type { Canary } from "./canary.ts";
+
+/** Faults of what people see. */
+export const DATABASE: readonly Canary[] = [
+  {
+    name: "batch-in-two",
+    says: "writes the rows of a batch one by one",
+    breaks: ["D2"],
+    file: "db/batch.ts",
+    find: '    return request === undefined ? "written" : commit(this.#world, request);',
+    replace:
+      '    if (request === undefined) return "written";\n    for (const part of request.parts)\n      for (const row of part.rows) await commit(this.#world, { parts: [{ ...part, rows: [row] }] });\n    return "written";',
+    profile: "calm",
+    seeds: 10,
+  },
+  {
+    name: "watch-unwoken",
+    says: "does not wake a watch for what was written",
+    breaks: ["K8"],
+    file: "db/watch-changes.ts",
+    find: "          this.#isPending = true;\n          wake();",
+    replace: "          this.#isPending = true;\n          void wake;",
+    profile: "calm",
+    seeds: 10,
+  },
+  {
+    name: "watch-late",
+    says: "goes on watching where the changes are once the present state has been told, not where they were before",
+    breaks: ["K8", "D2"],
+    file: "db/watch.ts",
+    find: "      yield* this.#beginning(sequence);\n",
+    replace:
+      "      yield* this.#beginning(sequence);\n      sequence = this.#world.history.sequence(this.#world.name);\n",
+    profile: "crashes",
+    seeds: 30,
+  },
+  {
+    name: "marker-ahead",
+    says: "gives with a page the marker of the page after it",
+    breaks: ["K8", "D2"],
+    file: "db/watch.ts",
+    find: "this.#markerOf(change.sequence), true, change.fromSync",
+    replace: "this.#markerOf(change.sequence + 1), true, change.fromSync",
+    profile: "crashes",
+    seeds: 20,
+  },
+  {
+    name: "resumed-late",
+    says: "tells who goes on after a marker nothing of what came before it was opened again",
+    breaks: ["K8", "D2"],
+    file: "db/watch.ts",
+    find: "    let at = position;\n",
+    replace: "    let at = Math.max(position, last);\n",
+    profile: "crashes",
+    seeds: 20,
+  },
+  {
+    name: "watch-skips",
+    says: "leaves out a change when several came at once",
+    breaks: ["K8", "D2"],
+    file: "db/watch.ts",
+    find: "          sequence = change.sequence;\n",
+    replace: "          sequence = change.sequence + 1;\n",
+    profile: "calm",
+    seeds: 20,
+  },
+  {
+    name: "scan-unfinished",
+    says: "ends a scan at the first row that is deleted",
+    breaks: ["D2", "K8"],
+    file: "db/collection.ts",
+    find: "      if (value === undefined) continue;",
+    replace: "      if (value === undefined) return;",
+    profile: "calm",
+    seeds: 20,
+  },
+];
