@@ -78,12 +78,17 @@ class ScopeCheck {
     return facts;
   }
 
-  #checkClaim(log: string, generation: number, shown: ReadonlyMap<string, VersionFact[]>): void {
+  #checkClaim(log: string, claimed: number, shown: ReadonlyMap<string, VersionFact[]>): void {
     const { scope } = this.#scope;
+    if (claimed > this.#rights.forkOf(log))
+      throw this.#error("A5", `claims ${short(dotOf(log, claimed))}, beyond a fork that it knows`);
+    // Beyond that it holds one branch or another.
+    const generation = Math.min(claimed, this.#ledger.forkOf(log) - 1);
     const isLiar = this.#ledger.liars.has(log.slice(0, 64));
     // It may have shown others something else under the same generation.
     if (isLiar) return;
-    if (this.#ledger.part(scope, log, generation) === undefined)
+    const isWritten = this.#ledger.part(scope, log, generation) !== undefined;
+    if (!isWritten && generation === claimed)
       throw this.#error("K1", `claims ${short(dotOf(log, generation))}, which nobody has written`);
     for (const part of this.#ledger.partsUpTo(scope, log, generation)) {
       for (const version of part.versions) {

@@ -31,14 +31,19 @@ export class Ledger {
   readonly #controls = new Map<string, ControlFact>();
   readonly #log: CommitFact[] = [];
   #honest = 0;
-  /** Second commits of liars under one generation. */
+  /** Second commits under one generation, of liars and of logs that forked. */
   readonly #others: CommitFact[] = [];
+  readonly #forks = new Map<LogName, number>();
   /** Keys of devices that may do anything: they are not held to one record a generation. */
   readonly liars = new Set<string>();
   /** Keys of devices whose store was once put back to an older state. */
   readonly setBack = new Set<string>();
+  /** Keys of devices of whose stores there are copies. */
+  readonly copied = new Set<string>();
   /** See `OracleDeps`. */
   mayNotKnow: ((device: string, commit: CommitFact) => boolean) | undefined;
+  /** Told of each log of an honest device that goes on from where it went on before. */
+  onFork: ((log: LogName) => void) | undefined;
   /** Told of each commit as it is signed. */
   onSigned: ((commit: CommitFact) => void) | undefined;
 
@@ -64,24 +69,52 @@ export class Ledger {
     this.#byDigest.set(commit.digest, commit);
     const isLiar = this.liars.has(commit.device);
     const established = this.#established.get(dot);
-    if (!isLiar && established !== undefined && established !== commit.digest) {
-      // It may have asked a peer that knew no more: a fork, which others will prove.
-      const isExcused =
-        this.setBack.has(commit.device) && this.mayNotKnow?.(commit.device, commit) === true;
-      const promise = isExcused ? "fork" : "K2";
-      throw new SimError(promise, `A second commit was signed for ${short(dot)}, which is known`);
-    }
-    if (!isLiar) this.#refuseOlder(commit);
-    // The one before it never became durable, or its author would know of it. Of liars all stand side by side.
-    if (!isLiar || !this.#commits.has(dot)) this.#index(dot, commit);
+    const before = this.#commits.get(dot)?.digest ?? commit.digest;
+    // What neither left its author nor was acknowledged may lie in a copy of its store all the same.
+    const isInCopy = this.copied.has(commit.device) && before !== commit.digest;
+    const isSecond = established !== undefined && established !== commit.digest;
+    if (!isLiar && (isSecond || isInCopy)) this.#fork(commit, isSecond);
+    const hasBranches = isLiar || this.isForked(commit);
+    if (!hasBranches) this.#refuseOlder(commit);
+    // The one before it never became durable, or its author would know of it. Of liars and of forks all stand side by side.
+    if (!hasBranches || !this.#commits.has(dot)) this.#index(dot, commit);
     else this.#others.push(commit);
-    if (isLiar) {
+    if (hasBranches) {
       for (const part of commit.parts)
         for (const control of part.controls) this.#controls.set(control.id, control);
     }
     this.#log.push(commit);
     if (!isLiar) this.#honest += 1;
     this.onSigned?.(commit);
+  }
+
+  /** @throws {SimError} `K2` unless its author may have asked a peer that knew no more: a fork, which others will prove. */
+  #fork(commit: CommitFact, isKnown: boolean): void {
+    const { log, generation, device } = commit;
+    const known = this.#forks.get(log);
+    if (known === undefined && isKnown) {
+      if (!this.setBack.has(device) || this.mayNotKnow?.(device, commit) !== true) {
+        const dot = short(dotOf(log, generation));
+        throw new SimError("K2", `A second commit was signed for ${dot}, which is known`);
+      }
+      this.onFork?.(log);
+    }
+    this.#forks.set(log, Math.min(generation, known ?? generation));
+  }
+
+  /** Whether any log of an honest device has forked. */
+  get hasForks(): boolean {
+    return this.#forks.size > 0;
+  }
+
+  /** The first generation of which a log has two commits; Infinity: it has not forked. */
+  forkOf(log: LogName): number {
+    return this.#forks.get(log) ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a commit stands where its log has branches. */
+  isForked({ log, generation }: Pick<CommitFact, "log" | "generation">): boolean {
+    return generation >= this.forkOf(log);
   }
 
   /** Time stamps of a log only rise. [K7] */
@@ -113,6 +146,7 @@ export class Ledger {
   establish(commit: CommitFact): void {
     const dot = dotOf(commit.log, commit.generation);
     const before = this.#established.get(dot);
+    if (this.isForked(commit)) return;
     if (before === undefined) this.#established.set(dot, commit.digest);
     else if (before !== commit.digest && !this.liars.has(commit.device))
       throw new SimError("K2", `Two commits are known as ${short(dot)}`);
@@ -162,7 +196,15 @@ export class Ledger {
     return this.#parts.get(scope)?.get(log)?.get(generation);
   }
 
-  /** What a commit wrote to a row of a scope; of a liar's several the one with this value, if any has it. */
+  /** All that was ever written to a row of a scope. */
+  *versionsOf(scope: ScopeName, space: number, key: string): Generator<VersionFact> {
+    for (const { parts } of this.#log)
+      for (const part of parts)
+        if (part.scope === scope)
+          for (const one of part.versions) if (one.space === space && one.key === key) yield one;
+  }
+
+  /** What a commit wrote to a row of a scope; of several under one generation the one with this value, if any has it. */
   version(
     scope: ScopeName,
     log: LogName,
@@ -173,7 +215,8 @@ export class Ledger {
   ): VersionFact | undefined {
     const isIt = (version: VersionFact): boolean => version.space === space && version.key === key;
     const first = this.part(scope, log, generation)?.versions.find(isIt);
-    if (first?.value === value || !this.liars.has(log.slice(0, 64))) return first;
+    const hasBranches = this.liars.has(log.slice(0, 64)) || this.isForked({ log, generation });
+    if (first?.value === value || !hasBranches) return first;
     const other = this.#others
       .filter((one) => one.log === log && one.generation === generation)
       .flatMap(({ parts }) => parts.filter((part) => part.scope === scope))

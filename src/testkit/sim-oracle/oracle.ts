@@ -3,7 +3,13 @@
  */
 
 import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
-import { type CommitFact, type Dot, dotOf, type ScopeName, type VersionFact } from "./facts.ts";
+import {
+  type CommitFact,
+  dotOf,
+  type PartFact,
+  type ScopeName,
+  type VersionFact,
+} from "./facts.ts";
 import { Ledger, short } from "./ledger.ts";
 import { closureOf, READ, Rights } from "./rights.ts";
 import { covers } from "./rows.ts";
@@ -14,8 +20,8 @@ import { DeltasReader, type SentPart } from "./wire-reader.ts";
 /** A write that its caller was told is durable. */
 interface Ack {
   readonly commit: CommitFact;
-  /** The device that acknowledged it; `undefined` once its store was set back to before that. */
-  device: string | undefined;
+  /** The store that acknowledged it; `undefined` once it was set back to before that. */
+  store: string | undefined;
 }
 
 export interface OracleDeps {
@@ -33,10 +39,11 @@ export interface OracleDeps {
 export class Oracle {
   readonly ledger = new Ledger();
   readonly #deps: OracleDeps;
-  readonly #acks = new Map<Dot, Ack>();
+  /** By the digests of their commits. */
+  readonly #acks = new Map<string, Ack>();
   /** Acknowledged, and gone with the last device that held it: nobody can be asked for it. */
-  readonly #excused = new Set<Dot>();
-  /** What each device was seen to hold durably. */
+  readonly #excused = new Set<string>();
+  /** What each store was seen to hold durably. */
   readonly #held = new Map<string, Map<ScopeName, ReadonlyMap<string, number>>>();
   readonly #setBacks = new Map<string, number>();
   readonly #readers = new WeakMap<object, DeltasReader>();
@@ -45,6 +52,7 @@ export class Oracle {
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
+    this.ledger.onFork = () => deps.sometimes("forked");
     this.ledger.mayNotKnow = deps.mayNotKnow;
   }
 
@@ -57,9 +65,9 @@ export class Oracle {
     return this.#sent;
   }
 
-  /** A write of `device` was acknowledged: its commit is the last since `position` with a version that `isIt`. */
+  /** A write of `device` was acknowledged by this store: its commit is the last since `position` with a version that `isIt`. */
   acknowledge(
-    device: string,
+    { device, store }: Pick<DeviceView, "device" | "store">,
     position: number,
     isIt: (version: VersionFact) => boolean,
   ): CommitFact | undefined {
@@ -70,14 +78,16 @@ export class Oracle {
       );
     if (commit === undefined) return undefined;
     this.ledger.establish(commit);
-    this.#acks.set(dotOf(commit.log, commit.generation), { commit, device });
+    this.#acks.set(commit.digest, { commit, store });
     return commit;
   }
 
   /** All versions of a row that a commit's author had seen of it. */
-  seenBy(scope: ScopeName, { log, generation }: CommitFact, key: string): VersionFact[] {
+  seenBy(scope: ScopeName, { parts }: CommitFact, key: string): VersionFact[] {
     const seen: VersionFact[] = [];
-    const written = this.ledger.version(scope, log, generation, 0, key);
+    const written = parts
+      .find((part) => part.scope === scope)
+      ?.versions.find((one) => one.space === 0 && one.key === key);
     for (const [of, up] of written?.context ?? []) {
       for (const part of this.ledger.partsUpTo(scope, of, up))
         seen.push(...part.versions.filter((one) => one.space === 0 && one.key === key));
@@ -134,36 +144,52 @@ export class Oracle {
 
   /** Remembers what a device holds, as far as it says so. */
   noteHeld(
-    view: Pick<DeviceView, "device"> & {
+    view: Pick<DeviceView, "store"> & {
       readonly scopes: readonly Pick<ScopeView, "scope" | "vector">[];
     },
   ): void {
     const held = new Map(view.scopes.map(({ scope, vector }) => [scope, vector]));
-    this.#held.set(view.device, held);
+    this.#held.set(view.store, held);
   }
 
-  /** What a device held when it was looked at last: to be given back to `wasSetBack` when it is restored. */
-  heldBy(device: string): Map<ScopeName, ReadonlyMap<string, number>> {
-    return this.#held.get(device) ?? new Map<ScopeName, ReadonlyMap<string, number>>();
+  /** What a store held when it was looked at last: to be given back to `wasSetBack` when it is restored. */
+  heldBy(store: string): Map<ScopeName, ReadonlyMap<string, number>> {
+    return this.#held.get(store) ?? new Map<ScopeName, ReadonlyMap<string, number>>();
+  }
+
+  /** A device's store was copied: the copy holds what the store does, and has acknowledged nothing since. */
+  noteCopy(device: string, store: string): void {
+    this.ledger.copied.add(device);
+    const copy = store === device ? `${device} copy` : device;
+    this.#held.set(copy, this.heldBy(store));
+  }
+
+  /** A device goes on with another copy of its store, in which that may be older. */
+  wasSwapped(device: string): void {
+    this.ledger.setBack.add(device);
+    this.#setBacks.set(device, this.timesSetBack(device) + 1);
   }
 
   /** A device's store was replaced by an older one, or by none. What nobody holds any more is excused from now on. */
-  wasSetBack(device: string, held: Map<ScopeName, ReadonlyMap<string, number>>): void {
-    this.#held.set(device, held);
+  wasSetBack(
+    { device, store }: Pick<DeviceView, "device" | "store">,
+    held: Map<ScopeName, ReadonlyMap<string, number>>,
+  ): void {
+    this.#held.set(store, held);
     this.ledger.setBack.add(device);
     this.#setBacks.set(device, this.timesSetBack(device) + 1);
-    for (const [dot, ack] of this.#acks) {
+    for (const [digest, ack] of this.#acks) {
       const { commit } = ack;
       const isHere = commit.parts.every(
         ({ scope }) => (held.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
       );
-      if (ack.device === device && !isHere) ack.device = undefined;
+      if (ack.store === store && (!isHere || this.ledger.isForked(commit))) ack.store = undefined;
       const isHeld = commit.parts.every(({ scope }) =>
         [...this.#held.values()].some(
           (scopes) => (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
         ),
       );
-      if (!isHeld) this.#excused.add(dot);
+      if (!isHeld) this.#excused.add(digest);
     }
   }
 
@@ -174,8 +200,8 @@ export class Oracle {
 
   /** A device came back after a crash: all that it acknowledged is there. [D1] */
   checkAfterCrash(view: DeviceView): void {
-    for (const [dot, { commit, device }] of this.#acks) {
-      if (device !== view.device || this.#excused.has(dot)) continue;
+    for (const { commit, store } of this.#acks.values()) {
+      if (store !== view.store || this.#excused.has(commit.digest)) continue;
       for (const { scope } of commit.parts) this.#mustHold(view, scope, commit, "D1");
     }
   }
@@ -194,8 +220,7 @@ export class Oracle {
   /** Whether a device that is at rest has to show what a commit wrote, unless something later has seen it. */
   isOwed(view: DeviceView, scope: ScopeName, commit: CommitFact): boolean {
     const known = view.scopes.find((one) => one.scope === scope);
-    if (known === undefined || this.#excused.has(dotOf(commit.log, commit.generation)))
-      return false;
+    if (known === undefined || this.#excused.has(commit.digest)) return false;
     return this.#doesCount(known, commit);
   }
 
@@ -211,6 +236,33 @@ export class Oracle {
     return true;
   }
 
+  /**
+   * What was acknowledged beyond a fork of its log stands in another log, or its author wrote over it. [A5]
+   *
+   * @throws {SimError} `A5`.
+   */
+  #mustSayAgain(view: DeviceView, part: PartFact): void {
+    const { scope, commit } = part;
+    const known = view.scopes.find((one) => one.scope === scope);
+    if (known === undefined) return;
+    const rights = rightsIn(this.ledger, known);
+    // Nobody holds the other branch: this one goes on.
+    if (commit.generation <= rights.forkOf(commit.log)) return;
+    for (const version of part.versions) {
+      const { space, key, value } = version;
+      if (space !== 0 || value === undefined || isMergeable(value)) continue;
+      const isThere = [...this.ledger.versionsOf(scope, space, key)].some((one) => {
+        const isFollower = one.log === version.log && covers(one, version);
+        const isKnown = (known.vector.get(one.log) ?? 0) >= one.generation;
+        return isFollower || (isKnown && one.value === value && !this.ledger.isForked(one));
+      });
+      this.#deps.sometimes("said again");
+      if (isThere) continue;
+      const what = short(version.dot);
+      throw new SimError("A5", `${view.name} lacks what ${what} of ${scope}, beyond a fork, said`);
+    }
+  }
+
   /** Nothing is under way any more: those who share a scope hold the same of it, and all that was acknowledged. [K3] [K5] [D1] */
   checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
     const [first, ...others] = views;
@@ -220,11 +272,23 @@ export class Oracle {
     const difference = others.find((view) => text(view) !== expected);
     if (difference !== undefined)
       throw new SimError("K3", `${first.name} and ${difference.name} differ in ${scope} for good`);
-    for (const [dot, { commit }] of this.#acks) {
-      if (this.#excused.has(dot) || commit.parts.every((part) => part.scope !== scope)) continue;
+    for (const { commit, store } of this.#acks.values()) {
+      const part = commit.parts.find((one) => one.scope === scope);
+      if (part === undefined || this.#excused.has(commit.digest)) continue;
       for (const view of views) this.#mustHold(view, scope, commit, "K5");
+      // Of a store that was set back since nobody can say which branch others hold.
+      if (store !== undefined && this.ledger.isForked(commit))
+        for (const view of views) this.#mustSayAgain(view, part);
     }
   }
+}
+
+/** What the values of counters, sets and maps begin with: CBOR tag 1919905646. */
+const MERGEABLE = "da726f6f6e";
+
+/** A counter, set or map, by the tag of its value: such stay with the device that wrote them. */
+function isMergeable(value: string): boolean {
+  return value.startsWith(MERGEABLE);
 }
 
 /** All that a device holds of a scope, as a text: vector, head sum, control heads, rows. */

@@ -52,6 +52,11 @@ export class Rights {
     return this.#ids;
   }
 
+  /** The last generation of a log that may count, since it was shown to have forked behind it; Infinity: it was not. */
+  forkOf(log: LogName): number {
+    return this.#forked.get(log) ?? Number.POSITIVE_INFINITY;
+  }
+
   userOf(device: string): string | undefined {
     return this.#users.get(device);
   }

@@ -31,5 +31,7 @@ export interface DeviceView {
   readonly name: string;
   /** Hexadecimal key. */
   readonly device: string;
+  /** Which store it has open: of some there are copies. */
+  readonly store: string;
   readonly scopes: readonly ScopeView[];
 }

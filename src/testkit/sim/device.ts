@@ -60,6 +60,9 @@ export class SimDevice {
   /** How much slower than usual its disk is. */
   diskFactor = 1;
   backup: Backup | undefined;
+  /** A copy of its store that is not in use: it stays what it is until they are swapped. */
+  #spare: Image | undefined;
+  #isSwapped = false;
   #isLiar = false;
   #liesOver: SimTransport | undefined;
 
@@ -103,6 +106,37 @@ export class SimDevice {
     return this.#isLiar;
   }
 
+  /** Names the copy of its store that is in use. */
+  get store(): string {
+    return this.#isSwapped ? `${this.key} copy` : this.key;
+  }
+
+  /** As the oracle names it and its store. */
+  get names(): { readonly device: string; readonly store: string } {
+    return { device: this.key, store: this.store };
+  }
+
+  /** Whether there are two copies of its store. */
+  get hasCopy(): boolean {
+    return this.#spare !== undefined;
+  }
+
+  /** Copies its store as it is. `false`: there is a copy. */
+  copy(): boolean {
+    if (this.#spare !== undefined) return false;
+    this.#spare = this.disk.image;
+    return true;
+  }
+
+  /** Puts the other copy of its store in the place of the one in use. No process may be running. */
+  swap(): void {
+    const spare = this.#spare;
+    if (spare === undefined) return;
+    this.#spare = this.disk.image;
+    this.disk.replace(spare);
+    this.#isSwapped = !this.#isSwapped;
+  }
+
   /** Ends the honest process, and lies with its keys from now on. */
   lie(about: Pick<LiarDeps, "scopes" | "victims" | "users" | "sometimes">): void {
     const { seed, scheduler, network, keys, tap } = this.#deps;
@@ -140,12 +174,14 @@ export class SimDevice {
     const clock = new SimClock(scheduler, this.clock, this.name);
     const process: SimProcess = new SimProcess({
       name: this.name,
+      storeName: this.store,
       identity: this.identity,
       disk: this.disk,
       clock,
       crypto: simCrypto(keys, tap),
       random: chanceOf(seed, `process ${this.index} ${this.#starts}`),
       logger: (level, event, fields) => {
+        if (event === "history.epoch.failed") process.hasLostEpoch = true;
         if (!process.isDead) logger(level, event, { device: this.name, ...fields });
       },
       transport: network.transport(this.identity.device, { place: this.place, logger }),

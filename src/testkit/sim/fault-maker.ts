@@ -64,6 +64,10 @@ export class FaultMaker {
       case "wipe":
         // Who made a group and has lost it needs another admin to be let in again, and there may be none.
         return !this.#owns(device) && this.#replace(device, Image.empty, new Map(), step.downMs);
+      case "copy":
+        return this.#copy(device);
+      case "swap":
+        return this.swap(device, step.downMs);
       case "cut":
         return this.#between(device, step.peer, (a, b) => {
           const connection = network.connection(a, b);
@@ -150,7 +154,7 @@ export class FaultMaker {
     oracle.noteHeld(device.running.knowledge());
     device.backup = {
       image: device.disk.image,
-      held: oracle.heldBy(device.key),
+      held: oracle.heldBy(device.store),
     };
     return true;
   }
@@ -182,7 +186,30 @@ export class FaultMaker {
       if (running !== undefined) oracle.noteHeld(running.knowledge());
     device.kill(true);
     device.disk.replace(image);
-    oracle.wasSetBack(device.key, held);
+    oracle.wasSetBack(device.names, held);
+    this.#startAfter(device, downMs);
+    return true;
+  }
+
+  #copy(device: SimDevice): boolean {
+    const { oracle } = this.#deps;
+    const { running } = device;
+    if (running === undefined || device.hasCopy) return false;
+    if (this.#owns(device) && !this.#hasAllOfItsOwn(device)) return false;
+    oracle.noteHeld(running.knowledge());
+    device.copy();
+    oracle.noteCopy(device.key, device.store);
+    return true;
+  }
+
+  /** Goes on with the other copy of a device's store. Answers whether there is one. */
+  swap(device: SimDevice, downMs: number): boolean {
+    const { oracle } = this.#deps;
+    if (device.running === undefined || !device.hasCopy) return false;
+    oracle.noteHeld(device.running.knowledge());
+    device.kill(false);
+    device.swap();
+    oracle.wasSwapped(device.key);
     this.#startAfter(device, downMs);
     return true;
   }

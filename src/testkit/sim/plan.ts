@@ -39,6 +39,9 @@ export type Fault =
   | { readonly fault: "backup" }
   | { readonly fault: "restore"; readonly downMs: number }
   | { readonly fault: "wipe"; readonly downMs: number }
+  /** The store is copied; from then on one of the two is in use, and `swap` brings the other. */
+  | { readonly fault: "copy" }
+  | { readonly fault: "swap"; readonly downMs: number }
   | { readonly fault: "cut"; readonly peer: number }
   | {
       readonly fault: "cutStream";

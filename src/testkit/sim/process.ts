@@ -33,6 +33,8 @@ export const SIM_DATABASE = "sim";
 
 export interface ProcessDeps {
   readonly name: string;
+  /** The copy of its store that is in its disk. */
+  readonly storeName: string;
   readonly identity: Identity;
   readonly disk: SimDisk;
   readonly clock: SimClock;
@@ -50,6 +52,8 @@ export class SimProcess {
   #sync: SyncService | undefined;
   #database: Database | undefined;
   #isDead = false;
+  /** Whether the disk refused the name of the epoch in which it gives markers: they are unknown after the next opening. */
+  hasLostEpoch = false;
 
   constructor(deps: ProcessDeps) {
     this.#deps = deps;
@@ -115,26 +119,28 @@ export class SimProcess {
   }
 
   /** What it holds, without its rows. */
-  knowledge(): { readonly device: string; readonly scopes: Omit<ScopeView, "rows">[] } {
+  knowledge(): Pick<DeviceView, "device" | "store"> & {
+    readonly scopes: Omit<ScopeView, "rows">[];
+  } {
     const scopes = this.history.scopes(SIM_DATABASE).map((state) => ({
       scope: nameOfScope(state.id),
       vector: new Map([...state.vector()].map(([log, at]) => [nameOfLog(log), at] as const)),
       controlHeads: state.access.heads,
       sum: toHex(state.sum.toBytes()),
     }));
-    return { device: this.#key, scopes };
+    return { device: this.#key, store: this.#deps.storeName, scopes };
   }
 
   /** All that it shows, by its own calls. */
   async view(): Promise<DeviceView> {
-    const { scopes } = this.knowledge();
+    const { scopes, ...names } = this.knowledge();
     const states = this.history.scopes(SIM_DATABASE);
     const views: ScopeView[] = [];
     for (const [i, scope] of scopes.entries()) {
       const id = states[i]?.id;
       if (id !== undefined) views.push({ ...scope, rows: await this.#rows(id) });
     }
-    return { name: this.#deps.name, device: this.#key, scopes: views };
+    return { name: this.#deps.name, ...names, scopes: views };
   }
 
   async #rows(id: ScopeId): Promise<RowView[]> {

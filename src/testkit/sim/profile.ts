@@ -83,6 +83,14 @@ export const PROFILES: readonly Profile[] = [
   },
   { ...base, name: "clocks", wrongClocks: 0.6, faults: { jump: 12, freeze: 8, crash: 4 } },
   { ...base, name: "backups", faults: { backup: 16, restore: 8, wipe: 2, crash: 4, cut: 6 } },
+  {
+    ...base,
+    name: "copies",
+    devices: [2, 4],
+    // Sparse: whoever writes before it has heard of others begins a new log, which cannot fork.
+    operations: [10, 30],
+    faults: { copy: 3, swap: 12, crash: 4, partition: 6, block: 4, restore: 2, backup: 4 },
+  },
   { ...base, name: "liars", devices: [3, 5], liars: 1, faults: { crash: 4, cut: 6 } },
   {
     ...base,
@@ -130,7 +138,7 @@ function swarm(profile: Profile, random: SeededRandom): Profile {
   const faults: Partial<Record<FaultKind, number>> = {};
   for (const [kind, rate] of Object.entries(profile.faults) as [FaultKind, number][]) {
     // What cannot happen without it goes with it.
-    const isKept = random.chance(0.7) || kind === "backup";
+    const isKept = random.chance(0.7) || kind === "backup" || kind === "copy";
     if (isKept) faults[kind] = rate * (0.5 + random.below(1000) / 500);
   }
   return { ...profile, weights, faults };
@@ -307,7 +315,27 @@ class Planner {
         const at = between(random, 300, endMs);
         const device = random.below(this.#devices.length);
         this.#steps.push({ at, device, ...this.#fault(kind, device) });
+        if (kind === "swap" && at > SETUP_MS && random.chance(0.6)) this.#drawUnheard(at, device);
       }
+    }
+  }
+
+  /** What a device writes while nobody hears it: the other copy of its store cannot learn of it, and forks the log. */
+  #drawUnheard(until: number, device: number): void {
+    const random = this.#random;
+    const at = Math.max(SETUP_MS, until - between(random, 300, 2000));
+    const ms = Math.max(1, until - at);
+    this.#steps.push({ at, device, fault: "partition", side: [device], ms, isOneWay: false });
+    this.#steps.push({ at: at + 1, device, fault: "copy" });
+    for (let i = between(random, 1, 4); i > 0; i--) {
+      const collection = random.below(this.#collections.length);
+      this.#steps.push({
+        at: between(random, at + 1, until + 1),
+        device,
+        ...(random.chance(0.5)
+          ? { op: "put", collection, row: random.below(4) }
+          : { op: "family", collection, family: 0 }),
+      });
     }
   }
 
@@ -329,8 +357,10 @@ class Planner {
       case "slowDisk":
         return { fault: kind, ms, factor: between(random, 5, 300) };
       case "backup":
+      case "copy":
         return { fault: kind };
       case "restore":
+      case "swap":
       case "wipe":
         return { fault: kind, downMs };
       case "cut":

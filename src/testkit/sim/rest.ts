@@ -53,17 +53,9 @@ export class Rest {
         throw new SimError("L2", `Not ended: ${this.#workload.pending.join()}`);
       },
     );
-    await this.#until(
-      CONVERGE_MS_MAX,
-      () => this.#difference() === undefined,
-      () => {
-        throw new SimError(
-          "L1",
-          `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
-        );
-      },
-    );
+    await this.#converge();
     sometimes("converged");
+    await this.#bringCopiesTogether();
     if (this.#deps.oracle.ledger.liars.size > 0) sometimes("converged after a lie");
     await this.#beQuiet();
     await this.#check();
@@ -74,6 +66,33 @@ export class Rest {
       await this.#faults.start(device);
     }
     await scheduler.sleep(1);
+  }
+
+  #converge(): Promise<void> {
+    return this.#until(
+      CONVERGE_MS_MAX,
+      () => this.#difference() === undefined,
+      () => {
+        throw new SimError(
+          "L1",
+          `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
+        );
+      },
+    );
+  }
+
+  /** Of a store that was copied each copy brings what it has, and learns what the other has brought. */
+  async #bringCopiesTogether(): Promise<void> {
+    const copied = this.#deps.devices.filter(({ hasCopy }) => hasCopy);
+    for (const device of [...copied, ...copied]) {
+      this.#faults.swap(device, 0);
+      await this.#deps.scheduler.sleep(LOOK_MS, "swap");
+      await this.#faults.start(device);
+      await this.#resumeAll();
+      await this.#admitAll();
+      await this.#converge();
+      this.#deps.sometimes("swapped at rest");
+    }
   }
 
   /** Who was to join and could not joins now. */

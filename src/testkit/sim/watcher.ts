@@ -25,6 +25,8 @@ interface Kept {
   readonly rows: ReadonlyMap<string, string>;
   readonly marker: string;
   readonly setBack: number;
+  /** Whether the process that gave it had written down the epoch that it names. */
+  readonly isSure: boolean;
 }
 
 /**
@@ -67,7 +69,7 @@ export class Watcher {
       await this.#watch(process, kept?.marker);
     } catch (error) {
       if (nameOfError(error) !== "DB_RESUME_MARKER_UNKNOWN") throw error;
-      if (this.#deps.timesSetBack() === kept?.setBack)
+      if (kept?.isSure === true && this.#deps.timesSetBack() === kept.setBack)
         throw new SimError("K8", "A marker is unknown though its store was never set back");
       this.#deps.sometimes("watch begun anew");
       this.#kept = undefined;
@@ -85,7 +87,7 @@ export class Watcher {
     for await (const page of collection.watch(after === undefined ? {} : { after })) {
       if (process.isDead || this.#process !== process) return;
       if (isCatchingUp) checkOnce(page, told);
-      this.#take(page);
+      this.#take(page, process);
       if (after !== undefined && isCatchingUp && page.caughtUp) sometimes("watch resumed");
       isCatchingUp &&= !page.caughtUp;
       sometimes(page.fromSync ? "watched sync" : "watched");
@@ -93,14 +95,15 @@ export class Watcher {
     }
   }
 
-  #take({ changes, caughtUp, marker }: WatchPage<SimValue>): void {
+  #take({ changes, caughtUp, marker }: WatchPage<SimValue>, { hasLostEpoch }: SimProcess): void {
     for (const change of changes) {
       if (change.type === "put") this.#rows.set(change.key, change.value.t);
       else this.#rows.delete(change.key);
     }
     if (caughtUp && marker !== undefined) checkFamilies(this.#rows, "A watch");
     if (marker === undefined) return;
-    this.#kept = { rows: new Map(this.#rows), marker, setBack: this.#deps.timesSetBack() };
+    const setBack = this.#deps.timesSetBack();
+    this.#kept = { rows: new Map(this.#rows), marker, setBack, isSure: !hasLostEpoch };
   }
 
   /** At rest it was told everything. @throws {SimError} `K8`. */

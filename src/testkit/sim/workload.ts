@@ -205,7 +205,7 @@ export class Workload {
     // Of two writes of a row in one turn the later alone is signed; nothing is where it deletes what was not there.
     if (this.#deletions.has(`${device} ${index} ${key}`)) {
       oracle.acknowledge(
-        at(this.#deps.devices, device).key,
+        at(this.#deps.devices, device).names,
         length,
         ({ value }) => value?.includes(toHex(utf8(token))) === true,
       );
@@ -224,7 +224,7 @@ export class Workload {
     const hexKey = toHex(utf8(key));
     // One that was not there makes no commit.
     oracle.acknowledge(
-      at(devices, device).key,
+      at(devices, device).names,
       length,
       (one) => one.scope === scope && one.key === hexKey && one.value === undefined,
     );
@@ -247,8 +247,9 @@ export class Workload {
 
   /** A batch that read a value has it in its past, and nothing that had seen it: nobody wrote in between. [D2] */
   #sawWhatItRead(commit: CommitFact, index: number, key: string, read: string | undefined): void {
-    if (read === undefined) return;
     const { oracle } = this.#deps;
+    // A context does not say which branch of a fork it has seen.
+    if (read === undefined || oracle.ledger.hasForks) return;
     const scope = nameOfScope(this.collectionId(index));
     const hexToken = toHex(utf8(read));
     const seen = oracle.seenBy(scope, commit, toHex(utf8(key)));
@@ -281,7 +282,7 @@ export class Workload {
     });
     const hexKey = toHex(utf8(`f${family}/${FAMILY_ROWS[0]}`));
     oracle.acknowledge(
-      at(devices, device).key,
+      at(devices, device).names,
       length,
       (one) => one.key === hexKey && one.value === undefined,
     );
@@ -390,7 +391,7 @@ export class Workload {
   #acknowledged(device: number, since: number, token: string, key?: string): CommitFact {
     const { oracle, devices } = this.#deps;
     const [hexToken, hexKey] = [toHex(utf8(token)), key && toHex(utf8(key))];
-    const author = at(devices, device).key;
+    const author = at(devices, device).names;
     const found =
       oracle.acknowledge(author, since, (version) => version.value?.includes(hexToken) === true) ??
       oracle.acknowledge(author, since, (version) => version.key === hexKey);
