@@ -13,9 +13,13 @@ export type Operation =
   | { readonly op: "pair"; readonly row: number }
   /** Deletes a family as a range of keys. */
   | { readonly op: "clear"; readonly collection: number; readonly family: number }
-  /** Adds to a row that is a set. */
-  | { readonly op: "add"; readonly collection: number; readonly row: number }
-  /** Makes rows of a collection sets. */
+  /** Adds to a row that is a set, to one that counts, or writes the device's field of one that is a map. */
+  | {
+      readonly op: "add" | "count" | "field";
+      readonly collection: number;
+      readonly row: number;
+    }
+  /** Makes rows of a collection sets, counters and maps. */
   | { readonly op: "policy"; readonly collection: number }
   | { readonly op: "describe" | "leave"; readonly group: number }
   | { readonly op: "pause" | "resume" }

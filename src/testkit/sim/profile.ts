@@ -38,6 +38,8 @@ const WEIGHTS: Profile["weights"] = {
   pair: 0,
   clear: 0,
   add: 0,
+  count: 0,
+  field: 0,
   describe: 0,
   leave: 0,
   pause: 0,
@@ -50,7 +52,9 @@ const EVERYTHING: Profile["weights"] = {
   ...WEIGHTS,
   pair: 4,
   clear: 1,
-  add: 5,
+  add: 3,
+  count: 3,
+  field: 3,
   describe: 1,
   leave: 1,
   pause: 1,
@@ -265,7 +269,8 @@ class Planner {
     const kinds = (Object.entries(this.#profile.weights) as [OperationKind, number][]).flatMap(
       ([kind, weight]) => Array.from({ length: weight }, () => kind),
     );
-    if (this.#profile.weights.add > 0)
+    const { add, count: counts, field } = this.#profile.weights;
+    if (add + counts + field > 0)
       for (const [collection, { owner }] of this.#collections.entries())
         this.#steps.push({ at: 500, device: owner, op: "policy", collection });
     const rows = between(random, 1, 12);

@@ -244,6 +244,20 @@ export class Rest {
       throw new SimError("L5", `At rest ${sent} parts were sent and ${signed} commits signed`);
   }
 
+  /** Members show the same, whatever policy makes it of heads that are the same. [K3] */
+  async #checkShown(group: number, members: readonly SimDevice[]): Promise<void> {
+    for (const index of at(this.#deps.plan.groups, group).collections) {
+      let expected: string | undefined;
+      for (const { name, running } of members) {
+        if (running === undefined) continue;
+        const text = await shownText(this.#workload.collection(running, index).scan());
+        expected ??= text;
+        if (text !== expected)
+          throw new SimError("K3", `${name} shows other values of collection ${index}`);
+      }
+    }
+  }
+
   async #check(): Promise<void> {
     const { devices, oracle, plan } = this.#deps;
     const views = new Map<SimDevice, DeviceView>();
@@ -260,7 +274,7 @@ export class Rest {
       }
       for (const index of plan.collections.keys())
         if (this.#shares(device, index))
-          await this.#workload.checkAdds(device.running, view, index);
+          await this.#workload.mergeables.check(device.running, view, index);
     }
     for (const [group] of plan.groups.entries()) {
       const id = this.#workload.groupId(group);
@@ -270,8 +284,18 @@ export class Rest {
       const shown = members.flatMap((member) => views.get(member) ?? []);
       for (const scope of [id, ...first.running.sync.collections(id)])
         oracle.checkAtRest(nameOfScope(scope), shown);
+      await this.#checkShown(group, members);
     }
   }
+}
+
+/** All that an application sees of a collection. */
+async function shownText(
+  rows: AsyncIterable<{ readonly key: string; readonly value: unknown }>,
+): Promise<string> {
+  const shown: string[] = [];
+  for await (const { key, value } of rows) shown.push(`${key}=${JSON.stringify(value)}`);
+  return shown.join();
 }
 
 function knowledgeText({ running }: SimDevice, name: string): string {

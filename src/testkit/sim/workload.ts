@@ -2,10 +2,11 @@
 
 import { toHex, utf8, type ScopeId, type UserId } from "../../base/index.ts";
 import type { Collection } from "../../db/index.ts";
-import type { CommitFact, DeviceView, Oracle } from "../sim-oracle/index.ts";
+import type { CommitFact, Oracle } from "../sim-oracle/index.ts";
 import { SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
+import { Mergeables } from "./mergeables.ts";
 import { at, type Operation, type Plan, type Step } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
 import { chanceOf } from "../sim-ports/index.ts";
@@ -21,16 +22,7 @@ export interface WorkloadDeps {
 
 /** Milliseconds for which somebody who leaves waits for others to have what they have. */
 const LEAVE_MS = 20_000;
-/** Rows under it are sets. */
-const SET_PREFIX = "s/";
-
-/** An acknowledged add to a set. */
-interface Add {
-  readonly index: number;
-  readonly key: string;
-  readonly token: string;
-  readonly commit: CommitFact;
-}
+const MERGEABLE_KINDS = { add: "set", count: "counter", field: "map" } as const;
 
 /** An operation under way, and the processes whose death leaves it without an end. */
 interface Pending {
@@ -48,11 +40,16 @@ export class Workload {
   readonly #pending = new Set<Pending>();
   /** Where the ledger stood when a device deleted a row last. */
   readonly #deletions = new Map<string, number>();
-  readonly #adds: Add[] = [];
+  readonly mergeables: Mergeables;
   #tokens = 0;
 
   constructor(deps: WorkloadDeps) {
     this.#deps = deps;
+    this.mergeables = new Mergeables({
+      ...deps,
+      collection: (process, index) => this.collection(process, index),
+      scopeOf: (index) => nameOfScope(this.collectionId(index)),
+    });
   }
 
   get watchers(): readonly Watcher[] {
@@ -108,9 +105,15 @@ export class Workload {
       case "clear":
         return this.#clear(process, step.collection, step.family);
       case "add":
-        return this.#add(process, step.device, step.collection, step.row);
+      case "count":
+      case "field":
+        return this.mergeables.change(
+          MERGEABLE_KINDS[step.op],
+          { process, device: step.device, index: step.collection, row: step.row },
+          this.#token(),
+        );
       case "policy":
-        return this.collection(process, step.collection).setPolicy(SET_PREFIX, "set");
+        return this.mergeables.setPolicies(process, step.collection);
       case "pause":
         return process.sync.pause(SIM_DATABASE);
       case "resume":
@@ -306,30 +309,6 @@ export class Workload {
     await process.database.batch(async (batch) => {
       await batch.deleteRange(collection, { prefix: `f${family}/` });
     });
-  }
-
-  async #add(process: SimProcess, device: number, index: number, row: number): Promise<void> {
-    const token = this.#token();
-    const { length } = this.#deps.oracle.ledger;
-    const key = `${SET_PREFIX}${row}`;
-    await this.collection(process, index).set(key).add(token);
-    const commit = this.#acknowledged(device, length, token);
-    this.#adds.push({ index, key, token, commit });
-  }
-
-  /** Every acknowledged add that counts is in its set, at a device that shares the collection. @throws {SimError} `K5`. */
-  async checkAdds(process: SimProcess, view: DeviceView, collection: number): Promise<void> {
-    const { oracle, sometimes } = this.#deps;
-    const scope = nameOfScope(this.collectionId(collection));
-    for (const { index, key, token, commit } of this.#adds) {
-      if (index !== collection || !oracle.isOwed(view, scope, commit)) continue;
-      if (!(await this.collection(process, index).set(key).has(token)))
-        throw new SimError(
-          "K5",
-          `${view.name} lacks ${token}, which was added to ${key} of ${scope}`,
-        );
-      sometimes("added");
-    }
   }
 
   async #scan(process: SimProcess, index: number): Promise<void> {
