@@ -58,7 +58,12 @@ export {
   proveInvite,
   verifyInviteProof,
 } from "./invite.ts";
-export { CONTROL_PARENTS_MAX, DEVICE_NAME_BYTES_MAX, SPEC_RENDEZVOUS_MAX } from "./limits.ts";
+export {
+  CONTROL_PARENTS_MAX,
+  DEVICE_NAME_BYTES_MAX,
+  FORKS_LOG_MAX,
+  SPEC_RENDEZVOUS_MAX,
+} from "./limits.ts";
 export type { SpecState } from "./merged-spec.ts";
 export { type CollectionName, type Spec, specFromWire, specToWire } from "./spec.ts";
 export { type Role, roleOfTags, Tags, tagsOfKind, tagsOfRole } from "./tags.ts";

@@ -4,6 +4,8 @@ export const DEVICE_NAME_BYTES_MAX = 256;
 export const CONTROL_OP_BYTES_MAX = 65536;
 /** Control heads that a commit may name: more than concurrent admins ever leave, and 8 KiB of a part header. */
 export const CONTROL_PARENTS_MAX = 256;
+/** Generations of one log at which its forks are proven one by one: a store that was copied forks at one, and each look at an older part of it may show an earlier one. */
+export const FORKS_LOG_MAX = 4;
 /** Bytes of a ticket before it becomes text: the message's own limit, 16 addresses of 256 bytes do not all fit. */
 export const TICKET_BYTES_MAX = 4096;
 /** Characters of a ticket's text that are looked at: base64url of the largest ticket with its checksum, and the scheme. */

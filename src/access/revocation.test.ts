@@ -9,6 +9,7 @@ import {
 import type { AccessState } from "./access-state.ts";
 import type { ControlEntry } from "./control-entry.ts";
 import { ControlLog, reduceControl } from "./control-log.ts";
+import { FORKS_LOG_MAX } from "./limits.ts";
 import { Tags } from "./tags.ts";
 
 const { READ, WRITE, ADMIN } = Tags;
@@ -289,6 +290,22 @@ describe("forks", () => {
     // The device goes on in another log.
     expect(tagsAt(world, "phone", 1, [seen], 2n)).toBe(ALL);
     expect(stateOf(world).may(namedDevice("phone"), ALL)).toBe(true);
+  });
+});
+
+describe("forks without end", () => {
+  test("[AC50] a log that is proven to fork at more than FORKS_LOG_MAX generations counts from nowhere", () => {
+    const world = club();
+    const seen = last(world);
+    for (let i = 0; i < FORKS_LOG_MAX; i++)
+      world.proveFork("stranger", "phone", 20 - i, { parents: [] });
+    // The same generation by another proof is no further fork.
+    world.proveFork("tablet", "phone", 20, { parents: [seen] });
+    expect(stateOf(world).frozenAt(namedLog("phone"))).toBe(20 - FORKS_LOG_MAX);
+    world.proveFork("stranger", "phone", 40, { parents: [] });
+    expect(stateOf(world).frozenAt(namedLog("phone"))).toBe(0);
+    expect(tagsAt(world, "phone", 1, [seen])).toBe(0);
+    expect(tagsAt(world, "phone", 1, [seen], 2n)).toBe(ALL);
   });
 });
 

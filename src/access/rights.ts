@@ -10,6 +10,7 @@
 
 import { type DeviceId, type GenVector, type LogKey, type UserId } from "../base/index.ts";
 import { type Ancestry, contains, type Past } from "./ancestry.ts";
+import { FORKS_LOG_MAX } from "./limits.ts";
 import { Tags } from "./tags.ts";
 
 /** Where something stands in a log. */
@@ -43,7 +44,8 @@ export interface Revocation {
 export class Rights {
   readonly #owner: UserId;
   readonly #ancestry: Ancestry;
-  readonly #forkLimits = new Map<LogKey, number>();
+  /** Generations at which logs fork. */
+  readonly #forks = new Map<LogKey, ReadonlySet<number>>();
   readonly #ofUsers = new Map<UserId, Revocation[]>();
   readonly #ofDevices = new Map<DeviceId, Revocation[]>();
   readonly #grants = new Map<UserId, EffectiveGrant[]>();
@@ -53,14 +55,14 @@ export class Rights {
     this.#owner = owner;
     this.#ancestry = ancestry;
     if (from === undefined) return;
-    this.#forkLimits = new Map(from.#forkLimits);
+    this.#forks = new Map(from.#forks);
     this.#ofUsers = copyOf(from.#ofUsers);
     this.#ofDevices = copyOf(from.#ofDevices);
     this.#grants = copyOf(from.#grants);
   }
 
   addFork(log: LogKey, generation: number): void {
-    this.#forkLimits.set(log, Math.min(this.forkLimitOf(log), generation - 1));
+    this.#forks.set(log, new Set(this.#forks.get(log)).add(generation));
   }
 
   addRevocationOfUser(user: UserId, revocation: Revocation): void {
@@ -75,9 +77,14 @@ export class Rights {
     pushTo(this.#grants, user, grant);
   }
 
-  /** The generation beyond which a log counts for nobody, since it forks there; Infinity for one that does not. [AC33] */
+  /**
+   * The generation beyond which a log counts for nobody, since it forks there; Infinity for one that does not. Who forks a log
+   * again and again has nothing of it left: else each generation would be proven, by everybody. [AC33] [AC50]
+   */
   forkLimitOf(log: LogKey): number {
-    return this.#forkLimits.get(log) ?? Number.POSITIVE_INFINITY;
+    const forks = this.#forks.get(log);
+    if (forks === undefined) return Number.POSITIVE_INFINITY;
+    return forks.size > FORKS_LOG_MAX ? 0 : Math.min(...forks) - 1;
   }
 
   /** Whether any revocation is about the user. */

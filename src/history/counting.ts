@@ -4,11 +4,11 @@
  */
 
 import type { AccessState, ControlId } from "../access/index.ts";
-import { type DeviceId, logIdOf, type LogKey } from "../base/index.ts";
+import { type DeviceId, logIdOf, type LogKey, type UserId } from "../base/index.ts";
 import type { Interner } from "../records/index.ts";
 import type { StagedScope } from "../turns/index.ts";
 import { mayWriteRow } from "./authority.ts";
-import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX, STRANGER_LOGS_MAX } from "./limits.ts";
+import { DEVICE_LOGS_MAX, SCOPE_LOGS_MAX, STRANGER_LOGS_MAX, USER_LOGS_MAX } from "./limits.ts";
 import type { PreparedPart } from "./prepare.ts";
 
 /** What decides about a part, apart from its rows. */
@@ -63,45 +63,90 @@ export function isCounted({ access }: StagedScope, part: PreparedPart): boolean 
  * was taken away. A context that names what is yet to be written would make that superseded before it is there, and its
  * author's next context one that covers its own version. [HI21]
  */
-export function isSeen(part: PreparedPart, scope: StagedScope): boolean {
-  return unseenOf(part, scope).length === 0;
+export function isSeen(deps: LogDeps, part: PreparedPart, scope: StagedScope): boolean {
+  return unseenOf(deps, part, scope).length === 0;
 }
 
 /** What the part's contexts name and has still to count here, by log: what it waits for. */
 export function unseenOf(
+  deps: LogDeps,
   { logs, seen }: PreparedPart,
-  { state, access, vector }: StagedScope,
+  scope: StagedScope,
 ): readonly (readonly [LogKey, number])[] {
+  const { state, access, vector } = scope;
+  const room = new LogRoom(deps, scope);
   return logs.flatMap((log, i) => {
     const generation = seen[i] as number;
     const isCounted = generation <= state.generationIn(vector, log);
-    return isCounted || generation > access.frozenAfter(log) ? [] : [[log, generation] as const];
+    // What there is no room for here may be known elsewhere, and is never to come.
+    return isCounted || generation > access.frozenAfter(log) || !room.has(log)
+      ? []
+      : [[log, generation] as const];
   });
 }
 
+interface LogDeps {
+  readonly interner: Interner;
+}
+
+/** Whether there is room for a log in a scope. [HI32] */
+export function mayHaveLog(deps: LogDeps, log: LogKey, scope: StagedScope): boolean {
+  return new LogRoom(deps, scope).has(log);
+}
+
 /**
- * Whether there is room for one more log: knowledge names each in every request. A device begins a new one only when its
- * store was set back, or its right was given back. [HI32]
+ * Places for logs in a scope: knowledge names each in every request. A device begins a new one only when its store was set
+ * back, or its right was given back.
  */
-export function mayHaveLog(
-  { interner }: { readonly interner: Interner },
-  { log, author }: PreparedPart,
-  { vector, access }: StagedScope,
-): boolean {
-  const number = interner.knownLog(log);
-  if (number !== undefined && vector.has(number)) return true;
-  if (vector.size >= SCOPE_LOGS_MAX) return false;
-  const isStranger = (device: DeviceId): boolean => {
-    const user = access.userOf(device);
-    return user === undefined || access.tagsOf(user) === 0;
-  };
-  const countsStrangers = isStranger(author);
-  let ofDevice = 0;
-  let ofStrangers = 0;
-  for (const known of vector.keys()) {
-    const { device } = logIdOf(interner.logOf(known));
-    if (device === author) ofDevice += 1;
-    if (countsStrangers && isStranger(device)) ofStrangers += 1;
+class LogRoom {
+  readonly #interner: Interner;
+  readonly #scope: StagedScope;
+  #counts: LogCounts | undefined;
+
+  constructor({ interner }: LogDeps, scope: StagedScope) {
+    this.#interner = interner;
+    this.#scope = scope;
   }
-  return ofDevice < DEVICE_LOGS_MAX && ofStrangers < STRANGER_LOGS_MAX;
+
+  has(log: LogKey): boolean {
+    const { vector, access } = this.#scope;
+    const number = this.#interner.knownLog(log);
+    if (number !== undefined && vector.has(number)) return true;
+    if (vector.size >= SCOPE_LOGS_MAX) return false;
+    // Few enough for everybody.
+    if (vector.size < DEVICE_LOGS_MAX) return true;
+    const { device } = logIdOf(log);
+    const user = access.userOf(device);
+    this.#counts ??= this.#count();
+    const { ofDevices, ofUsers, ofStrangers } = this.#counts;
+    if ((ofDevices.get(device) ?? 0) >= DEVICE_LOGS_MAX) return false;
+    if (user !== undefined && (ofUsers.get(user) ?? 0) >= USER_LOGS_MAX) return false;
+    return !this.#isStranger(user) || ofStrangers < STRANGER_LOGS_MAX;
+  }
+
+  #isStranger(user: UserId | undefined): boolean {
+    return user === undefined || this.#scope.access.tagsOf(user) === 0;
+  }
+
+  #count(): LogCounts {
+    const ofDevices = new Map<DeviceId, number>();
+    for (const known of this.#scope.vector.keys()) {
+      const { device } = logIdOf(this.#interner.logOf(known));
+      ofDevices.set(device, (ofDevices.get(device) ?? 0) + 1);
+    }
+    const ofUsers = new Map<UserId, number>();
+    let ofStrangers = 0;
+    for (const [device, logs] of ofDevices) {
+      const user = this.#scope.access.userOf(device);
+      if (user !== undefined) ofUsers.set(user, (ofUsers.get(user) ?? 0) + logs);
+      if (this.#isStranger(user)) ofStrangers += logs;
+    }
+    return { ofDevices, ofUsers, ofStrangers };
+  }
+}
+
+interface LogCounts {
+  readonly ofDevices: ReadonlyMap<DeviceId, number>;
+  readonly ofUsers: ReadonlyMap<UserId, number>;
+  readonly ofStrangers: number;
 }

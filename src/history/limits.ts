@@ -14,6 +14,8 @@ export const HINT_BYTES_MAX = 256;
 export const DEVICE_LOGS_MAX = 64;
 /** Logs in a scope: as many as a vector may name in a request. */
 export const SCOPE_LOGS_MAX = 4096;
+/** Of these, logs of one user's devices: some ten of them with some logs each, and no user takes the places of others. */
+export const USER_LOGS_MAX = 256;
 /** Of these, logs of devices whose user may do nothing: anybody can make up such devices, and those who may must find a place. */
 export const STRANGER_LOGS_MAX = 1024;
 /** Parts of a commit, and so collections of a batch: as many digests as its header holds. */

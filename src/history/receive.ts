@@ -246,7 +246,7 @@ class Receiver {
     // Taken without what came before it, that would never be asked for again.
     const follows = part.previousGeneration <= Math.max(end ?? 0, generationOf(scope, part.log));
     if (end === undefined && follows && isCounted(scope, part)) {
-      if (isSeen(part, scope) && mayHaveLog(this.#deps, part, scope))
+      if (isSeen(this.#deps, part, scope) && mayHaveLog(this.#deps, part.log, scope))
         return this.#count(part, scope);
     } else {
       if (end === undefined && follows) this.#refuseAuthorOf(part, scope);

@@ -215,8 +215,8 @@ class InTaker {
 
   #lookAt(part: PreparedPart): HeldUpBy | undefined {
     if (!isCounted(this.#scope, part)) return "access";
-    const unseen = unseenOf(part, this.#scope);
-    if (unseen.length === 0 && mayHaveLog(this.#deps, part, this.#scope)) return undefined;
+    const unseen = unseenOf(this.#deps, part, this.#scope);
+    if (unseen.length === 0 && mayHaveLog(this.#deps, part.log, this.#scope)) return undefined;
     // Not what lies beyond a freeze: that may never count, and nothing waits for it.
     return new Map(unseen);
   }

@@ -70,11 +70,14 @@ class Drawing {
   readonly #random: SeededRandom;
   readonly #opsMax: number;
   readonly #generations = new Map<LogKey, number>();
+  /** Whether somebody forks a log again and again. */
+  readonly #isFlooded: boolean;
 
   constructor(seed: number, opsMax: number) {
     this.#world = new ControlWorld(seed % 2 === 0 ? "collection" : "syncgroup", seed);
     this.#random = this.#world.random;
     this.#opsMax = opsMax;
+    this.#isFlooded = seed % 7 === 0;
   }
 
   draw(): ControlHistory {
@@ -103,6 +106,10 @@ class Drawing {
       const subject = random.chance(0.5) ? device : random.pick(DEVICE_NAMES);
       const user = random.chance(0.8) ? DEVICES[subject] : random.pick(USERS);
       this.#world.introduce(device, subject, user, { ...placed, issued: random.below(4) });
+      return;
+    }
+    if (this.#isFlooded && random.chance(0.3)) {
+      this.#world.proveFork(device, "phone", 1 + random.below(9), placed);
       return;
     }
     const op = random.chance(0.4) ? this.#drawTaking() : this.#drawOp();

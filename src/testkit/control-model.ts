@@ -219,6 +219,7 @@ export class ControlModel {
     const forked = this.#all.flatMap(({ op }) =>
       op.type === "forkProof" && op.forked.log === log ? [op.forked.generation - 1] : [],
     );
+    if (new Set(forked).size > 4) return 0;
     return Math.min(Number.POSITIVE_INFINITY, ...forked);
   }
 
