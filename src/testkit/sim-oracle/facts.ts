@@ -27,6 +27,8 @@ export interface VersionFact {
   /** Hexadecimal; `undefined`: deleted. */
   readonly value: string | undefined;
   readonly context: ReadonlyMap<LogName, number>;
+  /** Of the op, hexadecimal. */
+  readonly digest: string;
   readonly part: PartFact;
 }
 
@@ -129,7 +131,7 @@ function readPart(
   };
   const logs = header.messages(5).map(readLog);
   let parents: readonly string[] = heads;
-  for (const [index, bytes] of ops.entries()) {
+  for (const [index, { digest: ofOp, bytes }] of ops.entries()) {
     if (bytes === undefined) continue;
     const op = new Message(bytes);
     const { log, generation, timestamp } = commit;
@@ -150,6 +152,7 @@ function readPart(
       key: hex(op.bytes(3)),
       value: op.has(4) ? hex(op.bytes(4)) : undefined,
       context: contextOf(op.numbers(5), logs),
+      digest: hex(ofOp),
       part,
     });
   }
@@ -165,15 +168,28 @@ function contextOf(flat: readonly number[], logs: readonly LogName[]): Map<LogNa
   return context;
 }
 
-/** The ops under a node of the tree, from the left; `undefined` for those that were never hashed here. */
-function opsUnder(digest: Uint8Array, preimage: Preimage): (Uint8Array | undefined)[] {
+interface OpInput {
+  readonly digest: Uint8Array;
+  /** `undefined`: never hashed here. */
+  readonly bytes: Uint8Array | undefined;
+}
+
+/** The ops under a node of the tree, from the left. */
+function opsUnder(digest: Uint8Array, preimage: Preimage): OpInput[] {
   const input = preimage(digest);
-  if (input === undefined) return [undefined];
-  if (input[0] === 0) return [input.subarray(1)];
-  const ops: (Uint8Array | undefined)[] = [];
+  if (input === undefined) return [{ digest, bytes: undefined }];
+  if (input[0] === 0) return [{ digest, bytes: input.subarray(1) }];
+  const ops: OpInput[] = [];
   for (let at = 1; at < input.length; at += 32)
     ops.push(...opsUnder(input.subarray(at, at + 32), preimage));
   return ops;
+}
+
+/** @see proto/rookery/ids.proto */
+export function readVector(message: Message): Map<LogName, number> {
+  return new Map(
+    message.messages(1).map((entry) => [readLog(entry.message(1)), entry.number(2)] as const),
+  );
 }
 
 /** @see proto/rookery/ids.proto */

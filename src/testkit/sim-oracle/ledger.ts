@@ -152,6 +152,11 @@ export class Ledger {
       throw new SimError("K2", `Two commits are known as ${short(dot)}`);
   }
 
+  /** Whether a commit has left its author, or was acknowledged. */
+  isEstablished({ log, generation, digest }: CommitFact): boolean {
+    return this.#established.get(dotOf(log, generation)) === digest;
+  }
+
   byDigest(digest: string): CommitFact | undefined {
     return this.#byDigest.get(digest);
   }

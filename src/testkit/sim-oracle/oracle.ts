@@ -11,6 +11,7 @@ import {
   type VersionFact,
 } from "./facts.ts";
 import { Ledger, short } from "./ledger.ts";
+import { checkExpected } from "./expected.ts";
 import { closureOf, READ, Rights } from "./rights.ts";
 import { covers } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
@@ -272,6 +273,7 @@ export class Oracle {
     const difference = others.find((view) => text(view) !== expected);
     if (difference !== undefined)
       throw new SimError("K3", `${first.name} and ${difference.name} differ in ${scope} for good`);
+    this.#checkExpected(first, scope);
     for (const { commit, store } of this.#acks.values()) {
       const part = commit.parts.find((one) => one.scope === scope);
       if (part === undefined || this.#excused.has(commit.digest)) continue;
@@ -280,6 +282,16 @@ export class Oracle {
       if (store !== undefined && this.ledger.isForked(commit))
         for (const view of views) this.#mustSayAgain(view, part);
     }
+  }
+
+  /** What all hold is what it must be. Not where somebody lies, or a fork is not proven: of two commits under one generation each has one. [K3] */
+  #checkExpected({ name, scopes }: DeviceView, scope: ScopeName): void {
+    const view = scopes.find((one) => one.scope === scope);
+    if (view === undefined || this.ledger.liars.size > 0) return;
+    for (const [log, generation] of view.vector)
+      if (this.ledger.isForked({ log, generation })) return;
+    checkExpected(this.ledger, name, view, closureOf(this.ledger, view.controlHeads));
+    this.#deps.sometimes("as expected");
   }
 }
 

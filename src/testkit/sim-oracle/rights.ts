@@ -2,7 +2,14 @@
  * Who may do what, worked out from control ops alone, apart from the product's own way of doing so.
  */
 
-import { type ControlFact, type LogName, type PartFact, readLog, type ScopeName } from "./facts.ts";
+import {
+  type ControlFact,
+  type LogName,
+  type PartFact,
+  readLog,
+  readVector,
+  type ScopeName,
+} from "./facts.ts";
 import { hex, type Message } from "./fields.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -17,33 +24,54 @@ interface Grant {
 
 interface Revoke {
   readonly fact: ControlFact;
+  readonly by: "userKey" | "owner" | "admin";
   readonly freeze: ReadonlyMap<LogName, number>;
 }
+
+/** What devices say that they hold of a scope, by their keys: what they revoke is never frozen below that. */
+export type Published = ReadonlyMap<string, ReadonlyMap<LogName, number>>;
+
+/** Nothing has been published. */
+const NOTHING: Published = new Map();
+const ALL = READ | WRITE | ADMIN;
 
 /** The rights in one scope by a set of control ops that holds every parent of its own. */
 export class Rights {
   readonly #owner: string;
   readonly #ledger: Ledger;
+  readonly #published: Published;
   readonly #users = new Map<string, string>();
   readonly #grants = new Map<string, Grant[]>();
   readonly #revokes = new Map<string, Revoke[]>();
   readonly #deviceRevokes = new Map<string, Revoke[]>();
+  /** Users who were granted something by somebody who had no right to it, as it turned out. */
+  readonly #deluded = new Set<string>();
   /** Logs that were shown to have forked, and the last generation before that. */
   readonly #forked = new Map<LogName, number>();
   readonly #ancestors = new Map<string, ReadonlySet<string>>();
   readonly #ids: ReadonlySet<string>;
 
-  constructor(ledger: Ledger, scope: ScopeName, ids: ReadonlySet<string>) {
+  constructor(
+    ledger: Ledger,
+    scope: ScopeName,
+    ids: ReadonlySet<string>,
+    published: Published = NOTHING,
+  ) {
     this.#ledger = ledger;
+    this.#published = published;
     this.#owner = scope.split(":")[1] as string;
     this.#ids = ids;
     const facts = [...ids].flatMap((id) => ledger.control(id) ?? []);
     for (const fact of facts) this.#noteCertificate(fact.op);
-    for (const fact of facts) this.#noteFork(fact.op);
-    // What only the owner may say comes first: admins are made by it alone.
-    for (const fact of facts) if (this.#userOfLog(fact.log) === this.#owner) this.#note(fact);
-    for (const fact of facts) {
-      if (this.#userOfLog(fact.log) !== this.#owner && this.#isByAdmin(fact)) this.#note(fact);
+    for (const fact of facts) this.#noteWhatSpeaksForItself(fact);
+    // What only the owner may say comes first: admins are made by it alone, and lose it by its word alone.
+    const [owners, others] = [[], []] as [ControlFact[], ControlFact[]];
+    for (const fact of facts)
+      (this.#userOfLog(fact.log) === this.#owner ? owners : others).push(fact);
+    for (const fact of owners) if (this.#isWithinOwn(fact)) this.#note(fact, "owner");
+    for (const fact of others) {
+      if (this.#isByAdmin(fact)) this.#note(fact, "admin");
+      else if (fact.op.has(1)) this.#deluded.add(hex(fact.op.message(1).bytes(1)));
     }
   }
 
@@ -63,14 +91,13 @@ export class Rights {
 
   /** What a user holds now. */
   tagsOf(user: string): number {
-    if (user === this.#owner) return READ | WRITE | ADMIN;
+    if (user === this.#owner) return ALL;
     const revokes = this.#revokes.get(user) ?? [];
-    let tags = 0;
-    for (const grant of this.#grants.get(user) ?? []) {
-      if (revokes.every((revoke) => this.#follows(grant.fact.id, revoke.fact.id)))
-        tags |= grant.tags;
-    }
-    return tags;
+    return tagsIn(this.#grants.get(user), (grant) =>
+      revokes.every(
+        (revoke) => !isBound(grant, revoke) || this.#follows(grant.fact.id, revoke.fact.id),
+      ),
+    );
   }
 
   /** By which tags what a part says counts. */
@@ -78,30 +105,46 @@ export class Rights {
     const { log, device, generation } = part.commit;
     const user = this.#users.get(device);
     if (user === undefined || generation > (this.#forked.get(log) ?? generation)) return 0;
-    if (!this.#isWithin(this.#deviceRevokes.get(device) ?? [], log, generation, () => false))
-      return 0;
-    if (user === this.#owner) return READ | WRITE | ADMIN;
-    let tags = 0;
-    for (const grant of this.#grants.get(user) ?? []) {
+    const ofDevice = this.#beyond(this.#revokesOf(device, user), log, generation);
+    if (user === this.#owner) return ofDevice.length === 0 ? ALL : 0;
+    const beyond = this.#beyond(this.#revokes.get(user) ?? [], log, generation);
+    const heads = [...part.heads, ...part.controls.map(({ id }) => id)];
+    return tagsIn(this.#grants.get(user), (grant) => {
       // A grant that follows a revoke helps those who have seen it.
-      const isSeenAfter = (revoke: Revoke): boolean =>
-        this.#follows(grant.fact.id, revoke.fact.id) &&
-        part.heads.some((head) => head === grant.fact.id || this.#follows(head, grant.fact.id));
-      if (this.#isWithin(this.#revokes.get(user) ?? [], log, generation, isSeenAfter))
-        tags |= grant.tags;
-    }
-    return tags;
+      const isSeen = heads.some((id) => id === grant.fact.id || this.#follows(id, grant.fact.id));
+      return (
+        ofDevice.every((revoke) => !isBound(grant, revoke)) &&
+        beyond.every(
+          (revoke) =>
+            !isBound(grant, revoke) || (isSeen && this.#follows(grant.fact.id, revoke.fact.id)),
+        )
+      );
+    });
   }
 
-  #isWithin(
-    revokes: readonly Revoke[],
-    log: LogName,
-    generation: number,
-    isExcused: (revoke: Revoke) => boolean,
-  ): boolean {
-    return revokes.every(
-      (revoke) => generation <= (revoke.freeze.get(log) ?? 0) || isExcused(revoke),
-    );
+  /** Whether nothing that was taken away can matter to what stands there. */
+  isUntouched({ commit: { log, device, generation } }: PartFact): boolean {
+    const user = this.#users.get(device);
+    if (user === undefined || generation > (this.#forked.get(log) ?? generation)) return false;
+    if (user !== this.#owner && this.#deluded.has(user)) return false;
+    const revokes = [...(this.#revokes.get(user) ?? []), ...this.#revokesOf(device, user)];
+    return this.#beyond(revokes, log, generation).length === 0;
+  }
+
+  /** Those of the revocations whose freeze lies before a place. */
+  #beyond(revokes: readonly Revoke[], log: LogName, generation: number): Revoke[] {
+    return revokes.filter(({ freeze, fact }) => {
+      const published = this.#published.get(fact.log.slice(0, 64))?.get(log) ?? 0;
+      return generation > Math.max(freeze.get(log) ?? 0, published);
+    });
+  }
+
+  /** Those that are about a device as a user's. */
+  #revokesOf(device: string, user: string): Revoke[] {
+    return (this.#deviceRevokes.get(device) ?? []).filter(({ by, fact }) => {
+      if (by === "userKey") return hex(fact.op.message(11).bytes(1)) === user;
+      return user !== this.#owner && this.#userOfLog(fact.log) !== user;
+    });
   }
 
   #noteCertificate(op: Message): void {
@@ -110,45 +153,65 @@ export class Rights {
     this.#users.set(hex(certificate.bytes(2)), hex(certificate.bytes(1)));
   }
 
-  #noteFork(op: Message): void {
-    if (!op.has(5)) return;
-    const header = op.message(5).message(1);
-    const log = readLog(header.message(1));
-    const last = header.number(2) - 1;
-    this.#forked.set(log, Math.min(last, this.#forked.get(log) ?? last));
+  /** Forks, and what user keys say of their devices: whoever hands it in. */
+  #noteWhatSpeaksForItself(fact: ControlFact): void {
+    const { op } = fact;
+    if (op.has(5)) {
+      const header = op.message(5).message(1);
+      const log = readLog(header.message(1));
+      const last = header.number(2) - 1;
+      this.#forked.set(log, Math.min(last, this.#forked.get(log) ?? last));
+    }
+    if (!op.has(11)) return;
+    const revoke = op.message(11);
+    const freeze = readVector(revoke.message(3));
+    push(this.#deviceRevokes, hex(revoke.bytes(2)), { fact, by: "userKey", freeze });
   }
 
   #userOfLog(log: LogName): string | undefined {
     return this.#users.get(log.slice(0, 64));
   }
 
-  #note(fact: ControlFact): void {
+  #note(fact: ControlFact, by: "owner" | "admin"): void {
     const { op } = fact;
     if (op.has(1)) {
       const grant = op.message(1);
       push(this.#grants, hex(grant.bytes(1)), { fact, tags: grant.number(2) });
     }
-    if (op.has(2)) {
-      const revoke = op.message(2);
-      push(this.#revokes, hex(revoke.bytes(1)), { fact, freeze: freezeOf(revoke) });
-    }
-    if (op.has(4)) {
-      const revoke = op.message(4);
-      push(this.#deviceRevokes, hex(revoke.bytes(1)), { fact, freeze: freezeOf(revoke) });
+    for (const [field, revokes] of [
+      [2, this.#revokes],
+      [4, this.#deviceRevokes],
+    ] as const) {
+      if (!op.has(field)) continue;
+      const revoke = op.message(field);
+      const freeze = readVector(revoke.message(2));
+      push(revokes, hex(revoke.bytes(1)), { fact, by, freeze });
     }
   }
 
-  /** An admin's op counts when what it had seen holds its grant, and within the freeze of every revoke of its author. */
-  #isByAdmin(fact: ControlFact): boolean {
-    const user = this.#userOfLog(fact.log);
-    if (user === undefined) return false;
-    const held = (this.#grants.get(user) ?? []).filter(
-      ({ fact: grant, tags }) => (tags & ADMIN) !== 0 && this.#follows(fact.id, grant.id),
+  /** Whether an op of the owner's has effect: no user key has frozen its device before. */
+  #isWithinOwn({ log, generation }: ControlFact): boolean {
+    const revokes = this.#revokesOf(log.slice(0, 64), this.#owner);
+    return (
+      generation <= (this.#forked.get(log) ?? generation) &&
+      this.#beyond(revokes, log, generation).length === 0
     );
-    return held.some((grant) =>
-      this.#isWithin(this.#revokes.get(user) ?? [], fact.log, fact.generation, (revoke) =>
-        this.#follows(grant.fact.id, revoke.fact.id),
-      ),
+  }
+
+  /** An admin's op counts when what it had seen holds its grant, and within the freeze of every revoke that binds that. */
+  #isByAdmin({ id, log, generation }: ControlFact): boolean {
+    const user = this.#userOfLog(log);
+    if (user === undefined || generation > (this.#forked.get(log) ?? generation)) return false;
+    const ofDevice = this.#beyond(this.#revokesOf(log.slice(0, 64), user), log, generation);
+    const beyond = this.#beyond(this.#revokes.get(user) ?? [], log, generation);
+    return (this.#grants.get(user) ?? []).some(
+      (grant) =>
+        (grant.tags & ADMIN) !== 0 &&
+        this.#follows(id, grant.fact.id) &&
+        ofDevice.every((revoke) => !isBound(grant, revoke)) &&
+        beyond.every(
+          (revoke) => !isBound(grant, revoke) || this.#follows(grant.fact.id, revoke.fact.id),
+        ),
     );
   }
 
@@ -184,14 +247,13 @@ export function closureOf(ledger: Ledger, heads: readonly string[]): Set<string>
   return ids;
 }
 
-function freezeOf(revoke: Message): Map<LogName, number> {
-  const freeze = new Map<LogName, number>();
-  for (const entry of revoke.message(2).messages(1)) {
-    const log = entry.message(1);
-    const name = `${hex(log.bytes(1))}/${log.bigint(2).toString(16).padStart(16, "0")}`;
-    freeze.set(name, entry.number(2));
-  }
-  return freeze;
+/** Admins have no say about what the owner has given with Admin. */
+function isBound({ tags }: Grant, { by }: Revoke): boolean {
+  return by !== "admin" || (tags & ADMIN) === 0;
+}
+
+function tagsIn(grants: readonly Grant[] = [], counts: (grant: Grant) => boolean): number {
+  return grants.filter(counts).reduce((sum, { tags }) => sum | tags, 0);
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

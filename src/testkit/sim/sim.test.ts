@@ -12,6 +12,7 @@ const SEEDS_PER_PROFILE = 6;
 /** What must have happened in so many seeds, or the profiles hide it. */
 const SOMETIMES: readonly string[] = [
   "added",
+  "as expected",
   "converged",
   "disk.eio",
   "disk.full",
