@@ -3,7 +3,6 @@
 import { encodeValue, Mergeable, decodeValue, type ScopeId, logIdOf } from "../base/index.ts";
 import { contentOf, mergeableOf, readKind } from "../conflicts/index.ts";
 import { ROW_SPACE, type RowWrite, type Version } from "../history/index.ts";
-import { ROW_HISTORY_MAX } from "./limits.ts";
 import type {
   Conflict,
   ConflictCommit,
@@ -82,13 +81,13 @@ async function ancestorOf<T>(
   scope: ScopeId,
   { name, row }: TiedRow,
 ): Promise<{ readonly value: T | undefined } | undefined> {
-  const kept = await world.history.versionsOf(scope, ROW_SPACE.rows, name.key, ROW_HISTORY_MAX);
-  const seenByAll = kept.find(({ log, generation }) =>
+  const isSeenByAll = ({ log, generation }: Version): boolean =>
     row.heads.every(({ context }) =>
       context.some((entry) => entry.log === log && entry.generation >= generation),
-    ),
-  );
-  return seenByAll && { value: valueOf(world, seenByAll) as T | undefined };
+    );
+  const { rows } = ROW_SPACE;
+  const [latest] = await world.history.versionsOf(scope, rows, name.key, 1, isSeenByAll);
+  return latest && { value: valueOf(world, latest) as T | undefined };
 }
 
 /**

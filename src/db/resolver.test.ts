@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { grant, exchange, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
 import { FakeClock } from "../testkit/fake-clock.ts";
+import { ROW_HISTORY_MAX } from "./limits.ts";
 import type {
   Collection,
   Conflict,
@@ -174,6 +175,19 @@ describe("what is offered", () => {
     await until(() => offers.length === 1);
     // Row b shows the second batch, so it is tied to a no more, and x never was.
     expect(keysOf(offers[0])).toEqual(["a", "c"]);
+  });
+
+  test("[CO19] the ancestor, however much was written since", async () => {
+    const both = await pair();
+    const [here, there] = both.rows;
+    await here.put("a", "before");
+    await both.meet();
+    for (let i = 0; i <= ROW_HISTORY_MAX; i++) await here.put("a", i);
+    await there.put("a", "theirs");
+    await both.meet();
+    const { offers } = collect(both);
+    await until(() => offers.length === 1);
+    expect(offers[0]?.rows[0]?.ancestor).toEqual({ value: "before" });
   });
 
   test("[CO19] a policy for a prefix offers those rows only, but with them all that one batch wrote", async () => {

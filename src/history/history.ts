@@ -311,18 +311,19 @@ export class History implements AsyncDisposable {
 
   /**
    * The versions of a row that are still kept here, heads and superseded ones, the newest first by (timestamp, log,
-   * generation): `limit` at most.
+   * generation): `limit` at most, of those that `isMeant`.
    */
   async versionsOf(
     scope: ScopeId,
     space: number,
     key: Uint8Array,
     limit: number,
+    isMeant?: (version: Version) => boolean,
   ): Promise<Version[]> {
     const known = this.scope(scope);
     if (known === undefined) return [];
     const row = await this.row(scope, space, key);
-    return keptVersions(this.#deps, known.number, space, key, row, limit);
+    return keptVersions(this.#deps, known.number, space, key, row, limit, isMeant);
   }
 
   /** What the application said of the commit that a part is of; `undefined`: nothing, or the part is not here. */

@@ -20,7 +20,7 @@ interface VersionsDeps {
 
 /**
  * The versions of a row that are still kept, heads and superseded ones, the newest first by (timestamp, log, generation):
- * `limit` at most. What is older is read, but not held.
+ * `limit` at most, of those that `isMeant`. What is older is read, but not held.
  */
 export async function keptVersions(
   { store, interner }: VersionsDeps,
@@ -29,12 +29,14 @@ export async function keptVersions(
   key: Uint8Array,
   { heads }: Row,
   limit: number,
+  isMeant: (version: Version) => boolean = () => true,
 ): Promise<Version[]> {
   const order = (a: Version, b: Version): number =>
     compareHeads(a, b, (left, right) => interner.compareLogs(left, right));
-  const newest = [...heads].sort(order).slice(0, limit);
+  const newest = heads.filter(isMeant).sort(order).slice(0, limit);
   for await (const { value } of store.scan(oldRange(scope, space, key))) {
     const version = readRecord("superseded version", value, decodeVersion);
+    if (!isMeant(version)) continue;
     const place = newest.findIndex((other) => order(version, other) < 0);
     if (place === -1 && newest.length >= limit) continue;
     newest.splice(place === -1 ? newest.length : place, 0, version);
