@@ -1,6 +1,6 @@
 import { decodeValue, type Value } from "../base/index.ts";
 import { type Content, type Entry, idOf, type Kind, readMergeable } from "./content.ts";
-import { covers, type Head } from "./head.ts";
+import { compareHeads, covers, type Head } from "./head.ts";
 
 /** The value that a head says by itself, or `undefined` for a deletion. */
 export function valueIn({ value }: Head): Value | undefined {
@@ -14,8 +14,10 @@ export function valueIn({ value }: Head): Value | undefined {
  *
  * Answers `undefined` when a head that is no deletion holds something else.
  */
-export function mergeContents(kind: Kind, heads: readonly Head[]): Content | undefined {
+export function mergeContents(kind: Kind, given: readonly Head[]): Content | undefined {
   const held: Map<string, Entry>[] = [];
+  // Who lies may have heads say different things of one dot: then one order counts everywhere.
+  const heads = [...given].sort(compareHeads);
   for (const head of heads) {
     if (head.value === undefined) {
       held.push(new Map());

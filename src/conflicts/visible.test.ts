@@ -180,6 +180,22 @@ test("[CO9] whatever stands in a mergeable value, no read and no write breaks", 
   );
 });
 
+test("[CO3] [CO9] heads that say different things of one dot are read alike in any order", () => {
+  const device = new Uint8Array(40).fill(9);
+  const own = logKeyOf({
+    device: deviceIdOf(device.subarray(0, 32)),
+    incarnation: 0x0909090909090909n,
+  });
+  const says = (total: number): Value => new Mergeable([1, [device], [[0, 1, total]], [0]]);
+  const heads = headsOf(says(5), says(999)).map((head) => ({
+    ...head,
+    context: new Map([[own, 1]]),
+  }));
+  const first = shown("counter", heads);
+  expect(first.conflict).toBe(false);
+  expect(shown("counter", heads.toReversed())).toEqual(first);
+});
+
 test("[CO9] a contribution that its own writer cannot have seen counts for nothing", () => {
   const forged = { log: logOf(3), generation: 2 ** 50, timestamp: 0n, name: "", value: 1_000_000 };
   const value = mergeableOf({ kind: "counter", entries: [forged] });
