@@ -114,6 +114,22 @@ test.for([
     "ACCESS_TICKET_INVALID",
   ],
   [
+    "a marker that is none",
+    "/v1/databases/app/collections/rows/watch?after=none",
+    "GET",
+    undefined,
+    409,
+    "DB_RESUME_MARKER_UNKNOWN",
+  ],
+  [
+    "a device that is nobody's",
+    "/v1/devices/revoke",
+    "POST",
+    { device: "12D3KooWNCnLW6uebw1FgNjUKMYLxbxocrHhu3u9DFuGRCSABadL" },
+    404,
+    "PAIR_DEVICE_UNKNOWN",
+  ],
+  [
     "a ticket that is no text",
     "/v1/databases/app/join",
     "POST",

@@ -219,10 +219,14 @@ function statusOf(error: Error): ContentfulStatusCode {
     )
   )
     return 400;
-  if (/_(NO_ACCESS|NOT_ADMIN|READ_ONLY|EXPIRED|USED_UP)$/.test(code))
+  if (/_(NO_ACCESS|NOT_ADMIN|NO_USER_KEY|READ_ONLY|REFUSED|EXPIRED|USED|USED_UP)$/.test(code))
     return code === "STORE_READ_ONLY" ? 503 : 403;
-  if (/_(NO_GROUP|NO_INVITE|NO_MEMBER|NO_ROW|NOT_HERE)$/.test(code)) return 404;
-  if (/_(BAD_VERSION|DUP_PUBLISH|ENDED|EXISTS|DESTROYED|CONCURRENT_BATCH|PENDING)$/.test(code))
+  if (/_(NO_GROUP|NO_INVITE|NO_MEMBER|NO_ROW|NOT_HERE|DEVICE_UNKNOWN)$/.test(code)) return 404;
+  if (
+    /_(BAD_VERSION|DUP_PUBLISH|ENDED|EXISTS|DESTROYED|CONCURRENT_BATCH|PENDING|MARKER_UNKNOWN|NOT_FRESH)$/.test(
+      code,
+    )
+  )
     return 409;
   return code === "" ? 500 : 503;
 }
