@@ -10,7 +10,7 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import { rowEdge } from "../chunks/index.ts";
-import type { Store, WriteOp } from "../store/index.ts";
+import { type Store, STORE_VALUE_BYTES_MAX, type WriteOp } from "../store/index.ts";
 import {
   type Interner,
   type ScopeNumber,
@@ -338,7 +338,7 @@ export class Turn {
       if (!changed) continue;
       // Nothing is left of a row whose versions were all taken back.
       if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
-      else batch.push({ type: "put", key, value: encodeRow(row) });
+      else batch.push({ type: "put", key, value: storableRow(row) });
       if (beside === undefined) continue;
       for (const { log, generation, version } of beside.values()) {
         const old = oldKey(number, name.space, name.key, log, generation);
@@ -381,4 +381,14 @@ export class Turn {
       publishedIn(row, (log) => interner.isLogOf(log, device)),
     );
   }
+}
+
+/** The record of a row, which holds the values of all its heads. @throws {HistoryError} `HISTORY_TOO_LARGE`. [HI31] */
+function storableRow(row: Row): Uint8Array {
+  const bytes = encodeRow(row);
+  if (bytes.length <= STORE_VALUE_BYTES_MAX) return bytes;
+  throw new HistoryError(
+    "HISTORY_TOO_LARGE",
+    "Cannot write: the concurrent values of a row come to more than the store takes in one",
+  );
 }
