@@ -8,6 +8,12 @@ export const ASIDE_SCOPE_BYTES_MAX = 64 * 1024 * 1024;
 export const ASIDE_SCOPE_PARTS_MAX = 20_000;
 /** Bytes of rivals in a scope whose control ops wait for others: each is looked at whenever the control log grows. */
 export const RIVALS_WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** Bits for each row that a scope's filter of written rows may hold: few absent rows are then looked for all the same. */
+export const WRITTEN_ROWS_BITS_EACH = 16;
+/** Bytes that such a filter begins with: 4096 rows. */
+export const WRITTEN_ROWS_BYTES_MIN = 8 * 1024;
+/** Bytes of a scope's filter of written rows, enough for 1.4 million: of a larger scope all rows are looked for. */
+export const WRITTEN_ROWS_BYTES_MAX = 4 * 1024 * 1024;
 /** Memory for the names of rows that have changed since the oldest open batch of a database began to read: about 80 000 of them. */
 export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
 /** Rows that a turn reads in one call: while it takes them up, the next are read. */

@@ -30,7 +30,7 @@ export class RowReader {
     bytesMax = this.#bytesMax,
   ): Promise<void> {
     if (this.loadNow(scope, names, bytesMax)) return;
-    const missing = names.filter((name) => scope.rows.get(name) === undefined);
+    const missing = names.filter((name) => !this.#isHere(scope, name));
     // The next page is read while this one is taken up.
     let next = this.#read(scope, missing.slice(0, ROWS_A_READ));
     for (let from = ROWS_A_READ; next.names.length > 0; from += ROWS_A_READ) {
@@ -48,13 +48,22 @@ export class RowReader {
   loadNow(scope: StagedScope, names: readonly RowName[], bytesMax = this.#bytesMax): boolean {
     if (names.length > ROWS_AT_ONCE_MAX) return false;
     for (const name of names) {
-      if (scope.rows.get(name) !== undefined) continue;
+      if (this.#isHere(scope, name)) continue;
       const place = rowKey(scope.state.number, name.space, name.key);
       const found = this.#store.getNow(place);
       if (found === "wait") return false;
       this.#take(scope, name, place, found);
     }
     this.#refuse(bytesMax);
+    return true;
+  }
+
+  /** Whether the scope holds the row, or does now since the store cannot. [HI76] */
+  #isHere(scope: StagedScope, name: RowName): boolean {
+    if (scope.rows.get(name) !== undefined) return true;
+    const { number, written } = scope.state;
+    if (written === undefined || written.mayHave(name)) return false;
+    this.#take(scope, name, rowKey(number, name.space, name.key), undefined);
     return true;
   }
 

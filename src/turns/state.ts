@@ -14,6 +14,7 @@ import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RivalIndex } from "./rivals.ts";
 import { RecentChanges } from "./recent-changes.ts";
+import type { WrittenRows } from "./written-rows.ts";
 import type {
   Epoch,
   Interner,
@@ -55,6 +56,8 @@ export class ScopeState {
   controlPlaces = new ControlPlaces();
   /** Commits whose places are those of others. */
   rivals = new RivalIndex();
+  /** What may be in the store of its rows, where it began to be written in this process. */
+  written: WrittenRows | undefined;
 
   constructor(id: ScopeId, number: ScopeNumber, interner: Interner) {
     this.id = id;

@@ -54,6 +54,7 @@ import {
   stagedRow,
 } from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
+import { WrittenRows } from "./written-rows.ts";
 
 /** What a turn works with. */
 export interface TurnDeps {
@@ -141,6 +142,8 @@ export class Turn {
     const known = this.database.scopes.get(key);
     const { interner } = this.#deps;
     const fresh = new StagedScope(known ?? new ScopeState(id, interner.scope(id), interner));
+    // The store holds nothing of it: what it may hold later is known by what is written from here on.
+    if (known === undefined) fresh.state.written = new WrittenRows();
     this.#scopes.set(key, fresh);
     return fresh;
   }
@@ -338,7 +341,10 @@ export class Turn {
       if (!changed) continue;
       // Nothing is left of a row whose versions were all taken back.
       if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
-      else batch.push({ type: "put", key, value: storableRow(row) });
+      else {
+        scope.state.written?.add(name);
+        batch.push({ type: "put", key, value: storableRow(row) });
+      }
       if (beside === undefined) continue;
       for (const { log, generation, version } of beside.values()) {
         const old = oldKey(number, name.space, name.key, log, generation);
