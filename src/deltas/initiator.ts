@@ -22,10 +22,11 @@ import {
   type CaughtUp,
   create,
   decode,
+  decodeDeltaFrame,
+  type DeltaFrame,
   DeltaMode,
   DeltaOpenSchema,
   DeltaRequestSchema,
-  type DeltaResponse,
   DeltaResponseSchema,
   encode,
   type RoundBegins,
@@ -282,7 +283,7 @@ export class Initiator {
   }
 
   async #take(bytes: Uint8Array, ended: AbortSignal): Promise<void> {
-    const frame = decode(DeltaResponseSchema, bytes);
+    const frame = decodeDeltaFrame(bytes);
     if (frame.refused !== undefined) throw refusalError(frame.refused.code, frame.refused.message);
     if (frame.fromScratch !== undefined || frame.opened !== undefined) {
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer sent what was not due");
@@ -315,7 +316,7 @@ export class Initiator {
     return this.#pageBytes > 0;
   }
 
-  async #endPage({ pageEnd }: DeltaResponse): Promise<void> {
+  async #endPage({ pageEnd }: DeltaFrame): Promise<void> {
     if (this.#collector.isOpen)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: a page ends within a commit");
     this.#pageBytes = 0;

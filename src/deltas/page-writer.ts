@@ -2,7 +2,7 @@
 
 import { assert, type GenVector, generationIn, type LogKey, type ScopeId } from "../base/index.ts";
 import { type CommitPart, partSize, type ScopeState, type ServedPart } from "../history/index.ts";
-import { create, type DeltaResponse, DeltaResponseSchema } from "../wire/index.ts";
+import type { DeltaResponseSchema, MessageInitShape, WirePart } from "../wire/index.ts";
 import { DELTA_FRAME_BYTES, FRAME_VECTOR_ENTRIES_MAX, PAGE_BYTES_MAX } from "./limits.ts";
 import { claimToWire, FrameFiller } from "./page.ts";
 
@@ -24,19 +24,25 @@ export interface AskedScope {
   numbers: ScopeState["numbers"] | undefined;
 }
 
+/** Sends a frame of these parts; `pageEnd`: what it says of the page that ends with it. */
+export type SendFrame = (
+  parts: readonly WirePart[],
+  pageEnd?: MessageInitShape<typeof DeltaResponseSchema>["pageEnd"],
+) => Promise<void>;
+
 /**
  * Frames of one answer. A frame is a page as soon as it is full, unless a commit of which a part is in the page has
  * another one to come: then the page goes on over more frames, as far as `PAGE_BYTES_MAX`. [SY8]
  */
 export class Page {
   readonly #filler = new FrameFiller();
-  readonly #send: (frame: DeltaResponse) => Promise<void>;
+  readonly #send: SendFrame;
   readonly #claims = new Map<AskedScope, Map<LogKey, number>>();
   #claimCount = 0;
   #bytes = 0;
   #isWhole = true;
 
-  constructor(send: (frame: DeltaResponse) => Promise<void>) {
+  constructor(send: SendFrame) {
     this.#send = send;
   }
 
@@ -69,14 +75,13 @@ export class Page {
       assert(this.#bytes === 0, "what is sent is claimed");
       return;
     }
-    const { commits } = this.#filler.take();
     const vectors = Array.from(this.#claims, ([scope, vector]) =>
       claimToWire({ scope: scope.id, vector }),
     );
     this.#claims.clear();
     this.#claimCount = 0;
     this.#bytes = 0;
-    await this.#send(create(DeltaResponseSchema, { commits, pageEnd: { vectors } }));
+    await this.#send(this.#filler.take(), { vectors });
   }
 
   /** Sends parts without their rows: pages of their own, which claim nothing. [SY8] */
@@ -91,8 +96,7 @@ export class Page {
   }
 
   async #endLoose(): Promise<void> {
-    const { commits } = this.#filler.take();
-    await this.#send(create(DeltaResponseSchema, { commits, pageEnd: { loose: true } }));
+    await this.#send(this.#filler.take(), { loose: true });
   }
 
   /** Notes what the page's end may claim; ends it when it can claim no more. */

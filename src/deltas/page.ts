@@ -7,16 +7,15 @@ import { assert, type ScopeId, type GenVector } from "../base/index.ts";
 import { type CommitPart, HistoryError, partSize } from "../history/index.ts";
 import {
   create,
-  type DeltaResponse,
-  DeltaResponseSchema,
+  type DeltaResponseSchema,
+  type MessageInitShape,
   scopeFromWire,
   scopeToWire,
   type ScopeVector,
   ScopeVectorSchema,
-  type CommitPart as WirePart,
   vectorFromWire,
   vectorToWire,
-  type MessageInitShape,
+  type WirePart,
 } from "../wire/index.ts";
 import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from "../base/index.ts";
 import { DELTA_FRAME_BYTES } from "./limits.ts";
@@ -54,7 +53,7 @@ export function claimFromWire({
   return { scope: scopeFromWire(scope), vector: vectorFromWire(vector) };
 }
 
-/** A whole part as it is sent. */
+/** A whole part as a message has it. */
 export function partToWire(part: CommitPart): WirePartInit {
   const { header, signature, part: partHeader, partIndex, ops } = part;
   const elided = part.elided.map(({ first, count, digest }) => ({ first, count, digest }));
@@ -63,7 +62,7 @@ export function partToWire(part: CommitPart): WirePartInit {
 
 /** Collects parts and gives out frames as they fill. */
 export class FrameFiller {
-  #commits: WirePartInit[] = [];
+  #parts: WirePart[] = [];
   #size = 0;
 
   /** Bytes waiting for a frame. */
@@ -71,51 +70,52 @@ export class FrameFiller {
     return this.#size;
   }
 
-  /** Adds a part; answers the frames that are full now. */
-  *add(part: CommitPart): Generator<DeltaResponse, void, undefined> {
+  /** Adds a part; answers what the frames hold that are full now. */
+  *add(part: CommitPart): Generator<readonly WirePart[], void, undefined> {
     const whole = partSize(part);
     if (this.#size > 0 && this.#size + whole > DELTA_FRAME_BYTES) yield this.take();
-    if (whole <= DELTA_FRAME_BYTES) return this.#push(partToWire(part), whole);
-    yield* this.#split({ ...partToWire(part), ops: [] }, whole, part.ops);
+    if (whole > DELTA_FRAME_BYTES) yield* this.#split(part, whole);
+    else this.#push({ ...part, more: false }, whole);
   }
 
   /** The frame so far, and an empty one to go on with. */
-  take(): DeltaResponse {
-    const frame = create(DeltaResponseSchema, { commits: this.#commits });
-    this.#commits = [];
+  take(): readonly WirePart[] {
+    const parts = this.#parts;
+    this.#parts = [];
     this.#size = 0;
-    return frame;
+    return parts;
   }
 
-  *#split(
-    start: WirePartInit,
-    whole: number,
-    ops: readonly Uint8Array[],
-  ): Generator<DeltaResponse, void, undefined> {
+  *#split(part: CommitPart, whole: number): Generator<readonly WirePart[], void, undefined> {
     let opsBytes = 0;
-    for (const op of ops) opsBytes += op.length + 4;
-    let current: { ops: Uint8Array[]; size: number; head: WirePartInit } = {
+    for (const op of part.ops) opsBytes += op.length + 4;
+    let current: { ops: Uint8Array[]; size: number; head: Omit<WirePart, "ops" | "more"> } = {
       ops: [],
       size: whole - opsBytes,
-      head: start,
+      head: part,
     };
-    for (const op of ops) {
+    for (const op of part.ops) {
       if (current.size > 0 && current.size + op.length > DELTA_FRAME_BYTES) {
         this.#push({ ...current.head, ops: current.ops, more: true }, current.size);
         yield this.take();
-        current = { ops: [], size: 0, head: {} };
+        current = { ops: [], size: 0, head: NO_HEAD };
       }
       current.ops.push(op);
       current.size += op.length + 4;
     }
-    this.#push({ ...current.head, ops: current.ops }, current.size);
+    this.#push({ ...current.head, ops: current.ops, more: false }, current.size);
   }
 
-  #push(part: WirePartInit, size: number): void {
-    this.#commits.push(part);
+  #push(part: WirePart, size: number): void {
+    this.#parts.push(part);
     this.#size += size;
   }
 }
+
+const NOTHING = new Uint8Array();
+
+/** What a piece says that only brings more ops. */
+const NO_HEAD = { header: NOTHING, signature: NOTHING, part: NOTHING, partIndex: 0, elided: [] };
 
 /** Puts parts together again from frames, bounded in memory. */
 export class PartCollector {

@@ -26,9 +26,9 @@ import {
   DeltaOpenSchema,
   type DeltaRequest,
   DeltaRequestSchema,
-  type DeltaResponse,
   DeltaResponseSchema,
   encode,
+  encodeParts,
   type MessageInitShape,
   type ScopeSumSchema,
   type ScopeVectorSchema,
@@ -37,7 +37,7 @@ import {
 } from "../wire/index.ts";
 import { SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
-import { type AskedScope, Page } from "./page-writer.ts";
+import { type AskedScope, Page, type SendFrame } from "./page-writer.ts";
 import { FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire } from "./page.ts";
 import type { PeerKnowledge } from "./peer-knowledge.ts";
@@ -259,7 +259,7 @@ class Responder {
   }
 
   async #serve(mode: DeltaMode, asked: Asked, readable: readonly Readable[]): Promise<void> {
-    const page = new Page((frame) => this.#sendFrame(frame));
+    const page = new Page((parts, pageEnd) => this.#sendParts(parts, pageEnd));
     // All in one step, so that a commit is due in all of its scopes or in none.
     const due = new Map<ScopeState, Due>();
     for (const { asked: one, scope } of readable) {
@@ -358,11 +358,14 @@ class Responder {
   }
 
   #send(init: Parameters<typeof create<typeof DeltaResponseSchema>>[1]): Promise<void> {
-    return this.#sendFrame(create(DeltaResponseSchema, init));
+    return this.#frames.send(encode(DeltaResponseSchema, create(DeltaResponseSchema, init)));
   }
 
-  #sendFrame(frame: DeltaResponse): Promise<void> {
-    return this.#frames.send(encode(DeltaResponseSchema, frame));
+  #sendParts(...[parts, pageEnd]: Parameters<SendFrame>): Promise<void> {
+    const commits = encodeParts(parts);
+    if (pageEnd === undefined) return this.#frames.send(commits);
+    const end = encode(DeltaResponseSchema, create(DeltaResponseSchema, { pageEnd }));
+    return this.#frames.send([commits, end]);
   }
 }
 

@@ -1,9 +1,10 @@
 import { create, type DescMessage, equals, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AssertionError, deviceIdOf, logKeyOf } from "../base/index.ts";
+import { AssertionError, codeOf, concatBytes, deviceIdOf, logKeyOf } from "../base/index.ts";
 import { arbitraryMessage } from "../testkit/wire/wire-arbitrary.ts";
 import { decode, decodeCanonical } from "./decode.ts";
+import { decodeDeltaFrame, type DeltaFrame, encodeParts, type WirePart } from "./delta-frame.ts";
 import { encode, refusalOf } from "./encode.ts";
 import { SpecSchema, TicketSchema } from "./generated/rookery/access_pb.ts";
 import {
@@ -14,6 +15,11 @@ import {
   type StoredCommit,
   StoredCommitSchema,
 } from "./generated/rookery/commit_pb.ts";
+import {
+  type CommitPart,
+  CommitPartSchema,
+  DeltaResponseSchema,
+} from "./generated/rookery/deltas_pb.ts";
 import {
   type LogId,
   LogIdSchema,
@@ -171,6 +177,19 @@ function plainStoredCommit(commit: StoredCommit): WireStoredCommit {
   };
 }
 
+function plainPart(commit: CommitPart | WirePart): WirePart {
+  const { header, signature, part, partIndex, ops, elided, more } = commit;
+  return {
+    header,
+    signature,
+    part,
+    partIndex,
+    ops: [...ops],
+    elided: elided.map(({ first, count, digest }) => ({ first, count, digest })),
+    more,
+  };
+}
+
 /** Both codecs over the same messages: equal bytes, and equal objects back. */
 function holdTogether<Schema extends DescMessage, Plain>(
   schema: Schema,
@@ -195,6 +214,77 @@ describe("codecs by hand", () => {
   test("[WI17] stored commits", () => {
     const byHand = { encode: encodeStoredCommit, decode: decodeStoredCommit };
     holdTogether(StoredCommitSchema, plainStoredCommit, byHand);
+  });
+
+  test("[WI17] frames of parts", () => {
+    fc.assert(
+      fc.property(arbitraryMessage(DeltaResponseSchema), (frame) => {
+        const bytes = toBinary(DeltaResponseSchema, frame);
+        const general = decode(DeltaResponseSchema, bytes);
+        const read = decodeDeltaFrame(bytes);
+        expect({ ...read, commits: read.commits.map(plainPart) }).toEqual({
+          ...general,
+          commits: general.commits.map(plainPart),
+        });
+        const { commits } = frame;
+        const parts = encodeParts(commits.map(plainPart));
+        expect(parts).toEqual(
+          toBinary(DeltaResponseSchema, create(DeltaResponseSchema, { commits })),
+        );
+      }),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+
+  test("[WI17] frames that are not as we write them, or not whole, are read and refused as by the general reader", () => {
+    const outcome = (read: () => DeltaFrame): unknown => {
+      try {
+        return read().commits.map(plainPart);
+      } catch (error) {
+        return codeOf(error);
+      }
+    };
+    fc.assert(
+      fc.property(
+        arbitraryMessage(DeltaResponseSchema),
+        fc.nat(),
+        fc.nat({ max: 255 }),
+        fc.boolean(),
+        (frame, place, byte, isCut) => {
+          const bytes = toBinary(DeltaResponseSchema, frame);
+          const at = place % Math.max(1, bytes.length);
+          const altered = isCut ? bytes.subarray(0, at) : bytes.with(at, byte);
+          expect(outcome(() => decodeDeltaFrame(altered))).toEqual(
+            outcome(() => decode(DeltaResponseSchema, altered)),
+          );
+        },
+      ),
+      { seed: SEED, numRuns: 800 },
+    );
+    const part = { header: bytes32, ops: Array.from({ length: 9000 }, () => new Uint8Array(1)) };
+    const many = create(DeltaResponseSchema, { commits: [part, part, part, part] });
+    const bytes = toBinary(DeltaResponseSchema, many);
+    expect(outcome(() => decodeDeltaFrame(bytes))).toBe("WIRE_LIMIT");
+    const twice = create(DeltaResponseSchema, { commits: [part], pageEnd: {} });
+    const before = toBinary(DeltaResponseSchema, twice);
+    const after = encodeParts([plainPart(many.commits[0] as CommitPart)]);
+    expect(decodeDeltaFrame(concatBytes(before, after)).commits).toHaveLength(2);
+  });
+
+  test("[WI16] parts that everybody would refuse are bugs", () => {
+    const good = plainPart(create(CommitPartSchema, { header: bytes32 }));
+    expect(encodeParts([good]).length).toBeGreaterThan(0);
+    for (const breach of [
+      { header: new Uint8Array(9217) },
+      { signature: new Uint8Array(63) },
+      { part: new Uint8Array(65_537) },
+      { partIndex: 256 },
+      { ops: [new Uint8Array(1_100_001)] },
+      { ops: Array.from({ length: 10_001 }, () => new Uint8Array(1)) },
+      { elided: [{ first: 0, count: 0, digest: bytes32 }] },
+    ])
+      expect(() => encodeParts([{ ...good, ...breach }])).toThrow(AssertionError);
+    expect(() => encodeParts(Array.from({ length: 10_001 }, () => good))).toThrow(AssertionError);
   });
 
   test("[WI17] headers of commits and parts", () => {

@@ -94,6 +94,11 @@ export class FieldReader {
     return this.#good && this.#at === this.#end;
   }
 
+  /** Whether everything so far was as asked. */
+  get isGoodSoFar(): boolean {
+    return this.#good;
+  }
+
   /** Steps over `tag` if it is next. */
   next(tag: number): boolean {
     if (this.#at >= this.#end || this.#bytes[this.#at] !== tag) return false;

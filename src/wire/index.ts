@@ -20,6 +20,7 @@ export {
 export { commitDigest } from "./commit-digest.ts";
 export { decode, decodeCanonical } from "./decode.ts";
 export { encode, refusalOf } from "./encode.ts";
+export { decodeDeltaFrame, type DeltaFrame, encodeParts, type WirePart } from "./delta-frame.ts";
 export { WireError, type WireErrorCode } from "./errors.ts";
 export { type FieldLimits, limitsOf, sizeLimitOf } from "./field-limits.ts";
 export {

@@ -102,14 +102,20 @@ export function encodeStoredCommit(commit: WireStoredCommit): Uint8Array {
   for (const one of held) out.sized(TAG.held, one);
   for (const one of elided) {
     out.head(TAG.elided, elidedSize(one));
-    out.number(ELIDED_TAG.first, one.first);
-    out.number(ELIDED_TAG.count, one.count);
-    out.sized(ELIDED_TAG.digest, one.digest);
+    writeElided(out, one);
   }
   return out.finish();
 }
 
-function elidedSize({ first, count, digest }: WireElided): number {
+/** Writes what `elidedSize` has reckoned. */
+export function writeElided(out: FieldWriter, { first, count, digest }: WireElided): void {
+  out.number(ELIDED_TAG.first, first);
+  out.number(ELIDED_TAG.count, count);
+  out.sized(ELIDED_TAG.digest, digest);
+}
+
+/** Bytes of the message of elided ops. */
+export function elidedSize({ first, count, digest }: WireElided): number {
   assert(
     isNumber(first, FIRST.maxLow) && isNumber(count, COUNT.maxLow) && count > 0,
     "elided ops are ops of a batch",
@@ -118,7 +124,8 @@ function elidedSize({ first, count, digest }: WireElided): number {
   return numberSize(first) + numberSize(count) + sizedSize(digest.length);
 }
 
-function numberSize(value: number): number {
+/** Bytes of a field that holds a number. */
+export function numberSize(value: number): number {
   return value === 0 ? 0 : 1 + varintSize(value);
 }
 
@@ -152,7 +159,8 @@ export function decodeStoredCommit(bytes: Uint8Array): WireStoredCommit {
   assert(false, "both readers of stored commits refuse the same bytes");
 }
 
-function readElided(bytes: Uint8Array, outer: FieldReader): WireElided {
+/** The message of elided ops that stands next. */
+export function readElided(bytes: Uint8Array, outer: FieldReader): WireElided {
   const content = outer.sized(0, bytes.length);
   const input = new FieldReader(content);
   const first = input.next(ELIDED_TAG.first) ? input.number(FIRST.maxLow) : 0;

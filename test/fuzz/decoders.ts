@@ -58,6 +58,9 @@ import {
   create,
   decode,
   decodeCanonical,
+  decodeDeltaFrame,
+  type DeltaFrame,
+  DeltaResponseSchema,
   decodeOp,
   decodeScopeId,
   decodeStoredCommit,
@@ -67,6 +70,7 @@ import {
   WireError,
   encode,
   encodeOp,
+  encodeParts,
   encodeScopeId,
   encodeStoredCommit,
   encodeVector,
@@ -168,6 +172,18 @@ export const DECODERS: readonly Decoder[] = [
     samples: vectors("messages", "rookery.StoredCommit"),
     decode: decodeStoredCommit,
     encode: encodeStoredCommit,
+  },
+  {
+    name: "delta frame",
+    runs: ["decodeDeltaFrame"],
+    samples: vectors("messages", "rookery.DeltaResponse"),
+    decode: decodeDeltaFrame,
+    isCanonical: false,
+    encode: ({ commits, ...rest }: DeltaFrame) =>
+      concatBytes(
+        encodeParts(commits),
+        encode(DeltaResponseSchema, create(DeltaResponseSchema, { ...rest, commits: [] })),
+      ),
   },
   {
     name: "scope id",
