@@ -44,7 +44,6 @@ const BELOW_SYNC = [
   "time",
   "conflicts",
   "db",
-  "doctor",
   "backup",
   "chunks",
   "blobs",
@@ -56,6 +55,7 @@ const BELOW_PEER = [
   "pairing",
   "rendezvous",
   "pullsync",
+  "doctor",
   "swarm",
 ];
 
@@ -127,12 +127,6 @@ export const LAYERS: readonly Layer[] = [
     platform: "neutral",
   },
   {
-    folder: "doctor",
-    imports: ["base", "wire", "store", "access", "records", "turns", "history", "chunks"],
-    packages: [],
-    platform: "neutral",
-  },
-  {
     folder: "db",
     imports: ["base", "store", "access", "history", "conflicts", "chunks", "blobs"],
     packages: [],
@@ -173,6 +167,23 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "pullsync",
     imports: ["base", "wire", "store", "net", "chunks"],
+    packages: [],
+    platform: "neutral",
+  },
+  {
+    folder: "doctor",
+    imports: [
+      "base",
+      "wire",
+      "store",
+      "access",
+      "records",
+      "turns",
+      "history",
+      "chunks",
+      "blobs",
+      "pullsync",
+    ],
     packages: [],
     platform: "neutral",
   },

@@ -11,6 +11,7 @@ export { BlobError, type BlobErrorCode } from "./errors.ts";
 export { ADDRESS_PAGE_MAX, BLOB_BYTES_AT_ONCE_MAX, MISSING_NODES_PAGE_MAX } from "./limits.ts";
 export type { MissingChunks } from "./missing.ts";
 export type { StoredNode } from "./nodes.ts";
+export { NOTE_RANGE, noteAddressOf, noteKey, readNote } from "./notes.ts";
 export type { BlobSource } from "./pieces.ts";
 export type { PreOrderOptions } from "./pre-order.ts";
 export type { BlobPut, BlobPutOptions, PutProgress } from "./put.ts";

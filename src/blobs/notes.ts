@@ -7,7 +7,7 @@
 
 import { ADDRESS_SIZE, ByteReader, ByteWriter, type Logger, toHex } from "../base/index.ts";
 import { type ChunkStore, CONTENT, parentsOf } from "../chunks/index.ts";
-import type { Store, WriteOp } from "../store/index.ts";
+import type { KeyRange, Store, WriteOp } from "../store/index.ts";
 import { invalid } from "./errors.ts";
 import { NOTE_WRITE_BATCH } from "./limits.ts";
 import { contentName } from "./nodes.ts";
@@ -20,6 +20,14 @@ export function noteKey(address: Uint8Array): Uint8Array {
   out.u8(SPACE);
   out.bytes(address);
   return out.finish();
+}
+
+/** All notes. */
+export const NOTE_RANGE: KeyRange = { gte: Uint8Array.of(SPACE), lt: Uint8Array.of(SPACE + 1) };
+
+/** The address of a note's key. */
+export function noteAddressOf(key: Uint8Array): Uint8Array {
+  return key.subarray(1);
 }
 
 export function noteOf({ address, level, size }: NodeName): WriteOp {

@@ -26,7 +26,19 @@ export {
   rowEdgesOf,
 } from "./edges.ts";
 export { ChunkError, type ChunkErrorCode } from "./errors.ts";
-export type { RowCause } from "./keys.ts";
+export {
+  CHUNK_RANGE,
+  chunkKey,
+  chunkOf,
+  NODE_EDGE_RANGE,
+  PACK_RANGE,
+  packKey,
+  packOf,
+  readNodeEdgeKey,
+  readRowEdgeKey,
+  type RowCause,
+  rowEdgeRange,
+} from "./keys.ts";
 export {
   type ChunkKind,
   type ChunkName,
@@ -39,4 +51,12 @@ export {
 export { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, PUT_BYTES_MAX, PUT_CHUNKS_MAX } from "./limits.ts";
 export { type MemoryChunkFiles, memoryChunkFiles } from "./memory-files.ts";
 export { type ChunkStoreDeps, openChunkStore } from "./pack-chunk-store.ts";
+export {
+  decodeIndexEntry,
+  decodePackRecord,
+  encodeIndexEntry,
+  encodePackRecord,
+  type IndexEntry,
+  type PackRecord,
+} from "./records.ts";
 export { Wants, type WantSource } from "./wants.ts";

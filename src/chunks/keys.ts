@@ -25,6 +25,18 @@ export function chunkKey({ kind, address }: ChunkName): Uint8Array {
   return out.finish();
 }
 
+/** All index entries. */
+export const CHUNK_RANGE: KeyRange = spaceRange(SPACE_OF.chunk);
+
+/** The kind and the address of an index entry's key. @throws {RangeError} when it is none. */
+export function chunkOf(key: Uint8Array): { readonly kind: number; readonly address: Uint8Array } {
+  const input = new ByteReader(key);
+  input.u8();
+  const name = { kind: input.u8(), address: input.bytes(ADDRESS_SIZE) };
+  if (input.remaining > 0) throw new RangeError("There are bytes left");
+  return name;
+}
+
 export function packKey(pack: number): Uint8Array {
   const out = new ByteWriter(5);
   out.u8(SPACE_OF.pack);
@@ -55,6 +67,22 @@ export function nodeEdgeKey(child: ChunkName, parent: Uint8Array): Uint8Array {
 /** All nodes that name a chunk. */
 export function nodeEdgeRange(child: ChunkName): KeyRange {
   return edgesUnder(nodeEdgeKey(child, LEAST), nodeEdgeKey(child, GREATEST));
+}
+
+/** All edges from nodes. */
+export const NODE_EDGE_RANGE: KeyRange = spaceRange(SPACE_OF.nodeEdge);
+
+/** What an edge from a node says. @throws {RangeError} when it is none. */
+export function readNodeEdgeKey(key: Uint8Array): {
+  readonly kind: number;
+  readonly child: Uint8Array;
+  readonly parent: Uint8Array;
+} {
+  const input = new ByteReader(key);
+  input.u8();
+  const [kind, child, parent] = [input.u8(), input.bytes(ADDRESS_SIZE), input.bytes(ADDRESS_SIZE)];
+  if (input.remaining > 0) throw new RangeError("There are bytes left");
+  return { kind, child, parent };
 }
 
 /** The node of a node edge's key. */

@@ -1,8 +1,9 @@
 import { expect, test, vi } from "vitest";
-import { toHex } from "../base/index.ts";
+import { BlobRef, toHex } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
+import { holderRow } from "../holders/index.ts";
 import { nodeCrypto } from "../node/index.ts";
-import { decodeRow, encodeRow, encodeVersion, oldKey } from "../records/index.ts";
+import { decodeRow, encodeRow, encodeVersion, keysUnder, oldKey } from "../records/index.ts";
 import { type Entry, openMemoryStore, type Store, type WriteOp } from "../store/index.ts";
 import {
   exchange,
@@ -13,6 +14,14 @@ import {
   type TestDevice,
 } from "../testkit/device.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
+import {
+  CommitHeaderSchema,
+  create,
+  decode,
+  decodeStoredCommit,
+  encode,
+  encodeStoredCommit,
+} from "../wire/index.ts";
 import { type Finding, treatStore, verifyStore } from "./index.ts";
 
 const crypto = nodeCrypto();
@@ -34,6 +43,10 @@ async function pair(seed = 1): Promise<Pair> {
   const second = ours.collection<unknown>("second");
   const theirs = others.collection<unknown>(rows.id);
   await rows.put("first", 1);
+  await rows.put(
+    "picture",
+    new BlobRef({ root: new Uint8Array(32).fill(7), size: 9, depth: 0, chunker: 1 }),
+  );
   await second.put("first", 1);
   for (const { id } of [rows, second]) await grant(ada, id, bea.user, "writer");
   await settleDevices([ada, bea], [rows.id, second.id]);
@@ -121,6 +134,12 @@ test.for([1, 2, 3, 4, 5, 6])(
     expect(await findings(store)).toEqual([]);
   },
 );
+
+/** Whether two parts are of one log and scope, and of commits that follow each other. */
+function isNext(key: Uint8Array, next: Uint8Array | undefined): boolean {
+  if (next === undefined || toHex(key.subarray(0, 9)) !== toHex(next.subarray(0, 9))) return false;
+  return Number(next.at(-1)) === Number(key.at(-1)) + 1;
+}
 
 /** What is done to a store, the rule that it breaks, and whether a fix is known. */
 const PLANTED: readonly {
@@ -229,6 +248,7 @@ const PLANTED: readonly {
   {
     rule: "HI43",
     what: "a control op that is gone",
+    isFixed: true,
     plant: async (store) => {
       // One that another names.
       const all = await entriesOf(store, 0x23);
@@ -237,6 +257,94 @@ const PLANTED: readonly {
       return [{ type: "delete", key: (all.find(isNamed) as Entry).key }];
     },
   },
+  {
+    rule: "HI15",
+    what: "a control op under another id than its own",
+    isFixed: true,
+    plant: async (store) => {
+      const op = await entryAt(store, 0x23);
+      return [{ type: "put", key: flipped(op.key), value: op.value }];
+    },
+  },
+  {
+    rule: "HI15",
+    what: "a commit that names another one before it",
+    isFixed: true,
+    plant: async (store) => {
+      // The one before it in its log and scope is another.
+      const all = await entriesOf(store, 0x22);
+      const at = all.findIndex(({ key }, i) => isNext(key, all[i + 1]?.key));
+      const before = all[at];
+      if (before === undefined) return [];
+      const record = decodeStoredCommit(before.value);
+      const header = decode(CommitHeaderSchema, record.header);
+      const changed = create(CommitHeaderSchema, { ...header, timestamp: header.timestamp + 1n });
+      const value = encodeStoredCommit({ ...record, header: encode(CommitHeaderSchema, changed) });
+      return [{ type: "put", key: before.key, value }];
+    },
+  },
+  {
+    rule: "HI21",
+    what: "a part whose author has not been granted it",
+    isFixed: true,
+    plant: async (store) => {
+      // The grant that others name.
+      const all = await entriesOf(store, 0x23);
+      const isNamed = ({ key }: Entry): boolean =>
+        all.some(({ value }) => toHex(value).includes(toHex(key.subarray(5))));
+      return all.filter(isNamed).map(({ key }) => ({ type: "delete", key }));
+    },
+  },
+  {
+    rule: "HI33",
+    what: "a blob that is not kept for the row that names it",
+    isFixed: true,
+    plant: async (store) => {
+      const edges = await entriesOf(store, 0x32);
+      return edges.map(({ key }) => ({ type: "delete", key }));
+    },
+  },
+  {
+    rule: "CH11",
+    what: "a blob that is kept for a version that is not here",
+    isFixed: true,
+    plant: async (store) => {
+      const edge = await entryAt(store, 0x32);
+      const key = edge.key.slice();
+      // Of another root, and of a generation that there never was.
+      key[1] = 0;
+      key[42] = 9;
+      return [{ type: "put", key, value: edge.value }];
+    },
+  },
+  {
+    rule: "HI40",
+    what: "a version of a commit that does not count",
+    isFixed: true,
+    plant: async (store) => {
+      const row = await entryAt(store, 0x20);
+      const { heads, seen } = decodeRow(row.value);
+      const ahead = heads.map((head) => ({ ...head, generation: head.generation + 1000 }));
+      return [{ type: "put", key: row.key, value: encodeRow({ heads: ahead, seen }) }];
+    },
+  },
+  ...(
+    [
+      [0x81, "SY29", "a group that was joined"],
+      [0x83, "SY64", "a group that was left"],
+      [0x84, "SY72", "who has published a group"],
+      [0x86, "SY71", "where a group is to be published"],
+      [0x85, "SY70", "whom the service is for"],
+      [0x82, "SY20", "which database is paused"],
+    ] as const
+  ).map(([space, rule, of]) => ({
+    rule,
+    what: `a record of ${of} that cannot be read`,
+    isFixed: true,
+    plant: async (): Promise<WriteOp[]> => [
+      { type: "put", key: Uint8Array.of(space, 0xff), value: Uint8Array.of(9, 9) },
+    ],
+  })),
   {
     rule: "HI7",
     what: "a superseded version beside no row",
@@ -381,4 +489,55 @@ test("[DR1] rows of one commit are held against it without reading it once a row
   const get = vi.spyOn(store, "get");
   expect(await findings(store)).toEqual([]);
   expect(get.mock.calls.length).toBeLessThan(100);
+});
+
+test("[DR2] [HI23] two commits under one generation, each in a scope of its own, are found and set right", async () => {
+  await using world = await pair();
+  const { ada, store } = world;
+  const second = ada.history.scopes("app").find(({ id }) => id.name === "second");
+  const other = await openMemoryStore();
+  for await (const { key, value } of store.scan({}))
+    await other.write([{ type: "put", key, value }]);
+  const same = new Proxy(other, {
+    get(target, property) {
+      if (property === "origin") return "same";
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+  await world.rows.put("here", 1);
+  {
+    await using clone = await makeDevice(1, { store: same });
+    await (await clone.db("app")).collection("second").put("there", 1);
+  }
+  // All that the clone holds of the one scope.
+  const number = second?.number as number;
+  for (const kind of [0x12, 0x20, 0x21, 0x22]) {
+    const prefix = Uint8Array.of(kind, 0, 0, 0, number);
+    for await (const { key, value } of other.scan(keysUnder(prefix)))
+      await store.write([{ type: "put", key, value }]);
+  }
+  expect(rulesOf(await findings(store))).toContain("HI23");
+  await ada.history.close();
+  for await (const _ of treatStore({ store, crypto, random: seededRandom(9) })) void _;
+  expect(await findings(store)).toEqual([]);
+  await other.close();
+});
+
+test("[DR2] [HO3] that this device has told others of more than is here is found", async () => {
+  await using world = await pair();
+  const { ada, rows, store } = world;
+  const vector = ada.history.scope(rows.id)?.vector() ?? new Map();
+  const publish = (ahead: number): Promise<unknown> => {
+    const more = new Map(Array.from(vector, ([log, at]) => [log, at + ahead]));
+    return ada.history.write({
+      parts: [{ scope: rows.id, rows: [holderRow(ada.device, more)] }],
+    });
+  };
+  await publish(0);
+  expect(await findings(store)).toEqual([]);
+  await publish(1000);
+  expect(await findings(store)).toMatchObject(
+    Array.from(vector, () => ({ rule: "HO3", row: ada.device })),
+  );
 });

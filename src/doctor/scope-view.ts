@@ -1,7 +1,14 @@
 /** What the checks of one scope share. */
 
 import type { AccessState } from "../access/index.ts";
-import { type Crypto, fromUtf8, type ScopeId, type Sum256, toHex } from "../base/index.ts";
+import {
+  type Crypto,
+  type DeviceId,
+  fromUtf8,
+  type ScopeId,
+  type Sum256,
+  toHex,
+} from "../base/index.ts";
 import type { Interner, LogNumber, ScopeNumber } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Finding } from "./finding.ts";
@@ -15,6 +22,8 @@ export interface ScopeView extends VerifyDeps {
   readonly interner: Interner;
   readonly id: ScopeId;
   readonly number: ScopeNumber;
+  /** Which device this is, where the store says so. */
+  readonly device: DeviceId | undefined;
   /** Numbers of all scopes of the database. */
   readonly siblings: readonly ScopeNumber[];
   /** What the scope's record says. */

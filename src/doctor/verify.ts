@@ -7,7 +7,7 @@
  */
 
 import { type ControlEntry, ControlLog, controlIdBytes as bytesOfId } from "../access/index.ts";
-import { equalBytes, logIdOf, Sum256, toHex } from "../base/index.ts";
+import { type DeviceId, equalBytes, logIdOf, type LogKey, Sum256, toHex } from "../base/index.ts";
 import {
   changeRange,
   commitDigest,
@@ -42,9 +42,13 @@ import {
 } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
+import { verifyBlobs } from "./blob-checks.ts";
 import type { Finding } from "./finding.ts";
 import { FrozenStore } from "./frozen-store.ts";
+import { verifyGroups } from "./group-checks.ts";
+import { verifyHolder } from "./holder-check.ts";
 import { verifyAside, verifyParts, verifyRivals } from "./parts.ts";
+import { verifyReserves } from "./reserve-checks.ts";
 import { verifyRows } from "./rows.ts";
 import { findingIn, readOr, type ScopeView, type VerifyDeps } from "./scope-view.ts";
 
@@ -74,6 +78,9 @@ class StoreCheck {
       return;
     }
     for (const name of this.#interner.databases()) yield* this.#verifyDatabase(name);
+    yield* verifyGroups(this.#store);
+    yield* verifyBlobs(this.#store, this.#interner);
+    yield* verifyReserves(this.#store);
   }
 
   /** Each name has one number. */
@@ -114,7 +121,9 @@ class StoreCheck {
     for (const id of scopes) {
       const scope = this.#interner.scope(id);
       const view = { ...this.#deps, interner: this.#interner, id, number: scope };
-      yield* this.#verifyScope({ ...view, siblings: numbers, sequence: last, sum: Sum256.zero() });
+      const device = own === undefined ? undefined : this.#deviceOf(own);
+      const more = { device, siblings: numbers, sequence: last, sum: Sum256.zero() };
+      yield* this.#verifyScope({ ...view, ...more });
     }
   }
 
@@ -126,11 +135,8 @@ class StoreCheck {
     scopes: readonly ScopeNumber[],
   ): AsyncGenerator<Finding, void, undefined> {
     const say = (says: string): Finding => ({ rule: "HI27", says, key: toHex(key), database });
-    const logs = [...this.#interner.logs()].filter(
-      (log) => logIdOf(log).incarnation === own.incarnation,
-    );
     if (own.generation === 0) return;
-    const [log] = logs;
+    const log = this.#logOf(own);
     if (log === undefined) {
       yield say("Our log has commits, and none is here");
       return;
@@ -146,6 +152,17 @@ class StoreCheck {
     const next = names.map((name) => ({ ...name, generation: own.generation + 1 }));
     if ((await Promise.all(next.map((name) => this.#headerOf(name)))).some(Boolean))
       yield say("A commit of our log is here that it does not know");
+  }
+
+  /** The log that ours is, where anything of it is here. */
+  #logOf({ incarnation }: OwnLog): LogKey | undefined {
+    return [...this.#interner.logs()].find((log) => logIdOf(log).incarnation === incarnation);
+  }
+
+  /** This device, as far as the store says which that is. */
+  #deviceOf(own: OwnLog): DeviceId | undefined {
+    const log = this.#logOf(own);
+    return log === undefined ? undefined : logIdOf(log).device;
   }
 
   /** The header of the commit that a part is of, counting or aside. */
@@ -204,6 +221,7 @@ class StoreCheck {
     yield* verifyAside(view);
     yield* verifyRivals(view);
     yield* verifyRows(view);
+    if (view.device !== undefined) yield* verifyHolder(view, view.device);
     if (equalBytes(view.sum.toBytes(), record.sum.toBytes())) return;
     const value = encodeScopeRecord({ vector, sum: view.sum });
     yield findingIn(view, "HI13", key, "The head sum is not that of the rows", {
@@ -222,12 +240,15 @@ class StoreCheck {
       const record = readOr(decodeControlRecord, value);
       const entry = record && readOr(() => storedControl(this.#interner, id, record), value);
       if (record === undefined || entry === undefined) {
-        findings.push(findingIn(view, "HI17", key, "A control op cannot be read"));
+        const fix = { type: "remove", key } as const;
+        findings.push(findingIn(view, "HI17", key, "A control op cannot be read", { fix }));
         continue;
       }
       if (!(await this.#isItsId(view.number, id, record)))
         findings.push(
-          findingIn(view, "HI15", key, "A control op is not the one that its id names"),
+          findingIn(view, "HI15", key, "A control op is not the one that its id names", {
+            fix: { type: "remove", key },
+          }),
         );
       entries.set(entry.id, entry);
     }
@@ -239,7 +260,9 @@ class StoreCheck {
         entries.delete(id);
         isDone = false;
         const says = "A control op names one that is not here";
-        findings.push(findingIn(view, "HI43", controlKey(view.number, bytesOfId(id)), says));
+        const key = controlKey(view.number, bytesOfId(id));
+        // With it the store cannot be opened. Its part is taken out with the next pass, and comes from peers again.
+        findings.push(findingIn(view, "HI43", key, says, { fix: { type: "remove", key } }));
       }
     }
     return { log: ControlLog.of(view.id, entries.values()), findings };

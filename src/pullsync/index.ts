@@ -57,6 +57,20 @@ export {
   type PullNetworksDeps,
 } from "./networks.ts";
 export type { BinProgress, PeerProgress, PeerPullState, PullFailure } from "./peer-puller.ts";
+export {
+  binIdOf,
+  binKey,
+  decodeEntry,
+  decodeIntervals,
+  decodeMissing,
+  decodeNetwork,
+  decodeNumber,
+  encodeNumber,
+  entryBinRange,
+  entryKey,
+  NETWORK_RANGE,
+  recordRanges,
+} from "./records.ts";
 export { type PullProfile, protocolsOf, ROOKERY_PROFILE } from "./profile.ts";
 export { Puller, type PullerDeps, type PullerOptions, type PullerProgress } from "./puller.ts";
 export type { Placing } from "./reserve-bins.ts";

@@ -66,6 +66,11 @@ export function entryRange(network: number, bin: number, first: bigint, last: bi
   return { gte: entryKey(network, bin, first), lt: entryKey(network, bin, last + 1n) };
 }
 
+/** All entries of a bin. */
+export function entryBinRange(network: number, bin: number): KeyRange {
+  return entryRange(network, bin, 0n, BIN_ID_MAX);
+}
+
 /** The BinID of an entry's key. */
 export function binIdOf(key: Uint8Array): bigint {
   return new ByteReader(key.subarray(6)).u64();
@@ -106,6 +111,17 @@ export function placedRange(network: number): KeyRange {
 export function rangesOf(network: number): readonly KeyRange[] {
   const { network: _, ...spaces } = SPACE_OF;
   return Object.values(spaces).map((space) => networkRange(space, network));
+}
+
+/** What is known of a network's peers and of chunks that are missing: the peers' epochs, which of their numbers are done, the missing. */
+export function recordRanges(
+  network: number,
+): Readonly<Record<"peers" | "intervals" | "missing", KeyRange>> {
+  return {
+    peers: networkRange(SPACE_OF.peer, network),
+    intervals: networkRange(SPACE_OF.intervals, network),
+    missing: missingRange(network),
+  };
 }
 
 function networkRange(space: number, network: number): KeyRange {
