@@ -1,4 +1,4 @@
-import { fromBase64Url, toBase64Url } from "./base64url.ts";
+import { fromBase64Url, toBase64Url } from "./bytes.ts";
 import { ByteReader, ByteWriter } from "./byte-io.ts";
 import { equalBytes, fromUtf8, utf8 } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { assert, AssertionError } from "./assert.ts";
-import { fromBase64Url, toBase64Url } from "./base64url.ts";
+import { fromBase64Url, toBase64Url } from "./bytes.ts";
 import { compareBytes, concatBytes, equalBytes, fromHex, fromUtf8, toHex, utf8 } from "./bytes.ts";
 import { crc32 } from "./crc32.ts";
 import { BytesError, codeOf, CodedError } from "./errors.ts";

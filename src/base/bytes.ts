@@ -1,3 +1,4 @@
+import { base64url } from "multiformats/bases/base64";
 import { POOL_BYTES } from "./limits.ts";
 
 const textEncoder = new TextEncoder();
@@ -115,4 +116,19 @@ function digitAt(text: string, at: number): number {
   if (unit >= 0x30 && unit <= 0x39) return unit - 0x30;
   const letter = unit | 0x20;
   return letter >= 0x61 && letter <= 0x66 && unit < 0x80 ? letter - 0x57 : -1;
+}
+
+/** Base64 with the URL alphabet and without padding (RFC 4648 §5). */
+export function toBase64Url(bytes: Uint8Array): string {
+  return base64url.baseEncode(bytes);
+}
+
+/** The bytes of base64url text, or `undefined` when it is none: wrong characters, padding, or bits that would be lost. */
+export function fromBase64Url(text: string): Uint8Array | undefined {
+  try {
+    const bytes = base64url.baseDecode(text);
+    return base64url.baseEncode(bytes) === text ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
 }

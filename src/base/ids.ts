@@ -5,7 +5,9 @@
 
 import { base58btc } from "multiformats/bases/base58";
 import { concatBytes } from "./bytes.ts";
+import { NAMES_REMEMBERED_MAX } from "./limits.ts";
 import type { Crypto } from "./ports.ts";
+import { remembered } from "./remembered.ts";
 
 /** Size in bytes of an Ed25519 public key, which is what devices and users are named by. */
 export const KEY_SIZE = 32;
@@ -33,32 +35,35 @@ const DID_KEY_START = "did:key:";
 
 /** The device with this public key (32 bytes). */
 export function deviceIdOf(publicKey: Uint8Array): DeviceId {
-  return withPrefix(PEER_ID_PREFIX, publicKey).slice(1) as DeviceId;
+  return deviceOfText(textOf(publicKey));
 }
 
 /** The user with this public key (32 bytes). */
 export function userIdOf(publicKey: Uint8Array): UserId {
-  return `${DID_KEY_START}${withPrefix(DID_KEY_PREFIX, publicKey)}` as UserId;
+  return userOfText(textOf(publicKey));
 }
 
-/** The 32-byte public key of a device. */
-export function deviceKeyOf(device: DeviceId): Uint8Array {
-  const key = keyAfter(PEER_ID_PREFIX, `z${device}`);
-  if (key === undefined) throw new TypeError(`Not a device id: ${device}`);
-  return key;
-}
+/** The 32-byte public key of a device. Several callers may get the same memory. */
+export const deviceKeyOf: (device: DeviceId) => Uint8Array = remembered(
+  NAMES_REMEMBERED_MAX,
+  (device) => {
+    const key = keyAfter(PEER_ID_PREFIX, `z${device}`);
+    if (key === undefined) throw new TypeError(`Not a device id: ${device}`);
+    return key;
+  },
+);
 
 /** The overlay of a device, 32 bytes: where it lies among chunk addresses. SHA-256 of its key. */
 export function overlayOf(crypto: Pick<Crypto, "sha256">, device: DeviceId): Uint8Array {
   return crypto.sha256(deviceKeyOf(device));
 }
 
-/** The 32-byte public key of a user. */
-export function userKeyOf(user: UserId): Uint8Array {
+/** The 32-byte public key of a user. Several callers may get the same memory. */
+export const userKeyOf: (user: UserId) => Uint8Array = remembered(NAMES_REMEMBERED_MAX, (user) => {
   const key = keyOfUser(user);
   if (key === undefined) throw new TypeError(`Not a user id: ${user}`);
   return key;
-}
+});
 
 /** `text` as a device id, or `undefined` when it is none. */
 export function parseDeviceId(text: string): DeviceId | undefined {
@@ -75,9 +80,25 @@ function keyOfUser(text: string): Uint8Array | undefined {
   return keyAfter(DID_KEY_PREFIX, text.slice(DID_KEY_START.length));
 }
 
-function withPrefix(prefix: Uint8Array, key: Uint8Array): string {
+/** Base58 takes the square of the length: names are asked for with each commit, and few of them again and again. */
+const deviceOfText = remembered(
+  NAMES_REMEMBERED_MAX,
+  (key: string) => withPrefix(PEER_ID_PREFIX, key).slice(1) as DeviceId,
+);
+const userOfText = remembered(
+  NAMES_REMEMBERED_MAX,
+  (key: string) => `${DID_KEY_START}${withPrefix(DID_KEY_PREFIX, key)}` as UserId,
+);
+
+/** A key as a text to be remembered by: a character a byte. */
+function textOf(key: Uint8Array): string {
   if (key.length !== KEY_SIZE)
     throw new RangeError(`A public key has ${KEY_SIZE} bytes, not ${key.length}`);
+  return String.fromCharCode(...key);
+}
+
+function withPrefix(prefix: Uint8Array, text: string): string {
+  const key = Uint8Array.from(text, (byte) => byte.charCodeAt(0));
   return base58btc.encode(concatBytes(prefix, key));
 }
 
@@ -110,14 +131,14 @@ export function logKeyOf(log: LogId): LogKey {
   return `${log.device}/${log.incarnation.toString(16).padStart(16, "0")}` as LogKey;
 }
 
-/** The log that `logKeyOf` made this name of. */
-export function logIdOf(key: LogKey): LogId {
+/** The log that `logKeyOf` made this name of. Several callers may get the same object. */
+export const logIdOf: (key: LogKey) => LogId = remembered(NAMES_REMEMBERED_MAX, (key) => {
   const slash = key.indexOf("/");
   return {
     device: key.slice(0, slash) as DeviceId,
     incarnation: BigInt(`0x${key.slice(slash + 1)}`),
   };
-}
+});
 
 /** What knowledge is kept for: a collection (its rows and its access list) or a syncgroup (its metadata). */
 export type ScopeKind = "collection" | "syncgroup";

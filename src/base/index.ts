@@ -7,7 +7,6 @@
  */
 
 export { assert, AssertionError } from "./assert.ts";
-export { fromBase64Url, toBase64Url } from "./base64url.ts";
 export {
   ADDRESS_SIZE,
   BlobRef,
@@ -25,8 +24,10 @@ export {
   concatBytes,
   SHORT_BYTES,
   equalBytes,
+  fromBase64Url,
   fromHex,
   fromUtf8,
+  toBase64Url,
   toHex,
   utf8,
 } from "./bytes.ts";
@@ -85,7 +86,16 @@ export {
   VALUE_NODES_MAX,
 } from "./limits.ts";
 export { Mergeable } from "./mergeable.ts";
-export type { Clock, Crypto, Logger, LogLevel, Random, SignatureCheck } from "./ports.ts";
+export {
+  CALLED_OFF,
+  type Clock,
+  type Crypto,
+  type Logger,
+  type LogLevel,
+  type Random,
+  type SignatureCheck,
+} from "./ports.ts";
+export { remembered } from "./remembered.ts";
 export { spread } from "./spread.ts";
 export { Sum256 } from "./sum256.ts";
 export type { Value } from "./value.ts";

@@ -32,3 +32,5 @@ export const BLOB_DEPTH_MAX = 7;
  * is small.
  */
 export const POOL_BYTES = 8 * 1024;
+/** Names of devices, users and logs whose other form is remembered, of each kind: those of a large group, some hundred bytes each. */
+export const NAMES_REMEMBERED_MAX = 4096;

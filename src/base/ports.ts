@@ -13,6 +13,12 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/**
+ * The reason with which a sleep is called off that nobody waits for any more. One for all: `abort()` without a reason makes an error
+ * with a stack each time, which takes longer than all else about a short sleep.
+ */
+export const CALLED_OFF = new Error("Called off");
+
 /** Chance, good enough for keys. */
 export interface Random {
   /** `length` fresh random bytes. */

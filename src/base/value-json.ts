@@ -3,7 +3,7 @@
  * key that begins with "$"; keys of values that begin with "$" get one more. [VA10]
  */
 
-import { fromBase64Url, toBase64Url } from "./base64url.ts";
+import { fromBase64Url, toBase64Url } from "./bytes.ts";
 import { BlobRef, formatBlobRef, parseBlobRef } from "./blob-ref.ts";
 import { VALUE_DEPTH_MAX } from "./limits.ts";
 import { Mergeable } from "./mergeable.ts";

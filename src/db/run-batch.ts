@@ -1,5 +1,6 @@
 /** The life of a batch: its function, its time, its commit, and running it again. */
 
+import { CALLED_OFF } from "../base/index.ts";
 import { Batch } from "./batch.ts";
 import { DbError } from "./errors.ts";
 import { BATCH_TIMEOUT_MS, BATCH_TIMEOUT_MS_MAX, BATCH_TRIES_MAX } from "./limits.ts";
@@ -100,7 +101,7 @@ class BatchEnd {
   }
 
   callOff(): void {
-    this.#timer.abort();
+    this.#timer.abort(CALLED_OFF);
     for (const end of this.#ends) end();
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../base/index.ts";
+import { CALLED_OFF, type Clock } from "../base/index.ts";
 import { SyncError } from "./errors.ts";
 
 /** What `answer` resolves to, unless it takes longer than `ms` milliseconds. @throws {SyncError} `SYNC_TIMEOUT` with `why`. */
@@ -19,6 +19,6 @@ export async function inTime<T>(
   try {
     return await Promise.race([answer, late]);
   } finally {
-    timer.abort();
+    timer.abort(CALLED_OFF);
   }
 }

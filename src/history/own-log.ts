@@ -1,6 +1,7 @@
 /** Whether this device may go on with its log of a database after the store was opened. */
 
 import {
+  CALLED_OFF,
   type Clock,
   codeOf,
   type DeviceId,
@@ -135,7 +136,7 @@ export class OwnLogWord {
     const timer = new AbortController();
     const over = this.#clock.sleep(OWN_LOG_WORD_MS_MAX, timer.signal).catch(() => {});
     await Promise.race([this.#settled.promise, over]);
-    timer.abort();
+    timer.abort(CALLED_OFF);
   }
 
   #settle(): void {

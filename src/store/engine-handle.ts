@@ -1,4 +1,4 @@
-import type { Clock } from "../base/index.ts";
+import { CALLED_OFF, type Clock } from "../base/index.ts";
 import { proveWritable } from "./born-mark.ts";
 import type { Engine } from "./engine.ts";
 import { StoreError } from "./errors.ts";
@@ -52,7 +52,7 @@ export class EngineHandle {
       }
       return engine;
     } finally {
-      ending.abort();
+      ending.abort(CALLED_OFF);
     }
   }
 

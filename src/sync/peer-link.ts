@@ -3,6 +3,7 @@
  */
 
 import {
+  CALLED_OFF,
   type Clock,
   type Crypto,
   type DeviceId,
@@ -239,9 +240,11 @@ export class PeerLink {
   async #rest(ms: number, signal: AbortSignal, isOver: () => boolean): Promise<void> {
     const timer = new AbortController();
     const ended = AbortSignal.any([signal, timer.signal]);
-    const rested = this.#sleep(spread(this.#deps.random, ms), ended).then(() => timer.abort());
+    const rested = this.#sleep(spread(this.#deps.random, ms), ended).then(() =>
+      timer.abort(CALLED_OFF),
+    );
     while (!ended.aborted && !isOver()) await Promise.race([rested, this.#changed.wait()]);
-    timer.abort();
+    timer.abort(CALLED_OFF);
   }
 
   /** Works on a connection until it closes. */

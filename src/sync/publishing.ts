@@ -11,6 +11,7 @@ import {
   verifyCertificate,
 } from "../access/index.ts";
 import {
+  CALLED_OFF,
   type Clock,
   codeOf,
   type Crypto,
@@ -116,11 +117,11 @@ export class Publishing {
       const timer = new AbortController();
       const ended = AbortSignal.any([ending, timer.signal]);
       const rested = clock.sleep(spread(random, wait), ended).catch(() => {});
-      const over = rested.then(() => timer.abort());
+      const over = rested.then(() => timer.abort(CALLED_OFF));
       // A peer that connects meanwhile is asked at once; what else changes is no reason to.
       while (!ended.aborted && this.#dueAt(group) === peer && (wasConnected || !isConnected()))
         await Promise.race([over, this.#changed.wait()]);
-      timer.abort();
+      timer.abort(CALLED_OFF);
       wait = Math.min(2 * wait, PUBLISH_RETRY_MAX_MS);
     }
     if (!ending.aborted && groups.isPublished(group)) await this.#forgetIntent(group);

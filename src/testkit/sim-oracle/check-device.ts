@@ -1,6 +1,6 @@
 /** What must hold at one device at any moment, whatever it has heard of so far. */
 
-import { dotOf, type VersionFact } from "./facts.ts";
+import { dotOf, rowOf, type VersionFact } from "./facts.ts";
 import { type Ledger, short } from "./ledger.ts";
 import { ADMIN, closureOf, READ, Rights, WRITE } from "./rights.ts";
 import { covers, headsOf } from "./rows.ts";
@@ -47,7 +47,7 @@ class ScopeCheck {
 
   run(): void {
     const shown = new Map<string, VersionFact[]>();
-    for (const row of this.#scope.rows) shown.set(`${row.space} ${row.key}`, this.#checkRow(row));
+    for (const row of this.#scope.rows) shown.set(rowOf(row.space, row.key), this.#checkRow(row));
     for (const [log, generation] of this.#scope.vector) this.#checkClaim(log, generation, shown);
   }
 
@@ -92,7 +92,7 @@ class ScopeCheck {
       throw this.#error("K1", `claims ${short(dotOf(log, generation))}, which nobody has written`);
     for (const part of this.#ledger.partsUpTo(scope, log, generation)) {
       for (const version of part.versions) {
-        const heads = shown.get(`${version.space} ${version.key}`) ?? [];
+        const heads = shown.get(version.row) ?? [];
         if (heads.some((head) => head === version || covers(head, version))) continue;
         throw this.#error("K1", `claims ${short(version.dot)} and lacks its row ${version.key}`);
       }

@@ -12,6 +12,9 @@ export type Dot = string;
 /** `collection:<owner, 64 digits>:<name>` or `syncgroup:…`. */
 export type ScopeName = string;
 
+/** A row within its scope. */
+export const rowOf = (space: number, key: string): string => `${space} ${key}`;
+
 export const dotOf = (log: LogName, generation: number): Dot => `${log}#${generation}`;
 
 /** A row as one commit wrote it. */
@@ -24,6 +27,8 @@ export interface VersionFact {
   readonly space: number;
   /** Hexadecimal. */
   readonly key: string;
+  /** Space and key. */
+  readonly row: string;
   /** Hexadecimal; `undefined`: deleted. */
   readonly value: string | undefined;
   readonly context: ReadonlyMap<LogName, number>;
@@ -142,14 +147,16 @@ function readPart(
       parents = [id];
       continue;
     }
+    const [space, key] = [op.number(2), hex(op.bytes(3))];
     versions.push({
       dot: dotOf(log, generation),
       log,
       generation,
       timestamp,
       scope,
-      space: op.number(2),
-      key: hex(op.bytes(3)),
+      space,
+      key,
+      row: rowOf(space, key),
       value: op.has(4) ? hex(op.bytes(4)) : undefined,
       context: contextOf(op.numbers(5), logs),
       digest: hex(ofOp),

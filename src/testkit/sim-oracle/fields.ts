@@ -2,19 +2,31 @@
  * Reads protobuf by its rules alone, without our own readers: the oracle shares no code with what it judges.
  */
 
-export type FieldValue = bigint | Uint8Array;
+/** A number as such while it is exact, else as a bigint. */
+export type FieldValue = number | bigint | Uint8Array;
+
+/** Bytes of the longest varint whose value is exact as a number. */
+const EXACT_VARINT_SIZE = 7;
 
 /** What stands under each field number, in order. @throws {RangeError} when the bytes are no message. */
 export function fieldsOf(bytes: Uint8Array): Map<number, FieldValue[]> {
   const fields = new Map<number, FieldValue[]>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
-  const varint = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
+  const varint = (): number | bigint => {
+    let value = 0;
+    let factor = 1;
+    for (let size = 1; size <= EXACT_VARINT_SIZE; size++) {
       const byte = view.getUint8(at++);
-      value |= BigInt(byte & 0x7f) << shift;
+      value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
+      factor *= 128;
+    }
+    let great = BigInt(value);
+    for (let shift = 7n * BigInt(EXACT_VARINT_SIZE); ; shift += 7n) {
+      const byte = view.getUint8(at++);
+      great |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return great;
     }
   };
   const sized = (length: number): Uint8Array => {
@@ -58,12 +70,13 @@ export class Message {
   }
 
   number(field: number): number {
-    return Number(this.bigint(field));
+    const value = this.#fields.get(field)?.[0];
+    return value instanceof Uint8Array ? 0 : Number(value ?? 0);
   }
 
   bigint(field: number): bigint {
     const value = this.#fields.get(field)?.[0];
-    return typeof value === "bigint" ? value : 0n;
+    return value instanceof Uint8Array ? 0n : BigInt(value ?? 0);
   }
 
   bytes(field: number): Uint8Array {
@@ -90,7 +103,7 @@ export class Message {
   /** Numbers that stand packed, or one by one. */
   numbers(field: number): number[] {
     return (this.#fields.get(field) ?? []).flatMap((value) =>
-      typeof value === "bigint" ? [Number(value)] : packed(value),
+      value instanceof Uint8Array ? packed(value) : [Number(value)],
     );
   }
 }

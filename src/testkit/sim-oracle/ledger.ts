@@ -13,6 +13,7 @@ import {
   type LogName,
   type PartFact,
   readCommit,
+  rowOf,
   type ScopeName,
   type VersionFact,
 } from "./facts.ts";
@@ -52,8 +53,9 @@ export class Ledger {
     const kind = input[0] as number;
     // Ops, nodes and parts begin with 0, 1 and 2; commits with their own words.
     if (kind > 2 && !isCommitInput(input)) return;
-    // Its memory is its caller's, who uses it again.
-    this.#inputs.set(latin1(digest), input.slice());
+    const name = latin1(digest);
+    // Each receiver hashes it once more. Its memory is its caller's, who uses it again.
+    if (!this.#inputs.has(name)) this.#inputs.set(name, new Uint8Array(input));
   }
 
   /** What a device signed: a commit, or something that is none. */
@@ -218,7 +220,8 @@ export class Ledger {
     key: string,
     value?: string,
   ): VersionFact | undefined {
-    const isIt = (version: VersionFact): boolean => version.space === space && version.key === key;
+    const row = rowOf(space, key);
+    const isIt = (version: VersionFact): boolean => version.row === row;
     const first = this.part(scope, log, generation)?.versions.find(isIt);
     const hasBranches = this.liars.has(log.slice(0, 64)) || this.isForked({ log, generation });
     if (first?.value === value || !hasBranches) return first;

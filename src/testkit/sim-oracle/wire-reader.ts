@@ -1,8 +1,10 @@
 /** Reads what devices send to each other on deltas streams, frame by frame, as it leaves the sender. */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readScope, type ScopeName } from "./facts.ts";
 import { Message } from "./fields.ts";
+
+const COMMIT_CONTEXT = Buffer.from("rookery commit 1\n");
 
 /** A part of a commit that was handed over to be sent. */
 export interface SentPart {
@@ -22,7 +24,7 @@ export class DeltasReader {
   }
 
   push(bytes: Uint8Array): void {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
+    this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
     for (;;) {
       const frame = this.#next();
       if (frame === undefined) return;
@@ -50,10 +52,7 @@ export class DeltasReader {
     for (const part of new Message(frame).messages(2)) {
       // A part that is continued has said what it is before.
       if (!part.has(1)) continue;
-      const digest = createHash("sha256")
-        .update("rookery commit 1\n")
-        .update(part.bytes(1))
-        .digest("hex");
+      const digest = hash("sha256", Buffer.concat([COMMIT_CONTEXT, part.bytes(1)]), "hex");
       const scope = readScope(part.message(3).message(2));
       this.#onPart({ digest, scope, ops: part.all(5).length });
     }

@@ -119,9 +119,10 @@ export class SimDisk {
     return fault;
   }
 
-  /** For the engine: what is synced now. */
-  sync(ops: readonly EngineOp[]): void {
-    this.#durable = this.#durable.with(ops);
+  /** For the engine: what is synced now, which makes the image `before` the image `after`. */
+  sync(ops: readonly EngineOp[], before?: Image, after?: Image): void {
+    const isKnown = after !== undefined && before === this.#durable;
+    this.#durable = isKnown ? after : this.#durable.with(ops);
   }
 
   /** For the engine: it is closed. */
@@ -191,25 +192,26 @@ class SimEngine implements Engine {
     this.#mustBeOpen();
     let bytes = 0;
     const copies = ops.map((op): EngineOp => {
-      const key = Uint8Array.from(op.key);
+      const key = new Uint8Array(op.key);
       bytes += key.length;
       if (op.type === "del") return { type: "del", key };
       bytes += op.value.length;
-      return { type: "put", key, value: Uint8Array.from(op.value) };
+      return { type: "put", key, value: new Uint8Array(op.value) };
     });
     this.underWay = copies;
     const fault = await this.#disk.beginWrite(bytes);
     if (this.#isKilled()) return new Promise(() => {});
     this.underWay = undefined;
     if (fault !== undefined) return this.#fail(copies, fault);
-    this.#view = this.#view.with(copies);
+    const before = this.#view;
+    this.#view = before.with(copies);
     if (this.#state === "failed") return;
     if (!sync) {
       this.unsynced.push(copies);
       return;
     }
     for (const earlier of this.unsynced.splice(0)) this.#disk.sync(earlier);
-    this.#disk.sync(copies);
+    this.#disk.sync(copies, before, this.#view);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   type Logger,
   type LogKey,
   logIdOf,
+  remembered,
   type ScopeId,
   toHex,
   type UserId,
@@ -27,6 +28,9 @@ import {
   scopeNameOf,
   type ScopeView,
 } from "../sim-oracle/index.ts";
+
+/** Names remembered of each kind: a run asks for few of them again and again. */
+const NAMES_MAX = 10_000;
 
 /** The database that all devices of a run share. */
 export const SIM_DATABASE = "sim";
@@ -176,43 +180,14 @@ export function nameOfScope({ kind, owner, name }: ScopeId): ScopeName {
 }
 
 /** The oracle's name of a log. */
-export function nameOfLog(log: LogKey): string {
-  return LOG_NAMES.of(log);
-}
-
-const LOG_NAMES = remembered((log: LogKey) => {
+export const nameOfLog: (log: LogKey) => string = remembered(NAMES_MAX, (log) => {
   const { device, incarnation } = logIdOf(log);
   return `${toHex(deviceKeyOf(device))}/${incarnation.toString(16).padStart(16, "0")}`;
 });
 
-const USER_NAMES = remembered((user: UserId) => toHex(userKeyOf(user)));
+const hexOfDevice = remembered(NAMES_MAX, (device: DeviceId) => toHex(deviceKeyOf(device)));
 
-const DEVICE_NAMES = remembered((device: DeviceId) => toHex(deviceKeyOf(device)));
-
-function hexOfDevice(device: DeviceId): string {
-  return DEVICE_NAMES.of(device);
-}
-
-function hexOfUser(user: UserId): string {
-  return USER_NAMES.of(user);
-}
-
-/** Names remembered: base58 is slow, and a run asks for few of them again and again. */
-const NAMES_MAX = 10_000;
-
-function remembered<K>(nameOf: (key: K) => string): { of(key: K): string } {
-  const names = new Map<K, string>();
-  return {
-    of(key) {
-      const known = names.get(key);
-      if (known !== undefined) return known;
-      if (names.size >= NAMES_MAX) names.clear();
-      const name = nameOf(key);
-      names.set(key, name);
-      return name;
-    },
-  };
-}
+const hexOfUser = remembered(NAMES_MAX, (user: UserId) => toHex(userKeyOf(user)));
 
 /** An error's code, or what kind of error it is. */
 export function nameOfError(error: unknown): string {

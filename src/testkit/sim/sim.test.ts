@@ -51,6 +51,7 @@ describe("[SI5] seeds", () => {
 
   test.for(PROFILES.map(({ name }) => name))(
     "no seed of profile %s finds anything",
+    { timeout: 600_000 },
     async (name) => {
       for (let seed = 0; seed < SEEDS_PER_PROFILE; seed++) {
         const report = await runPlan(planOf(seed, name));
