@@ -13,6 +13,7 @@ import {
   textOf,
   userOf,
 } from "./api-input.ts";
+import { LEAVE_WAIT_MS_MAX } from "./limits.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
 import type { Syncgroup } from "./syncgroup.ts";
@@ -125,9 +126,11 @@ function addGroupLife(api: Hono, peer: Peer, { databaseOf, bodyOf }: Reading): v
   });
   api.post(`${GROUP}/leave`, async (c) => {
     const { waitMs } = await bodyOf(c);
-    const gone = c.req.raw.signal;
-    const signal =
-      waitMs === undefined ? gone : AbortSignal.any([gone, AbortSignal.timeout(countOf(waitMs))]);
+    const signals = [c.req.raw.signal];
+    // A longer timer would end at once.
+    if (waitMs !== undefined)
+      signals.push(AbortSignal.timeout(Math.min(countOf(waitMs), LEAVE_WAIT_MS_MAX)));
+    const signal = AbortSignal.any(signals);
     const { onlyHere } = await (await groupOf(c)).leave({ signal });
     return c.json({ onlyHere: onlyHere.map(({ kind, owner, name }) => ({ kind, owner, name })) });
   });
