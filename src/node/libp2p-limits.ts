@@ -73,6 +73,8 @@ export const RELAYED_PER_PEER_MAX = 32;
 
 /** Devices on the local network whose addresses are remembered; the oldest goes first. */
 export const LOCAL_DEVICES_MAX = 256;
+/** Addresses that count of one such device: half of those that are dialled, since relays are dialled after all others. */
+export const LOCAL_ADDRESSES_MAX = 8;
 /** Milliseconds that such an address counts since it was heard last: a few queries. */
 export const LOCAL_PLACE_MS = 300_000;
 /** Milliseconds before other addresses take the place of those that a device was just said to have: its own word comes again. */

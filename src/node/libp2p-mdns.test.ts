@@ -5,7 +5,12 @@ import { type DeviceId, deviceIdOf } from "../base/index.ts";
 import type { Transport } from "../net/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import { admit, eventually, isConnected, shareTodos, SyncFlock } from "../testkit/sync-flock.ts";
-import { LOCAL_CHANGE_MS_MIN, LOCAL_DEVICES_MAX, LOCAL_PLACE_MS } from "./libp2p-limits.ts";
+import {
+  LOCAL_ADDRESSES_MAX,
+  LOCAL_CHANGE_MS_MIN,
+  LOCAL_DEVICES_MAX,
+  LOCAL_PLACE_MS,
+} from "./libp2p-limits.ts";
 import { FoundPlaces } from "./libp2p-mdns.ts";
 import { openLibp2pTransport } from "./libp2p-transport.ts";
 import { nodeClock } from "./ports.ts";
@@ -37,7 +42,7 @@ test("[NE35] what the local network says is remembered for a while, told when ne
     b,
     Array.from({ length: 50 }, (_, n) => at(n)),
   );
-  expect(found.of(b).length).toBe(16);
+  expect(found.of(b).length).toBe(LOCAL_ADDRESSES_MAX);
   await clock.advance(LOCAL_PLACE_MS + 1);
   expect(found.of(a)).toEqual([]);
   for (let n = 0; n < LOCAL_DEVICES_MAX; n++)

@@ -3,8 +3,8 @@ import type { Libp2p, PeerDiscovery } from "@libp2p/interface";
 import type { MulticastDNSComponents } from "@libp2p/mdns";
 import { type Clock, type DeviceId, type Logger, parseDeviceId } from "../base/index.ts";
 import {
-  DIAL_ADDRESSES_MAX,
   LOCAL_ADDRESS_CHARS_MAX,
+  LOCAL_ADDRESSES_MAX,
   LOCAL_CHANGE_MS_MIN,
   LOCAL_DEVICES_MAX,
   LOCAL_PLACE_MS,
@@ -39,7 +39,7 @@ export class FoundPlaces {
   note(device: DeviceId, addresses: readonly string[]): void {
     const kept = addresses
       .filter((text) => text.length <= LOCAL_ADDRESS_CHARS_MAX && isLocal(text))
-      .slice(0, DIAL_ADDRESSES_MAX);
+      .slice(0, LOCAL_ADDRESSES_MAX);
     if (kept.length === 0) return;
     const at = this.#clock.monotonic();
     const before = this.of(device);
