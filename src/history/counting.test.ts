@@ -345,6 +345,29 @@ describe("control ops", () => {
     await close(ada, bea, cai, dan);
   });
 
+  test("[HI43] of a part that does not count are taken from their author once that has a right again", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await grant(ada, scope, bea.user, "admin");
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await revoke(ada, scope, bea);
+    // Bea does not know it yet. What she grants lies aside at Ada, and is not sent a second time.
+    await grant(bea, scope, cai.user, "writer");
+    expect((await exchange(bea, ada, [scope]))?.aside).toBeGreaterThan(0);
+    await grant(ada, scope, bea.user, "writer");
+    await exchange(ada, bea, [scope]);
+    await put(bea, scope, rowOf("a", "2"));
+    await exchange(bea, ada, [scope]);
+    expect(await shown(ada, scope)).toEqual({ a: "2" });
+    for (const device of [ada, cai]) await exchange(device, bea, [scope]);
+    for (const device of [ada, cai]) {
+      await exchange(bea, device, [scope]);
+      expect(summary(device, scope)).toEqual(summary(bea, scope));
+    }
+    await close(ada, bea, cai);
+  });
+
   test("[HI44] come without rows, and of nothing that is claimed", async () => {
     const { ada, bea, cai, scope } = await opened();
     await put(bea, scope, rowOf("a", "1"));

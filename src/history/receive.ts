@@ -23,7 +23,7 @@ import { proveForks } from "./forks.ts";
 import { type FreshParts, freshOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import type { PreparedPart } from "./prepare.ts";
-import { growControls, obstacleOf, takeBackUncounted, takeInCounted } from "./recount.ts";
+import { growControls, hasRight, obstacleOf, takeBackUncounted, takeInCounted } from "./recount.ts";
 import { addControls, takePart, type VerifiedOps } from "./take-part.ts";
 
 export interface ReceiveDeps extends TurnDeps {
@@ -221,9 +221,7 @@ class Receiver {
   /** Whether somebody who has a right here hands the part on: its control ops are in their control log. */
   #isVouched({ scope, author }: PreparedPart): boolean {
     const { from } = this.#delivery;
-    const { access } = this.#turn.scope(scope);
-    const user = access.userOf(from);
-    return author !== from || (user !== undefined && access.tagsOf(user) !== 0);
+    return author !== from || hasRight(this.#turn.scope(scope).access, from);
   }
 
   async #loadRows(parts: readonly PreparedPart[]): Promise<void> {

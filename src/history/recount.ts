@@ -7,8 +7,8 @@
  *     grant, parts       ──> takeIn:   aside ──> rows
  */
 
-import { canReduce, Tags, trustControlOp } from "../access/index.ts";
-import type { Logger } from "../base/index.ts";
+import { type AccessState, canReduce, Tags, trustControlOp } from "../access/index.ts";
+import type { DeviceId, Logger } from "../base/index.ts";
 import { type AsideRecord, type LogNumber, partSize } from "../records/index.ts";
 import {
   type Awaits,
@@ -72,13 +72,20 @@ export function obstacleOf(
   const missing = part.controlHeads.find((id) => !access.has(id));
   if (missing !== undefined) return missing;
   if (!part.controls.every(({ op }) => canReduce(op))) return "version";
-  if (!isVouched && part.generation > access.frozenAfter(part.log)) return "vouch";
+  const isBeyond = part.generation > access.frozenAfter(part.log);
+  if (isBeyond && !isVouched && !hasRight(access, part.author)) return "vouch";
   const count = part.controls.length;
   const log = interner.knownLog(part.log);
   const ofLog = log === undefined ? 0 : controlPlaces.opsOf(log);
   const isAdmin =
     access.userOf(part.author) === part.scope.owner || access.may(part.author, Tags.ADMIN);
   return hasControlRoom({ size: control.size, ofLog, count, isAdmin }) ? undefined : "room";
+}
+
+/** Whether a device's user may do anything here: such a one hands on its own control ops too. */
+export function hasRight(access: AccessState, device: DeviceId): boolean {
+  const user = access.userOf(device);
+  return user !== undefined && access.tagsOf(user) !== 0;
 }
 
 /** Whether a scope's control log, of `size` ops, takes `count` more of a log of which it has `ofLog`. [HI44] */
