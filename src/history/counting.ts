@@ -78,10 +78,9 @@ export function unseenOf(
   return logs.flatMap((log, i) => {
     const generation = seen[i] as number;
     const isCounted = generation <= state.generationIn(vector, log);
+    if (isCounted || generation > access.frozenAfter(log)) return [];
     // What there is no room for here may be known elsewhere, and is never to come.
-    return isCounted || generation > access.frozenAfter(log) || !room.has(log)
-      ? []
-      : [[log, generation] as const];
+    return room.has(log) ? [[log, generation] as const] : [];
   });
 }
 
