@@ -102,6 +102,6 @@ export { Sum256 } from "./sum256.ts";
 export type { Value } from "./value.ts";
 export { decodeValue } from "./value-decode.ts";
 export { encodeValue, equalValues } from "./value-encode.ts";
-export { fromJson, type Json, toJson } from "./value-json.ts";
+export { fromJson, type Json, parseJson, toJson } from "./value-json.ts";
 export { varintSize, writeVarint } from "./varint.ts";
 export { blobRefsIn, type CheckedValue, checkValue } from "./value-walk.ts";

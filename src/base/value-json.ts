@@ -19,6 +19,31 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
+/**
+ * What `JSON.parse` answers, but where that would be another number than is written: whole ones beyond 2^53 lose digits. [VA13]
+ *
+ * @throws {SyntaxError} for what is no JSON; {ValueError} `DB_VALUE_MALFORMED`.
+ */
+export function parseJson(text: string): Json {
+  return JSON.parse(text, exactly as (key: string, value: unknown) => unknown) as Json;
+}
+
+function exactly(
+  _key: string,
+  value: unknown,
+  { source = "" }: { readonly source?: string },
+): unknown {
+  const isLossy =
+    typeof value === "number" && /^-?\d+$/.test(source) && !Number.isSafeInteger(value);
+  // What is written of a number, and what it is to the last digit, both come back as it.
+  if (isLossy && source !== String(value) && BigInt(source) !== BigInt(value))
+    throw new ValueError(
+      "DB_VALUE_MALFORMED",
+      `Cannot take ${source} as a number: it would lose digits. Write {"$bigint":"${source}"}, or a text`,
+    );
+  return value;
+}
+
 /** The JSON form of a row value, for `JSON.stringify`. [VA10] */
 export function toJson(value: Value): Json {
   switch (typeof value) {

@@ -10,7 +10,7 @@ import { Mergeable } from "./mergeable.ts";
 import type { Value } from "./value.ts";
 import { decodeValue } from "./value-decode.ts";
 import { encodeValue, equalValues } from "./value-encode.ts";
-import { fromJson, toJson } from "./value-json.ts";
+import { fromJson, parseJson, toJson } from "./value-json.ts";
 import { checkValue } from "./value-walk.ts";
 
 const ROOT = Uint8Array.from({ length: 32 }, (_, i) => i);
@@ -364,6 +364,30 @@ describe("JSON form", () => {
     expect(toJson(new Date(0))).toEqual({ $date: "1970-01-01T00:00:00.000Z" });
     expect(toJson(REF)).toEqual({ $blob: REF.toString() });
     expect(toJson({ $bytes: "x" })).toEqual({ $$bytes: "x" });
+  });
+
+  test("[VA13] a whole number that would lose digits is refused, and what is written of a number is that number", () => {
+    for (const text of ["9007199254740993", "-9007199254740993", '{"a":[1,18446744073709551615]}'])
+      expect(() => parseJson(text), text).toThrow(
+        expect.objectContaining({ code: "DB_VALUE_MALFORMED" }),
+      );
+    const numbers = [
+      "9007199254740992",
+      "1152921504606846976",
+      "1152921504606847000",
+      "1e30",
+      "0.1",
+    ];
+    for (const text of numbers) expect(parseJson(text)).toBe(Number(text));
+    expect(fromJson(parseJson('{"$bigint":"9007199254740993"}'))).toBe(9007199254740993n);
+    expect(() => parseJson("{")).toThrow(SyntaxError);
+    fc.assert(
+      fc.property(arbitraryValue, (value) => {
+        const text = JSON.stringify(toJson(value));
+        expect(isSame(fromJson(parseJson(text)), value)).toBe(true);
+      }),
+      { seed: 13, numRuns: 500 },
+    );
   });
 
   test("[VA12] a mergeable value is told from all that an application puts, and comes back through bytes and JSON", () => {

@@ -37,7 +37,7 @@ export async function putBlob(
   const isPiped = file === "-";
   const source = isPiped ? context.input() : readUserFile(file);
   const total = isPiped ? undefined : await sizeOfUserFile(file);
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   const asked = ask(api, "/v1/blobs", {
     method: "POST",
     body: withBar(context, "put", source, total),

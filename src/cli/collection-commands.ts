@@ -24,7 +24,7 @@ export async function listCollections(context: CommandContext, database: string)
 
 export async function createCollection(context: CommandContext, path: string): Promise<number> {
   const { database, collection } = collectionIn(path);
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   const target = `/v1/databases/${encodeURIComponent(database)}/collections`;
   await ask(api, target, { method: "POST", body: { name: collection } });
   return EXIT.ok;

@@ -20,7 +20,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** The peer's folder. */
   readonly path: string;
-  connect(): Promise<ApiConnection>;
+  /** The peer of the folder. `creates`: where there is none, one is made; default: that is refused. */
+  connect(options?: { readonly creates: boolean }): Promise<ApiConnection>;
 }
 
 /** The peer's refusal, as it was answered. */

@@ -1,5 +1,6 @@
 /** get, put, del, scan, watch, conflicts: rows from the command line. */
 
+import { parseJson } from "../base/index.ts";
 import { ask, askLines, ApiFailure, type CommandContext } from "./context.ts";
 import { collectionTarget, parseRowKeyPath, parseRowPath } from "./paths.ts";
 import { EXIT, UsageError } from "./usage.ts";
@@ -29,7 +30,7 @@ export async function get(context: CommandContext, path: string): Promise<number
 export async function put(context: CommandContext, path: string, text: string): Promise<number> {
   const row = parseRowKeyPath(path);
   const value = parseValue(text);
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   await ask(api, collectionTarget(row, "row", { key: row.key }), {
     method: "PUT",
     body: { value },
@@ -138,8 +139,9 @@ export async function conflicts(context: CommandContext, path: string): Promise<
 
 function parseValue(text: string): unknown {
   try {
-    return JSON.parse(text);
-  } catch {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw new UsageError((error as Error).message);
     return text;
   }
 }

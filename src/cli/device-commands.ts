@@ -9,7 +9,7 @@ export async function pairDevice(
 ): Promise<number> {
   if (expires !== undefined && !/^[1-9]\d{0,4}$/.test(expires))
     throw new UsageError("--expires is a whole number of seconds");
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   if (!api.isServed)
     context.say("No peer is running here: the ticket is good only while one is, so start `serve`.");
   const { ticket } = (await ask(api, "/v1/devices/pair", {
@@ -21,7 +21,7 @@ export async function pairDevice(
 }
 
 export async function linkDevice(context: CommandContext, ticket: string): Promise<number> {
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   const body = { ticket };
   const groups = (await ask(api, "/v1/devices/link", { method: "POST", body })) as readonly {
     readonly database: string;

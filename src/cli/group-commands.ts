@@ -30,7 +30,7 @@ export async function createGroup(
   flags: { readonly description?: string | undefined },
 ): Promise<number> {
   const { database, group } = parseGroupPath(path);
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   const created = (await ask(api, groupsTarget(database), {
     method: "POST",
     body: { name: group, collections, description: flags.description },
@@ -78,7 +78,7 @@ export async function joinGroup(
 ): Promise<number> {
   if (type !== undefined && !/^(normal|server|leaf)$/.test(type))
     throw new UsageError("--type is normal, server or leaf");
-  await using api = await context.connect();
+  await using api = await context.connect({ creates: true });
   const joined = (await ask(api, `/v1/databases/${encodeURIComponent(database)}/join`, {
     method: "POST",
     body: { ticket, type },

@@ -185,7 +185,9 @@ export async function destroyGroup(context: CommandContext, path: string): Promi
 const SERVICE = "/v1/service/users";
 
 export async function allowUser(context: CommandContext, user: string): Promise<number> {
-  return change(context, SERVICE, "POST", { user });
+  await using api = await context.connect({ creates: true });
+  await ask(api, SERVICE, { method: "POST", body: { user } });
+  return EXIT.ok;
 }
 
 export async function denyUser(context: CommandContext, user: string): Promise<number> {

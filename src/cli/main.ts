@@ -2,12 +2,11 @@
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { CommanderError } from "@commander-js/extra-typings";
-import { codeOf, connectToApi } from "../peer/index.ts";
+import { connectToApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
 import { createProgram, type GlobalFlags } from "./program.ts";
 import type { Terminal } from "./progress.ts";
-import { EXIT, UsageError } from "./usage.ts";
+import { EXIT, exitOf, UsageError } from "./usage.ts";
 
 const ending = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort());
@@ -35,7 +34,7 @@ function context({ path, json, stdin }: GlobalFlags): CommandContext {
     json: json === true,
     signal: ending.signal,
     path,
-    connect: () => connectToApi(path),
+    connect: ({ creates } = { creates: false }) => connectToApi(path, { creates }),
   };
 }
 
@@ -69,25 +68,6 @@ function packageVersion(): string {
   return (JSON.parse(text) as { readonly version: string }).version;
 }
 
-/** What went wrong, in one line with its code. */
-function report(error: unknown): number {
-  // Commander has printed its own already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof UsageError) {
-    process.stderr.write(`${message}\n`);
-    return EXIT.usage;
-  }
-  if (ending.signal.aborted) {
-    process.stderr.write("Ended before it was done\n");
-    return EXIT.failed;
-  }
-  const code = codeOf(error);
-  process.stderr.write(`${code === undefined ? "" : `${code}: `}${message}\n`);
-  if (code === undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ""}\n`);
-  return code === "SYNC_NO_GROUP" ? EXIT.absent : EXIT.failed;
-}
-
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever read our output has gone: there is nothing left to do, and nothing to complain of.
   if (error.code === "EPIPE") process.exit(EXIT.ok);
@@ -109,7 +89,7 @@ try {
     defaultPath: process.env["ROOKERY_PATH"] ?? "./data",
   }).parseAsync(process.argv);
 } catch (error) {
-  exitCode = report(error);
+  exitCode = exitOf(error, (line) => void process.stderr.write(`${line}\n`), ending.signal);
 }
 // Not exit(): what was printed must get out first. Standard input may still be open.
 clearInterval(alive);

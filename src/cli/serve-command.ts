@@ -52,6 +52,10 @@ export async function serve(context: CommandContext, flags: ServeFlags): Promise
   try {
     await peer.connect();
     const overview = await peer.status();
+    if (name !== undefined && name !== overview.name)
+      context.say(
+        `This device is named "${overview.name}" and keeps that: --name is for a new one`,
+      );
     // One line that a parent can wait for.
     context.print(
       context.json

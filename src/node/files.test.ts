@@ -66,6 +66,17 @@ test("[ST40] what is no plain file, or too large, is refused", async () => {
   await rejects(readSecretFile(folder.at("file/seed")), "STORE_READ_FAILED");
 });
 
+test("[ST41] a folder that the system will not have, and one in the place of a file, is refused", async ({
+  skip,
+}) => {
+  await using folder = await tempFolder();
+  await writeFile(folder.at("file"), "");
+  await expect(makeFolder(folder.at("file"))).rejects.toMatchObject({ code: "ENOTDIR" });
+  await expect(makeFolder(folder.at("file/a"))).rejects.toMatchObject({ code: "ENOTDIR" });
+  skip(process.platform !== "linux", "no /proc here");
+  await expect(makeFolder("/proc/rookery/a/b")).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 test("[ST41] a folder is made with those above it, for the owner only; one that is there stays as it is", async () => {
   await using folder = await tempFolder();
   await makeFolder(folder.at("a/b/c"));

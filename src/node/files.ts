@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
@@ -110,10 +110,28 @@ export async function readSecretFile(path: string): Promise<Uint8Array | undefin
 
 /** Makes a folder and those above it that are missing, for the owner only, durable once the promise resolves. */
 export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: FOLDER_MODE });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made))
+  const missing: string[] = [];
+  for (let above = path; !(await isThere(above)); above = dirname(above)) missing.push(above);
+  // Step by step: Node.js's recursive way never ends where the system will not have a name, as in /proc.
+  for (const made of missing.reverse()) {
+    await mkdir(made, { mode: FOLDER_MODE }).catch((error: unknown) => {
+      // Somebody else was faster.
+      if (codeOf(error) !== "EEXIST") throw error;
+    });
     await syncFolder(dirname(made));
+  }
+  if (!(await stat(path)).isDirectory())
+    throw Object.assign(new Error(`${path} is no folder`), { code: "ENOTDIR" });
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
+    throw error;
+  }
 }
 
 /** Makes durable which names `path` holds. */

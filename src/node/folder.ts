@@ -1,6 +1,6 @@
 import { readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { CodedError } from "../base/index.ts";
+import { codeOf, CodedError } from "../base/index.ts";
 import {
   makeFolder,
   readSecretFile,
@@ -88,4 +88,14 @@ export async function openFolder(path: string): Promise<Folder> {
     replace: (name, bytes) => replaceSecretFile(join(paths.path, name), bytes),
     setAside: (name) => setSecretAside(join(paths.path, name)),
   };
+}
+
+/** Whether a folder holds a peer's store. Makes nothing. Where its path leads nowhere else either, who opens it is told why. */
+export async function hasPeer(path: string): Promise<boolean> {
+  try {
+    await stat(folderPaths(path).storePath);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "ENOENT";
+  }
 }

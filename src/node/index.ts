@@ -31,7 +31,7 @@ export {
   requestLocal,
   serveLocal,
 } from "./local-api.ts";
-export { type Folder, FolderError, folderPaths, openFolder } from "./folder.ts";
+export { type Folder, FolderError, folderPaths, hasPeer, openFolder } from "./folder.ts";
 export {
   FileError,
   type FileErrorCode,

@@ -1,5 +1,6 @@
 import {
   folderPaths,
+  hasPeer,
   isServedLocally,
   type LocalRequest,
   type LocalServer,
@@ -9,6 +10,7 @@ import {
 import { createApi } from "./api.ts";
 import type { ApiEnv } from "./api-blobs.ts";
 import { openPeer, type PeerOptions } from "./open-peer.ts";
+import { PeerError } from "./errors.ts";
 import type { Peer } from "./peer.ts";
 import { streamOf } from "./streams.ts";
 
@@ -28,10 +30,19 @@ export function serveApi(peer: Peer, path: string): Promise<LocalServer> {
   );
 }
 
-/** The peer of a folder: the one that is running, or else opened here for as long as the connection lasts. @throws as `openPeer`. */
+export interface ConnectOptions extends Omit<PeerOptions, "path"> {
+  /** Whether a folder without a peer becomes a new one's. Default `true`. */
+  readonly creates?: boolean | undefined;
+}
+
+/**
+ * The peer of a folder: the one that is running, or else opened here for as long as the connection lasts.
+ *
+ * @throws as `openPeer`; {PeerError} `PEER_STORE_MISSING` where there is none and none is to be made.
+ */
 export async function connectToApi(
   path: string,
-  options: Omit<PeerOptions, "path"> = {},
+  { creates = true, ...options }: ConnectOptions = {},
 ): Promise<ApiConnection> {
   const { socketPath } = folderPaths(path);
   if (await isServedLocally(socketPath)) {
@@ -41,6 +52,8 @@ export async function connectToApi(
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
   }
+  if (!creates && !(await hasPeer(path)))
+    throw new PeerError("PEER_STORE_MISSING", `Cannot open peer: there is none in "${path}"`);
   const peer = await openPeer({ ...options, path });
   const api = createApi(peer);
   return {

@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { codeOf, fromJson, type Json, parseUserId, toJson } from "../base/index.ts";
+import { codeOf, fromJson, type Json, parseUserId, parseJson, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
@@ -201,7 +201,7 @@ function keyOf(c: Context): string {
 async function bodyOf(c: Context): Promise<Readonly<Record<string, Json>>> {
   const text = await c.req.text();
   try {
-    return fieldsOf(JSON.parse(text) as Json);
+    return fieldsOf(parseJson(text));
   } catch (cause) {
     if (cause instanceof SyntaxError)
       throw new ApiError("API_INPUT_INVALID", "The request is no JSON", 400);

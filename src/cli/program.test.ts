@@ -1,0 +1,183 @@
+/** Commands as they are, in this process: what they print, say and end with. */
+
+import { readdir, rm } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { connectToApi } from "../peer/index.ts";
+import { tempFolder } from "../testkit/temp-folder.ts";
+import { createProgram } from "./program.ts";
+import { EXIT, exitOf } from "./usage.ts";
+
+interface Ended {
+  readonly code: number;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+/** A command that goes on. */
+interface Running extends AsyncDisposable {
+  /** Its first line of data. */
+  readonly first: Promise<string>;
+  readonly ended: Promise<Ended>;
+}
+
+function run(path: string, ...args: readonly string[]): Running {
+  const ending = new AbortController();
+  const [out, err]: [string[], string[]] = [[], []];
+  const first = Promise.withResolvers<string>();
+  let code: number = EXIT.ok;
+  const program = createProgram({
+    context: (flags) => ({
+      print: (line) => {
+        out.push(line);
+        first.resolve(line);
+      },
+      say: (line) => void err.push(line),
+      output: () => Promise.resolve(),
+      input: () => expect.unreachable(),
+      terminal: undefined,
+      json: flags.json === true,
+      signal: ending.signal,
+      path: flags.path,
+      connect: ({ creates } = { creates: false }) => connectToApi(flags.path, { creates }),
+    }),
+    end: (ended) => (code = ended),
+    version: "0",
+    defaultPath: path,
+  });
+  program.configureOutput({ writeErr: (text) => void err.push(text) });
+  const ended = program
+    .parseAsync(["node", "rookery", ...args])
+    .catch((error: unknown) => {
+      code = exitOf(error, (line) => err.push(line), ending.signal);
+    })
+    .then(() => ({ code, out, err }));
+  return {
+    first: first.promise,
+    ended,
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await ended;
+    },
+  };
+}
+
+const rookery = (path: string, ...args: readonly string[]): Promise<Ended> =>
+  run(path, ...args).ended;
+
+const LISTEN = ["--listen", "/ip4/127.0.0.1/tcp/0"];
+
+/** Serves a folder; what it has said of itself, and its address. */
+async function serve(path: string, name: string): Promise<Running & { readonly address: string }> {
+  const running = run(path, "--json", "serve", "--name", name, ...LISTEN);
+  const { serving } = JSON.parse(await running.first) as { serving: { addresses: string[] } };
+  return { ...running, address: serving.addresses[0] ?? expect.unreachable() };
+}
+
+test("[CL20] what only asks makes no peer", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  for (const args of [
+    ["status"],
+    ["peers"],
+    ["get", "notes/todos/milk"],
+    ["scan", "notes/todos"],
+    ["watch", "notes/todos"],
+    ["del", "notes/todos/milk"],
+    ["group", "list", "notes"],
+    ["device", "list"],
+    ["collection", "list", "notes"],
+    ["verify"],
+    ["backup", temp.at("file")],
+  ]) {
+    const { code, out, err } = await rookery(path, ...args);
+    expect([code, out], args.join(" ")).toEqual([EXIT.failed, []]);
+    expect(err.join()).toMatch(/^PEER_STORE_MISSING: /);
+  }
+  expect(await readdir(temp.path)).not.toContain("file");
+  expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
+  expect((await rookery(path, "get", "notes/todos/milk")).out).toEqual(["1"]);
+});
+
+test("[CL20] a name that comes too late is told to be so", async () => {
+  await using temp = await tempFolder();
+  await (await serve(temp.at("a"), "ada"))[Symbol.asyncDispose]();
+  const again = await serve(temp.at("a"), "eve");
+  await again[Symbol.asyncDispose]();
+  expect((await again.ended).err.join()).toContain('named "ada"');
+});
+
+test("[CL21] a number that would lose digits is refused", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  const refused = await rookery(path, "put", "notes/todos/big", "9007199254740993");
+  expect([refused.code, refused.err.join()]).toEqual([
+    EXIT.usage,
+    expect.stringContaining("$bigint"),
+  ]);
+  const big = '{"$bigint":"9007199254740993"}';
+  expect((await rookery(path, "put", "notes/todos/big", big)).code).toBe(EXIT.ok);
+  expect((await rookery(path, "get", "notes/todos/big")).out).toEqual([big]);
+});
+
+test("[CL3] [CL22] a group is shared, published, ended for one, and comes back from a backup", async () => {
+  await using temp = await tempFolder();
+  const [a, b, c, file] = ["a", "b", "c", "file"].map((name) => temp.at(name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const ok = async (path: string, ...args: readonly string[]): Promise<string> => {
+    const { code, out, err } = await rookery(path, ...args);
+    expect([code, args.join(" "), code === EXIT.ok ? "" : err.join()]).toEqual([
+      EXIT.ok,
+      args.join(" "),
+      "",
+    ]);
+    return out.join();
+  };
+  const until = async (path: string, args: readonly string[], text: string): Promise<void> => {
+    while (!(await rookery(path, ...args)).out.join().includes(text))
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await using server = await serve(c, "always on");
+  await using ben = await serve(b, "ben");
+  let ada = await serve(a, "ada");
+  try {
+    await ok(a, "put", "notes/todos/milk", '"one"');
+    const { user } = JSON.parse(await ok(a, "--json", "status")) as { user: string };
+    await ok(c, "service", "allow", user);
+    await ok(a, "group", "create", "notes/home", "todos");
+    await ok(a, "group", "publish", "notes/home", server.address);
+    await until(a, ["--json", "group", "show", "notes/home"], '"status":"running"');
+    const ticket = await ok(a, "group", "invite", "notes/home");
+    await ok(b, "group", "join", "notes", ticket);
+    await until(b, ["scan", "notes/todos"], "milk");
+    await ok(a, "backup", file, "--identity");
+    expect((await rookery(a, "restore", file)).err.join()).toMatch(/^BACKUP_OCCUPIED: /);
+    expect([await ok(a, "verify"), await ok(c, "verify")]).toEqual(["", ""]);
+    expect((await rookery(a, "doctor", "--fix")).err.join()).toMatch(/^STORE_LOCKED: /);
+    await ada[Symbol.asyncDispose]();
+    await ok(a, "doctor", "--fix");
+    await rm(a, { recursive: true });
+    await ok(a, "restore", file);
+    await ok(a, "verify");
+    ada = await serve(a, "ada");
+    expect(JSON.parse(await ok(a, "--json", "status"))).toMatchObject({ user, name: "ada" });
+    await ok(a, "put", "notes/todos/eggs", "6");
+    await until(b, ["scan", "notes/todos"], "eggs");
+    const { user: theirs } = JSON.parse(await ok(b, "--json", "status")) as { user: string };
+    await ok(a, "group", "eject", "notes/home", theirs);
+    await until(b, ["--json", "group", "show", "notes/home"], '"status":"ejected"');
+    const late = await rookery(b, "put", `notes/todos@${user}/late`, "1");
+    expect([late.code, late.err.join()]).toEqual([EXIT.failed, expect.stringMatching(/^DB_/)]);
+    const wrong = await rookery(b, "group", "join", "notes", "rookery:abc");
+    expect([wrong.code, wrong.err.join()]).toEqual([
+      EXIT.failed,
+      expect.stringMatching(/^ACCESS_TICKET_INVALID: /),
+    ]);
+  } finally {
+    await ada[Symbol.asyncDispose]();
+  }
+  expect((await ben.first).length).toBeGreaterThan(0);
+});
