@@ -23,6 +23,8 @@ interface PairRun {
   readonly initialBytes: number | null;
   readonly incrementalBytes: number | null;
   readonly rss: { readonly a: number; readonly b: number };
+  /** Without the pages of mapped files. */
+  readonly anonymous: { readonly a: number; readonly b: number };
 }
 
 export const SYNC_BENCHES = [
@@ -67,6 +69,10 @@ async function benchPairs(
     a: Math.round(Math.max(...runs.map(({ rss }) => rss.a))),
     b: Math.round(Math.max(...runs.map(({ rss }) => rss.b))),
   };
+  const more = {
+    anonymousMiBa: Math.round(Math.max(...runs.map(({ anonymous }) => anonymous.a))),
+    anonymousMiBb: Math.round(Math.max(...runs.map(({ anonymous }) => anonymous.b))),
+  };
   if (only.includes(initial)) {
     const rates = runs.map(({ initialMs }) => Math.round(rows / (initialMs / 1000)));
     const reference = Math.round(median(references));
@@ -82,6 +88,7 @@ async function benchPairs(
       reference,
       ratio: rounded(value / reference),
       runs: rates,
+      more,
     });
   }
   if (only.includes(incremental)) {
@@ -121,8 +128,8 @@ async function runPair(rows: number): Promise<PairRun> {
     await a.ask({ do: "write", rows: CHANGED, bytes: VALUE_BYTES, batch: CHANGED, round: 1 });
     const incremental = await pull(b, CHANGED);
     const [rssA, rssB] = await Promise.all([
-      a.ask<{ mib: number }>({ do: "rss" }),
-      b.ask<{ mib: number }>({ do: "rss" }),
+      a.ask<{ mib: number; anonymousMib: number }>({ do: "rss" }),
+      b.ask<{ mib: number; anonymousMib: number }>({ do: "rss" }),
     ]);
     await Promise.all([a.ask({ do: "close" }), b.ask({ do: "close" })]);
     return {
@@ -131,6 +138,7 @@ async function runPair(rows: number): Promise<PairRun> {
       initialBytes: initial.bytes,
       incrementalBytes: incremental.bytes,
       rss: { a: rssA.mib, b: rssB.mib },
+      anonymous: { a: rssA.anonymousMib, b: rssB.anonymousMib },
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
