@@ -16,7 +16,7 @@ import { fieldOf, planOf } from "./plan.ts";
 import {
   elidedSize,
   numberSize,
-  readElided,
+  nextElided,
   type WireElided,
   writeElided,
 } from "./stored-commit.ts";
@@ -146,7 +146,7 @@ function readPart(bytes: Uint8Array): WirePart | undefined {
   while (ops.length < OPS.maxCount && input.next(TAG.ops)) ops.push(input.sized(0, OPS.maxBytes));
   const elided: WireElided[] = [];
   while (elided.length < ELIDED.maxCount && input.next(TAG.elided))
-    elided.push(readElided(bytes, input));
+    elided.push(nextElided(bytes, input));
   const more = input.next(TAG.more) && input.number(1) === 1;
   return input.isGood ? { header, signature, part, partIndex, ops, elided, more } : undefined;
 }

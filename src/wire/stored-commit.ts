@@ -181,14 +181,14 @@ export function decodeStoredCommit(bytes: Uint8Array): WireStoredCommit {
     held.push(input.sized(0, HELD.maxBytes));
   const elided: WireElided[] = [];
   while (elided.length < ELIDED.maxCount && input.next(TAG.elided))
-    elided.push(readElided(bytes, input));
+    elided.push(nextElided(bytes, input));
   if (input.isGood) return { header, signature, part, partIndex, sequence, held, elided };
   checkCanonical(StoredCommitSchema, bytes);
   assert(false, "both readers of stored commits refuse the same bytes");
 }
 
 /** The message of elided ops that stands next. */
-export function readElided(bytes: Uint8Array, outer: FieldReader): WireElided {
+export function nextElided(bytes: Uint8Array, outer: FieldReader): WireElided {
   const content = outer.sized(0, bytes.length);
   const input = new FieldReader(content);
   const first = input.next(ELIDED_TAG.first) ? input.number(FIRST.maxLow) : 0;
