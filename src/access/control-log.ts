@@ -11,14 +11,22 @@
  * Whether one that stands has effect depends on all revocations and fork proofs in the log.
  */
 
-import { assert, type DeviceId, type GenVector, type ScopeId, type UserId } from "../base/index.ts";
+import {
+  assert,
+  type DeviceId,
+  type GenVector,
+  logIdOf,
+  type ScopeId,
+  type UserId,
+} from "../base/index.ts";
 import { AccessState } from "./access-state.ts";
 import { Ancestry, contains, type Past } from "./ancestry.ts";
 import type { ControlEntry, ControlId, Rejection } from "./control-entry.ts";
 import type { RevokeDeviceOp, RevokeOp, RevokeOwnDeviceOp } from "./control-op.ts";
-import { Effects, type HeldEntry, takesAway } from "./effects.ts";
+import { Effects, type HeldEntry, takesAway, type TakingOp } from "./effects.ts";
 import { CONTROL_PARENTS_MAX } from "./limits.ts";
-import { Standing } from "./standing.ts";
+import { type Author, Standing } from "./standing.ts";
+import { Tags } from "./tags.ts";
 import type { VerifiedOp } from "./verified-op.ts";
 
 /**
@@ -117,13 +125,15 @@ export class ControlLog {
    * Adds an entry whose parents have been added; one that is held already changes nothing. Answers why it has no
    * effect, or `undefined` when it has: for ever, but for `frozen`. [AC10]
    *
-   * Costs as said above, but an entry that takes something away has the effects of all found out anew.
+   * Costs as said above, but an entry by which others may lose their effect has those of all found out anew.
    */
   add(entry: ControlEntry): Rejection | undefined {
     if (this.has(entry.id)) return this.#effects.rejected.get(entry.id);
     const held = this.#append(entry);
-    if (held.rejection === undefined && takesAway(entry.op)) this.#reduce();
-    else this.#effects.add(held, this.size - 1);
+    const index = this.size - 1;
+    if (held.rejection !== undefined || !takesAway(entry.op)) this.#effects.add(held, index);
+    else if (this.#mayEndOthers(entry.op, held.author)) this.#reduce();
+    else this.#effects = this.#effects.taking(held, index, this.#published);
     return this.#effects.rejected.get(entry.id);
   }
 
@@ -267,6 +277,18 @@ export class ControlLog {
   #judged(entry: ControlEntry, past: Past): HeldEntry {
     const author = this.#standing.authorIn(past, entry.device);
     return { entry, author, rejection: this.#standing.rejectionOf(entry, author, past) };
+  }
+
+  /** Whether an entry may end the effect of others: of those who have been admins, or of the owner. */
+  #mayEndOthers(op: TakingOp, author: Author): boolean {
+    const hasHadCharge = (user: UserId): boolean =>
+      user === this.scope.owner || ((this.#standing.granted.get(user) ?? 0) & Tags.ADMIN) !== 0;
+    // Admins do not take from admins.
+    const isByAdmin = op.type === "revoke" || op.type === "revokeDevice";
+    if (isByAdmin && !author.isOwner) return false;
+    if (op.type === "revoke") return hasHadCharge(op.user);
+    const device = op.type === "forkProof" ? logIdOf(op.forked.log).device : op.device;
+    return [...this.#standing.usersOf(device, this.size)].some(hasHadCharge);
   }
 
   /** Finds out the effects of all. States that were given out keep those before. */

@@ -27,14 +27,17 @@ export class Effects {
   readonly facts: AccessFacts;
   readonly rights: Rights;
   readonly rejected: VersionedMap<ControlId, Rejection>;
+  readonly #owner: UserId;
   readonly #ancestry: Ancestry;
 
-  /** Those of an empty log, or a copy of another's. */
-  constructor(owner: UserId, ancestry: Ancestry, from?: Effects) {
+  /** Those of an empty log, or a copy of another's. `goesOn`: of the same log, which shares what it knows at each length. */
+  constructor(owner: UserId, ancestry: Ancestry, from?: Effects, goesOn = false) {
+    this.#owner = owner;
     this.#ancestry = ancestry;
-    this.facts = new AccessFacts(ancestry, from?.facts);
     this.rights = new Rights(owner, ancestry, from?.rights);
-    this.rejected = new VersionedMap(from?.rejected);
+    const shared = goesOn ? from : undefined;
+    this.facts = shared?.facts ?? new AccessFacts(ancestry, from?.facts);
+    this.rejected = shared?.rejected ?? new VersionedMap(from?.rejected);
   }
 
   /** Those of entries numbered in the ancestry in this order. [AC30] */
@@ -47,16 +50,8 @@ export class Effects {
     const effects = new Effects(owner, ancestry);
     const { rights } = effects;
     const standing = [...held.entries()].filter(([, { rejection }]) => rejection === undefined);
-    const revoke = (index: number, { entry, author }: HeldEntry, by: RevokedBy): void => {
-      const { op } = entry;
-      if (!takesAway(op) || op.type === "forkProof") return;
-      const user = op.type === "revokeOwnDevice" ? op.user : author.user;
-      assert(user !== undefined, "a revocation that stands is somebody's");
-      const { freeze } = op;
-      const revocation = { index, by, user, freeze, published: published.get(entry.device) };
-      if (op.type === "revoke") rights.addRevocationOfUser(op.user, revocation);
-      else rights.addRevocationOfDevice(op.device, revocation);
-    };
+    const revoke = (index: number, one: HeldEntry, by: RevokedBy): void =>
+      effects.#revoke(one, index, by, published);
     for (const [index, one] of standing) {
       const { op } = one.entry;
       if (op.type === "forkProof") rights.addFork(op.forked.log, op.forked.generation);
@@ -88,6 +83,33 @@ export class Effects {
     return this.#add(held, index, false);
   }
 
+  /**
+   * Takes in the entry numbered `index`, which takes something away and ends the effect of no other: what is found out about all
+   * others stays. States that were given out keep the rights before it.
+   */
+  taking(held: HeldEntry, index: number, published: Published): Effects {
+    const effects = new Effects(this.#owner, this.#ancestry, this, true);
+    const { op } = held.entry;
+    if (op.type === "forkProof") effects.rights.addFork(op.forked.log, op.forked.generation);
+    else if (this.verdictOf(held, this.#ancestry.pastAt(index)) === undefined) {
+      const by = held.author.isOwner ? "owner" : "admin";
+      effects.#revoke(held, index, op.type === "revokeOwnDevice" ? "userKey" : by, published);
+    }
+    effects.#add(held, index, false);
+    return effects;
+  }
+
+  #revoke({ entry, author }: HeldEntry, index: number, by: RevokedBy, published: Published): void {
+    const { op, device } = entry;
+    if (!takesAway(op) || op.type === "forkProof") return;
+    const user = op.type === "revokeOwnDevice" ? op.user : author.user;
+    assert(user !== undefined, "a revocation that stands is somebody's");
+    const { freeze } = op;
+    const revocation = { index, by, user, freeze, published: published.get(device) };
+    if (op.type === "revoke") this.rights.addRevocationOfUser(op.user, revocation);
+    else this.rights.addRevocationOfDevice(op.device, revocation);
+  }
+
   /** Why an entry with this past has no effect, or `undefined` when it has. */
   verdictOf({ entry, author, rejection }: HeldEntry, past: Past): Rejection | undefined {
     if (rejection !== undefined) return rejection;
@@ -114,13 +136,14 @@ export class Effects {
   }
 }
 
-/** Whether an op that stands may end the effect of others. */
-export function takesAway(
-  op: ControlEntry["op"],
-): op is Extract<
+/** An op that takes something away. */
+export type TakingOp = Extract<
   ReducibleOp,
   { type: "revoke" | "revokeDevice" | "revokeOwnDevice" | "forkProof" }
-> {
+>;
+
+/** Whether an op that stands may end the effect of others. */
+export function takesAway(op: ControlEntry["op"]): op is TakingOp {
   return (
     op.type === "revoke" ||
     op.type === "revokeDevice" ||

@@ -46,9 +46,9 @@ export class Rights {
   readonly #ancestry: Ancestry;
   /** Generations at which logs fork. */
   readonly #forks = new Map<LogKey, ReadonlySet<number>>();
-  readonly #ofUsers = new Map<UserId, Revocation[]>();
-  readonly #ofDevices = new Map<DeviceId, Revocation[]>();
-  readonly #grants = new Map<UserId, EffectiveGrant[]>();
+  readonly #ofUsers = new Map<UserId, readonly Revocation[]>();
+  readonly #ofDevices = new Map<DeviceId, readonly Revocation[]>();
+  readonly #grants = new Map<UserId, readonly EffectiveGrant[]>();
 
   /** Those of an empty log, or a copy of another's. */
   constructor(owner: UserId, ancestry: Ancestry, from?: Rights) {
@@ -56,9 +56,9 @@ export class Rights {
     this.#ancestry = ancestry;
     if (from === undefined) return;
     this.#forks = new Map(from.#forks);
-    this.#ofUsers = copyOf(from.#ofUsers);
-    this.#ofDevices = copyOf(from.#ofDevices);
-    this.#grants = copyOf(from.#grants);
+    this.#ofUsers = new Map(from.#ofUsers);
+    this.#ofDevices = new Map(from.#ofDevices);
+    this.#grants = new Map(from.#grants);
   }
 
   addFork(log: LogKey, generation: number): void {
@@ -220,12 +220,7 @@ function isWithin({ log, generation }: Place, revocation: Revocation): boolean {
   return generation <= freezeOf(revocation, log);
 }
 
-function pushTo<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
-}
-
-function copyOf<K, V>(map: ReadonlyMap<K, readonly V[]>): Map<K, V[]> {
-  return new Map(Array.from(map, ([key, values]) => [key, [...values]]));
+/** Adds to a list that copies of the map may share. */
+function pushTo<K, V>(map: Map<K, readonly V[]>, key: K, value: V): void {
+  map.set(key, [...(map.get(key) ?? []), value]);
 }
