@@ -155,3 +155,50 @@ test("[SY78] an acquaintance is told nothing of what is known, and forgotten wit
   await eventually(() => ada.sync.peers().length === 0);
   expect([...ada.sync.sharing.acquaintances.devices]).toEqual([]);
 });
+
+test("[SY77] who comes back to one of two groups is heard of, though it was never away from the other", async () => {
+  await using flock = new SyncFlock();
+  const [ada, bea] = [await flock.open("ada"), await flock.open("bea")];
+  const [home, work] = [await shareTodos(ada), await shareTodos(ada, "work")];
+  for (const shared of [home, work]) await admit(ada, bea, shared);
+  await alike([ada, bea]);
+  const stateAtAda = (): string | undefined =>
+    ada.sync.members(home.group).find(({ device }) => device === bea.device)?.state;
+  await bea.sync.leave(home.group);
+  await eventually(() => stateAtAda() === "left");
+  await admit(ada, bea, home);
+  await eventually(() => stateAtAda() === "joined");
+  await alike([ada, bea]);
+});
+
+test("[SY77] a device that was set back hears of a member whom it serves as one of another group's collection", async () => {
+  await using flock = new SyncFlock();
+  const medium = createMemoryMedium();
+  const ada = await flock.open("ada", { store: await openMemoryStore({ medium }) });
+  const [home, work] = [await shareTodos(ada), await shareTodos(ada, "work")];
+  const [bea, cyd] = [await flock.open("bea"), await flock.open("cyd")];
+  await admit(ada, bea, home);
+  const { identity } = ada;
+  await flock.close(ada);
+  const backup = await copyMedium(medium);
+  const later = await flock.open("ada", { identity, store: await openMemoryStore({ medium }) });
+  await later.transport.connect(bea.device, bea.transport.addresses());
+  await admit(later, cyd, work);
+  // Of the collection Bea knows that Cyd may read it; of the other group she knows nothing.
+  await eventually(
+    () => bea.history.scope(home.collection)?.access.userOf(cyd.device) !== undefined,
+  );
+  await flock.close(later);
+  const store = await openMemoryStore({ medium: backup });
+  const again = await flock.open("ada", { store, identity });
+  await again.transport.connect(bea.device, bea.transport.addresses());
+  await eventually(
+    () => again.history.scope(home.collection)?.access.userOf(cyd.device) !== undefined,
+  );
+  await again.transport.connect(cyd.device, cyd.transport.addresses());
+  await eventually(() =>
+    again.sync.members(work.group).some(({ device }) => device === cyd.device),
+  );
+  await (await todosOf(cyd, work)).put("hers", 1);
+  await eventually(async () => (await todosOf(again, work)).has("hers"));
+});

@@ -77,15 +77,19 @@ export class Acquainting {
     await call(peer, { case: "acquaint", value });
   }
 
-  /** A device of which nothing is known here is served by its user's right: it may be a member, by what this store has lost. */
+  /** A device is served by its user's right: it may be in groups of those in which it is not known, by what this store has lost. */
   meet(peer: DeviceId, user: UserId, database: string): void {
     const { history, sharing } = this.#deps;
-    if (sharing.groups(peer).length > 0) return;
-    const read = this.#openGroups().filter((group) => {
-      const access = group.database === database ? history.scope(group)?.access : undefined;
+    const known = new Set(sharing.groups(peer).map(scopeKeyOf));
+    const open = this.#openGroups();
+    const read = open.filter((group) => {
+      if (group.database !== database || known.has(scopeKeyOf(group))) return false;
+      const access = history.scope(group)?.access;
       return ((access?.tagsOfDevice(peer, user) ?? 0) & Tags.READ) !== 0;
     });
-    this.#note(peer, read);
+    if (read.length === 0) return;
+    const shown = open.filter((group) => sharing.acquaintances.has(peer, group));
+    this.#note(peer, [...read, ...shown]);
   }
 
   /** Takes what a connected peer shows. Whatever it is, the answer is the same, so that nobody learns which groups there are. */

@@ -48,7 +48,7 @@ export interface LinkDeps {
   readonly onFault: (peer: DeviceId, error: unknown) => void;
   /** Asks the peer what was taken from us: when we have connected, and when it refuses to be pulled from. */
   readonly askRemovals: (peer: DeviceId) => void;
-  /** Shows the peer, which refuses to be pulled from, that we have read what it shares with us. */
+  /** Shows the peer, which refuses to be pulled from or passes over a group, that we have read what it shares with us. */
   readonly acquaint: (peer: DeviceId) => void;
   /** Tells that the peer was not reached, or that nobody knows where it is. */
   readonly onUnreached: (peer: DeviceId) => void;
@@ -292,7 +292,11 @@ export class PeerLink {
     while (!ended.aborted && !pull.stop.signal.aborted) {
       const scopesOf = this.#needs.scopesOf(database);
       const initiator = new Initiator(
-        { ...this.#deps, reconciliations: this.#reconciliations },
+        {
+          ...this.#deps,
+          reconciliations: this.#reconciliations,
+          onPassedOver: () => this.#deps.acquaint(this.device),
+        },
         connection,
         database,
         scopesOf,
