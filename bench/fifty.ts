@@ -30,7 +30,7 @@ export async function benchFifty(): Promise<void> {
     process.stderr.write(`sync.fifty: ${PEERS} peers have joined\n`);
     const rows = PEERS * COMMITS_EACH;
     const awaited = children.map((child) =>
-      child.ask<{ lastMs: number; allMs: number; cpuMs: number }>({
+      child.ask<{ lastMs: number; allMs: number }>({
         do: "commitAndConverge",
         commits: COMMITS_EACH,
         withinMs: WITHIN_MS,
@@ -54,11 +54,7 @@ export async function benchFifty(): Promise<void> {
       reference: null,
       ratio: null,
       runs: [seconds],
-      more: {
-        peers: PEERS,
-        commits: rows,
-        processorSeconds: rounded(ends.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1000),
-      },
+      more: { peers: PEERS, commits: rows },
     });
   } finally {
     await devices.disposeAsync();

@@ -55,7 +55,6 @@ export {
   type DeviceId,
   deviceIdOf,
   deviceKeyOf,
-  deviceOfLog,
   KEY_SIZE,
   type LogId,
   logIdOf,

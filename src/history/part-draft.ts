@@ -25,6 +25,7 @@ import {
   partDigest,
   HistoryError,
   encodeHeld,
+  encodeHeldRow,
   digestOfOp,
   indexedContext,
   SALT_SIZE,
@@ -92,18 +93,21 @@ export class PartDraft {
     const { controls, versions } = this.#encoder;
     const { log, logKey, generation } = this.#dot;
     this.#addControls(turn);
-    staged.forEach((row, i) => turn.mergeInto(scope, row, versions[i] as Version));
+    const held = controls.map(() => encodeHeld("control"));
+    rows.forEach(({ name: { space, key } }, i) => {
+      turn.mergeInto(scope, staged[i] as StagedRow, versions[i] as Version);
+      held.push(encodeHeldRow(space, key));
+    });
     const record = {
       header,
       signature,
       part: this.header,
       partIndex: index,
       sequence: turn.place,
-      held: controls.map(() => encodeHeld("control")),
+      held,
       elided: [],
     };
-    const names = rows.map(({ name }) => name);
-    turn.addPart(scope, log, generation, encodeStoredCommit(record, names));
+    turn.addPart(scope, log, generation, encodeStoredCommit(record));
     turn.raise(scope, logKey, generation);
   }
 

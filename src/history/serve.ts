@@ -146,11 +146,7 @@ async function servedPart(
   let current = record;
   for (let isAgain = false; isCounted();) {
     try {
-      const recent = scope.recentParts.get(log, generation, current);
-      if (recent !== undefined) return recent;
-      const part = await assemblePart(deps, current, sources);
-      scope.recentParts.put(log, generation, part);
-      return part;
+      return await assemblePart(deps, current, sources);
     } catch (error) {
       const bytes = await deps.store.get(commitKey(scope.number, log, generation));
       const now = bytes && readRecord("commit", bytes, decodeStoredCommit);

@@ -82,17 +82,17 @@ function mergeRow(
 
 function recordOf(turn: Turn, part: PreparedPart): Uint8Array {
   const { header, signature, part: partHeader, partIndex, elided } = part.raw;
-  const record = {
+  const held = [
+    ...part.controls.map(() => encodeHeld("control")),
+    ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
+  ];
+  return encodeStoredCommit({
     header,
     signature,
     part: partHeader,
     partIndex,
     sequence: turn.place,
-    held: part.controls.map(() => encodeHeld("control")),
+    held,
     elided,
-  };
-  return encodeStoredCommit(
-    record,
-    part.rows.map(({ name }) => name),
-  );
+  });
 }

@@ -26,6 +26,7 @@ export {
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
 export {
   encodeHeld,
+  encodeHeldRow,
   type HeldOp,
   indexedContext,
   type CommitPart,

@@ -27,10 +27,7 @@ export function checkBatch(batch: readonly WriteOp[]): number {
     );
   }
   let bytes = 0;
-  // A closure is compiled after a few ops, a loop that runs once a call after many calls.
-  batch.forEach((op) => {
-    bytes += checkOp(op);
-  });
+  for (const op of batch) bytes += checkOp(op);
   if (bytes > STORE_WRITE_BYTES_MAX) {
     throw new RangeError(`A store write has at most ${STORE_WRITE_BYTES_MAX} bytes, not ${bytes}`);
   }

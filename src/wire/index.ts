@@ -35,7 +35,6 @@ export {
   decodeStoredCommit,
   encodeStoredCommit,
   type WireElided,
-  type WireHeldRow,
   type WireStoredCommit,
 } from "./stored-commit.ts";
 export {

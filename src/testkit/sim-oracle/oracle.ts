@@ -120,7 +120,7 @@ export class Oracle {
     this.ledger.establish(commit);
     const user = this.#deps.userOf(to);
     const rights = this.#rights(scope, this.#deps.controlHeads(from, scope));
-    if (user !== undefined && (rights.tagsOf(user) & READ) !== 0) return;
+    if (user !== undefined && (rights.tagsOfDevice(to, user) & READ) !== 0) return;
     throw new SimError(
       "A3",
       `${this.#deps.name(from)} sends ${ops} ops of ${scope} to ${this.#deps.name(to)}, which may not read it`,

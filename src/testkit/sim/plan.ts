@@ -23,7 +23,23 @@ export type Operation =
   | { readonly op: "policy"; readonly collection: number }
   | { readonly op: "describe" | "leave"; readonly group: number }
   | { readonly op: "pause" | "resume" }
-  | { readonly op: "eject" | "grant"; readonly group: number; readonly whom: number }
+  | { readonly op: "grant"; readonly group: number; readonly whom: number }
+  | {
+      readonly op: "eject";
+      readonly group: number;
+      readonly whom: number;
+      /** Spares what other groups share in which they are. */
+      readonly keepsShared?: boolean;
+    }
+  /** Publishes a group at a device, which takes those of its owner only if it was allowed to. */
+  | {
+      readonly op: "publish";
+      readonly group: number;
+      readonly whom: number;
+      readonly isAllowed: boolean;
+    }
+  /** By the key of their user a device takes another one out for good, wherever it knows of it. */
+  | { readonly op: "disown"; readonly whom: number }
   /** From now on the device does whatever its keys let it do. */
   | { readonly op: "lie" }
   | {

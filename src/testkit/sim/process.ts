@@ -104,6 +104,10 @@ export class SimProcess {
     return open(this.#database);
   }
 
+  get crypto(): Crypto {
+    return this.#deps.crypto;
+  }
+
   get transport(): SimTransport {
     return this.#deps.transport;
   }

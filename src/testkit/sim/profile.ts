@@ -5,7 +5,15 @@
 
 import { between, chanceOf } from "../sim-ports/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import type { DevicePlan, Fault, GroupPlan, Operation, Plan, Step } from "./plan.ts";
+import {
+  drawAdmissions,
+  drawGroups,
+  drawMembership,
+  type GroupsDrawn,
+  type MembershipKind,
+  SETUP_MS,
+} from "./draw-groups.ts";
+import type { DevicePlan, Fault, Operation, Plan, Step } from "./plan.ts";
 
 type OperationKind = Exclude<Operation["op"], "create" | "admit" | "policy" | "lie">;
 type FaultKind = Fault["fault"];
@@ -25,6 +33,10 @@ export interface Profile {
   readonly wrongClocks: number;
   /** How many of its devices begin to lie. */
   readonly liars: number;
+  /** Share of devices that are further ones of a user. */
+  readonly siblings: number;
+  /** Whether several groups with other members each share collections. */
+  readonly overlaps: boolean;
 }
 
 const WEIGHTS: Profile["weights"] = {
@@ -46,6 +58,8 @@ const WEIGHTS: Profile["weights"] = {
   resume: 0,
   eject: 0,
   grant: 0,
+  publish: 0,
+  disown: 0,
 };
 
 const EVERYTHING: Profile["weights"] = {
@@ -72,6 +86,8 @@ const base: Profile = {
   faults: {},
   wrongClocks: 0.1,
   liars: 0,
+  siblings: 0.15,
+  overlaps: false,
 };
 
 /** The profiles by name. Rates are harsher than life. */
@@ -105,6 +121,15 @@ export const PROFILES: readonly Profile[] = [
   },
   {
     ...base,
+    name: "groups",
+    devices: [3, 6],
+    weights: { ...EVERYTHING, publish: 1, disown: 1 },
+    faults: { crash: 4, cut: 6, partition: 4, eio: 2, backup: 8, restore: 4 },
+    siblings: 0.3,
+    overlaps: true,
+  },
+  {
+    ...base,
     name: "mixed",
     devices: [3, 6],
     faults: {
@@ -124,10 +149,13 @@ export const PROFILES: readonly Profile[] = [
   },
 ];
 
+/** Those that a seed draws from: not the one that still finds what is open. */
+const DRAWN = PROFILES.filter(({ overlaps }) => !overlaps);
+
 /** The plan of a seed; `profile` names one, or else the seed draws it. */
 export function planOf(seed: number, profile?: string): Plan {
   const random = chanceOf(seed, "plan");
-  const drawn = random.pick(PROFILES);
+  const drawn = random.pick(DRAWN);
   const named = PROFILES.find(({ name }) => name === profile);
   if (profile !== undefined && named === undefined)
     throw new RangeError(`There is no profile "${profile}"`);
@@ -150,17 +178,13 @@ function swarm(profile: Profile, random: SeededRandom): Profile {
 
 /** A year in milliseconds. */
 const YEAR_MS = 365 * 86_400_000;
-/** When the groups are there and who will join has begun to. */
-const SETUP_MS = 3_000;
-
 class Planner {
   readonly #seed: number;
   readonly #random: SeededRandom;
   readonly #profile: Profile;
   readonly #steps: Step[] = [];
   readonly #devices: DevicePlan[] = [];
-  readonly #groups: GroupPlan[] = [];
-  readonly #collections: { readonly owner: number }[] = [];
+  #drawn: GroupsDrawn = { groups: [], collections: [] };
 
   constructor(seed: number, random: SeededRandom, profile: Profile) {
     this.#seed = seed;
@@ -172,8 +196,9 @@ class Planner {
     const random = this.#random;
     const endMs = SETUP_MS + between(random, ...this.#profile.ms);
     this.#drawDevices();
-    this.#drawGroups();
-    this.#drawAdmissions(endMs);
+    const { overlaps } = this.#profile;
+    this.#drawn = drawGroups(random, overlaps);
+    this.#steps.push(...drawAdmissions(random, this.#drawn, this.#devices.length, endMs, overlaps));
     this.#drawLiars();
     this.#drawOperations(endMs);
     this.#drawFaults(endMs);
@@ -183,8 +208,8 @@ class Planner {
       profile: this.#profile.name,
       isRealCrypto: random.chance(0.01),
       devices: this.#devices,
-      collections: this.#collections,
-      groups: this.#groups,
+      collections: this.#drawn.collections,
+      groups: this.#drawn.groups,
       steps: this.#steps.toSorted((a, b) => a.at - b.at),
       endMs,
     };
@@ -194,7 +219,7 @@ class Planner {
     const random = this.#random;
     const count = between(random, ...this.#profile.devices);
     for (let i = 0; i < count; i++) {
-      const isOthers = i > 0 && random.chance(0.15);
+      const isOthers = i > 0 && random.chance(this.#profile.siblings);
       const isWrong = random.chance(this.#profile.wrongClocks);
       this.#devices.push({
         user: isOthers ? random.below(i) : i,
@@ -203,36 +228,6 @@ class Planner {
           : between(random, -3000, 3000),
         drift: between(random, -200, 200) / 1e6,
       });
-    }
-  }
-
-  #drawGroups(): void {
-    const random = this.#random;
-    const groups = random.chance(0.3) ? 2 : 1;
-    const collections = between(random, 1, 2);
-    const owner = 0;
-    for (let i = 0; i < collections; i++) this.#collections.push({ owner });
-    for (let i = 0; i < groups; i++) {
-      const all = this.#collections.map((_, at) => at);
-      const some = random.shuffled(all).slice(0, between(random, 1, all.length));
-      this.#groups.push({ owner, collections: i === 0 ? all : some });
-    }
-  }
-
-  #drawAdmissions(endMs: number): void {
-    const random = this.#random;
-    for (const [group, { owner }] of this.#groups.entries()) {
-      this.#steps.push({ at: between(random, 10, 400), device: owner, op: "create", group });
-      for (let joiner = 0; joiner < this.#devices.length; joiner++) {
-        if (joiner === owner) continue;
-        const isLate = random.chance(0.2);
-        const at = isLate ? between(random, SETUP_MS, endMs) : between(random, 500, SETUP_MS);
-        const role = random.chance(0.15) ? "reader" : random.chance(0.2) ? "admin" : "writer";
-        // Mostly by the owner; else by whoever may be an admin by then.
-        const device = random.chance(0.8) ? owner : random.below(this.#devices.length);
-        if (device === joiner) continue;
-        this.#steps.push({ at, device, op: "admit", group, joiner, role });
-      }
     }
   }
 
@@ -250,7 +245,7 @@ class Planner {
         else
           steps.push({
             ...step,
-            device: this.#groups[step.group]?.owner ?? 0,
+            device: this.#drawn.groups[step.group]?.owner ?? 0,
             at: Math.min(step.at, SETUP_MS),
             role: role === "reader" ? "reader" : "writer",
           });
@@ -259,7 +254,7 @@ class Planner {
       const begin = SETUP_MS + between(random, 1500, 5000);
       this.#steps.push({ at: begin, device, op: "lie" });
       if (role !== "removed") continue;
-      for (const [group, { owner }] of this.#groups.entries())
+      for (const [group, { owner }] of this.#drawn.groups.entries())
         this.#steps.push({ at: begin - 200, device: owner, op: "eject", group, whom: device });
     }
   }
@@ -271,7 +266,7 @@ class Planner {
     );
     const { add, count: counts, field } = this.#profile.weights;
     if (add + counts + field > 0)
-      for (const [collection, { owner }] of this.#collections.entries())
+      for (const [collection, { owner }] of this.#drawn.collections.entries())
         this.#steps.push({ at: 500, device: owner, op: "policy", collection });
     const rows = between(random, 1, 12);
     const families = between(random, 1, 3);
@@ -283,32 +278,21 @@ class Planner {
       const isSame = isBurst && "row" in last && "collection" in last && random.chance(0.5);
       const at = isBurst ? last.at + random.below(3) : between(random, 500, endMs - 500);
       const device = isSame ? last.device : random.below(this.#devices.length);
-      const collection = isSame ? last.collection : random.below(this.#collections.length);
+      const collection = isSame ? last.collection : random.below(this.#drawn.collections.length);
       const op = random.pick(kinds);
       if (op === "family" || op === "unfamily" || op === "clear")
         this.#steps.push({ at, device, op, collection, family: random.below(families) });
       else if (op === "scan" || op === "watch") this.#steps.push({ at, device, op, collection });
       else if (op === "pause" || op === "resume") this.#steps.push({ at, device, op });
-      else if (op === "describe" || op === "leave" || op === "eject" || op === "grant")
-        this.#steps.push({ at, ...this.#drawMembership(op) });
-      else {
+      else if (isMembership(op)) {
+        const { overlaps } = this.#profile;
+        const drawn = drawMembership(random, op, this.#drawn, this.#devices, overlaps);
+        if (drawn.device >= 0) this.#steps.push({ at, ...drawn });
+      } else {
         const row = isSame ? last.row : random.below(rows);
         this.#steps.push({ at, device, op, collection, row });
       }
     }
-  }
-
-  /** Mostly the owner ejects and grants; everybody but the owner leaves. */
-  #drawMembership(
-    op: "describe" | "leave" | "eject" | "grant",
-  ): { readonly device: number } & Operation {
-    const random = this.#random;
-    const group = random.below(this.#groups.length);
-    const owner = this.#groups[group]?.owner ?? 0;
-    const whom = between(random, 1, this.#devices.length - 1);
-    if (op === "leave") return { device: whom, op, group };
-    const device = random.chance(0.7) ? owner : random.below(this.#devices.length);
-    return op === "describe" ? { device, op, group } : { device, op, group, whom };
   }
 
   #drawFaults(endMs: number): void {
@@ -333,7 +317,7 @@ class Planner {
     this.#steps.push({ at, device, fault: "partition", side: [device], ms, isOneWay: false });
     this.#steps.push({ at: at + 1, device, fault: "copy" });
     for (let i = between(random, 1, 4); i > 0; i--) {
-      const collection = random.below(this.#collections.length);
+      const collection = random.below(this.#drawn.collections.length);
       this.#steps.push({
         at: between(random, at + 1, until + 1),
         device,
@@ -393,4 +377,17 @@ class Planner {
         return { fault: kind, ms };
     }
   }
+}
+
+const MEMBERSHIP: ReadonlySet<string> = new Set<MembershipKind>([
+  "describe",
+  "leave",
+  "eject",
+  "grant",
+  "publish",
+  "disown",
+]);
+
+function isMembership(op: OperationKind): op is MembershipKind {
+  return MEMBERSHIP.has(op);
 }

@@ -20,6 +20,8 @@ export interface RestDeps {
 
 /** Milliseconds in which all must be alike once nothing is in the way: some of the longest waits in a row. */
 const CONVERGE_MS_MAX = 600_000;
+/** Milliseconds after which those who differ are granted again what they were granted. */
+const GRANT_AGAIN_MS = 60_000;
 /** Milliseconds between two looks. */
 const LOOK_MS = 500;
 /** Milliseconds of quiet in which nobody may send what all have. */
@@ -45,6 +47,7 @@ export class Rest {
     const { scheduler, sometimes } = this.#deps;
     await this.#resumeAll();
     await this.#admitAll();
+    await this.#setPolicies();
     await this.#grantAll();
     await this.#until(
       CONVERGE_MS_MAX,
@@ -68,17 +71,21 @@ export class Rest {
     await scheduler.sleep(1);
   }
 
-  #converge(): Promise<void> {
-    return this.#until(
-      CONVERGE_MS_MAX,
-      () => this.#difference() === undefined,
-      () => {
-        throw new SimError(
-          "L1",
-          `Devices differ for good: ${this.#difference()}; ${this.#links()}`,
-        );
-      },
-    );
+  async #converge(): Promise<void> {
+    const { scheduler } = this.#deps;
+    for (const end = scheduler.now + CONVERGE_MS_MAX; ;) {
+      await this.#until(
+        GRANT_AGAIN_MS,
+        () => this.#difference() === undefined,
+        () => {},
+      );
+      const difference = this.#difference();
+      if (difference === undefined) return;
+      if (scheduler.now > end)
+        throw new SimError("L1", `Devices differ for good: ${difference}; ${this.#links()}`);
+      // Whoever granted before they had heard of all that was revoked does so once more.
+      await this.#grantAll();
+    }
   }
 
   /** Of a store that was copied each copy brings what it has, and learns what the other has brought. */
@@ -108,11 +115,26 @@ export class Rest {
       for (const step of plan.steps) {
         if (!("op" in step) || step.op !== "admit" || step.group !== group) continue;
         if (at(this.#deps.devices, step.joiner).isLiar) continue;
+        if (this.#workload.memberships.isDisowned(step.joiner)) continue;
         await this.#insist(end, `let d${step.joiner} into group ${group}`, async () => {
           if (this.#isMember(at(this.#deps.devices, step.joiner).running, group)) return;
-          await this.#workload.admit(owner, step.joiner, group, step.role);
+          await this.#workload.memberships.admit(owner, step.joiner, group, step.role);
         });
       }
+    }
+  }
+
+  /** Without its policy a row of a set shows one of several heads: whoever was to set it and was not there does so now. */
+  async #setPolicies(): Promise<void> {
+    const { plan, scheduler, devices } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || step.op !== "policy") continue;
+      await this.#insist(end, `set policies of collection ${step.collection}`, async () => {
+        const process = at(devices, step.device).running;
+        if (process !== undefined)
+          await this.#workload.mergeables.setPolicies(process, step.collection);
+      });
     }
   }
 
@@ -126,16 +148,18 @@ export class Rest {
     }
   }
 
-  /** Who was ejected may do again what they could. */
+  /** Who was ejected may do again what they could; and whom two at once made less than they were, and so nothing. */
   async #grantAll(): Promise<void> {
     const { plan, scheduler, devices } = this.#deps;
     const end = scheduler.now + JOIN_MS_MAX;
     for (const step of plan.steps) {
-      if (!("op" in step) || step.op !== "eject" || at(devices, step.whom).isLiar) continue;
+      if (!("op" in step) || (step.op !== "eject" && step.op !== "grant")) continue;
+      if (at(devices, step.whom).isLiar) continue;
       const { owner } = at(plan.groups, step.group);
       await this.#insist(end, `take d${step.whom} back into group ${step.group}`, async () => {
         const process = at(devices, owner).running;
-        if (process !== undefined) await this.#workload.grant(process, step.group, step.whom);
+        if (process !== undefined)
+          await this.#workload.memberships.grant(process, step.group, step.whom);
       });
     }
   }
@@ -143,10 +167,7 @@ export class Rest {
   async #make(owner: number, group: number): Promise<void> {
     const process = at(this.#deps.devices, owner).running;
     if (process === undefined || this.#isMember(process, group)) return;
-    const { collections } = at(this.#deps.plan.groups, group);
-    await process.sync.createGroup(SIM_DATABASE, this.#workload.groupId(group).name, {
-      collections: collections.map((index) => this.#workload.collectionId(index)),
-    });
+    await this.#workload.memberships.create(process, group);
   }
 
   #isMember(process: SimProcess | undefined, group: number): boolean {
@@ -159,7 +180,10 @@ export class Rest {
 
   /** Those that are in a group, or were ejected from it and are to be in it again. */
   #members(group: number): SimDevice[] {
-    return this.#deps.devices.filter(({ running }) => this.#isMember(running, group));
+    const { memberships } = this.#workload;
+    return this.#deps.devices.filter(
+      ({ index, running }) => this.#isMember(running, group) && !memberships.isDisowned(index),
+    );
   }
 
   /** Whether a device is in a group with this collection: others have no more of it than they had. */

@@ -1,11 +1,12 @@
 /** Does what a plan says people do, through the calls that people have, and tells the oracle what was promised for it. */
 
-import { toHex, utf8, type ScopeId, type UserId } from "../../base/index.ts";
+import { toHex, utf8, type ScopeId } from "../../base/index.ts";
 import type { Collection } from "../../db/index.ts";
 import type { CommitFact, Oracle } from "../sim-oracle/index.ts";
 import { SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
+import { Memberships } from "./memberships.ts";
 import { Mergeables } from "./mergeables.ts";
 import { at, type Operation, type Plan, type Step } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
@@ -20,8 +21,6 @@ export interface WorkloadDeps {
   readonly fail: (error: unknown) => void;
 }
 
-/** Milliseconds for which somebody who leaves waits for others to have what they have. */
-const LEAVE_MS = 20_000;
 const MERGEABLE_KINDS = { add: "set", count: "counter", field: "map" } as const;
 
 /** An operation under way, and the processes whose death leaves it without an end. */
@@ -41,10 +40,12 @@ export class Workload {
   /** Where the ledger stood when a device deleted a row last. */
   readonly #deletions = new Map<string, number>();
   readonly mergeables: Mergeables;
+  readonly memberships: Memberships;
   #tokens = 0;
 
   constructor(deps: WorkloadDeps) {
     this.#deps = deps;
+    this.memberships = new Memberships(deps);
     this.mergeables = new Mergeables({
       ...deps,
       collection: (process, index) => this.collection(process, index),
@@ -99,7 +100,7 @@ export class Workload {
       case "watch":
         return this.#watch(process, step.device, step.collection);
       case "create":
-        return this.#create(process, step.group);
+        return this.memberships.create(process, step.group);
       case "pair":
         return this.#pair(process, step.device, step.row);
       case "clear":
@@ -119,20 +120,22 @@ export class Workload {
       case "resume":
         return process.sync.resume(SIM_DATABASE);
       case "leave":
-        return this.#leave(process, step.group);
+        return this.memberships.leave(process, step.group);
       case "describe":
         await process.sync.edits.setSpec(this.groupId(step.group), { description: this.#token() });
         return;
       case "eject":
-        return process.sync.edits.eject(this.groupId(step.group), {
-          user: this.#userOf(step.whom),
-        });
+        return this.memberships.eject(process, step);
       case "grant":
-        return this.grant(process, step.group, step.whom);
+        return this.memberships.grant(process, step.group, step.whom);
+      case "publish":
+        return this.memberships.publish(process, step);
+      case "disown":
+        return this.memberships.disown(process, step.device, step.whom);
       case "lie":
         return this.#lie(at(this.#deps.devices, step.device));
       case "admit":
-        return this.admit(step.device, step.joiner, step.group, step.role);
+        return this.memberships.admit(step.device, step.joiner, step.group, step.role);
     }
   }
 
@@ -156,25 +159,6 @@ export class Workload {
     for (const watcher of this.#watchers) if (watcher.device === index) watcher.start(running);
   }
 
-  #userOf(device: number): UserId {
-    return at(this.#deps.devices, device).identity.certified.user;
-  }
-
-  /** Whoever was ejected can hand nothing over, and does not wait for it for ever. */
-  async #leave(process: SimProcess, group: number): Promise<void> {
-    const patience = new AbortController();
-    void process.clock.sleep(LEAVE_MS).then(
-      () => patience.abort(),
-      () => {},
-    );
-    await process.sync.leave(this.groupId(group), { signal: patience.signal });
-  }
-
-  /** Gives somebody back what an ejection took. */
-  grant(process: SimProcess, group: number, whom: number): Promise<void> {
-    return process.sync.edits.grant(this.groupId(group), this.#userOf(whom), "writer");
-  }
-
   /** A collection of the plan as a device uses it. */
   collection(process: SimProcess, index: number): Collection<SimValue> {
     const { owner, name } = this.collectionId(index);
@@ -182,16 +166,11 @@ export class Workload {
   }
 
   collectionId(index: number): ScopeId {
-    const { plan, devices } = this.#deps;
-    const { owner } = at(plan.collections, index);
-    const { user } = at(devices, owner).identity.certified;
-    return { database: SIM_DATABASE, kind: "collection", owner: user, name: `c${index}` };
+    return this.memberships.collectionId(index);
   }
 
   groupId(index: number): ScopeId {
-    const { plan, devices } = this.#deps;
-    const { user } = at(devices, at(plan.groups, index).owner).identity.certified;
-    return { database: SIM_DATABASE, kind: "syncgroup", owner: user, name: `g${index}` };
+    return this.memberships.groupId(index);
   }
 
   #token(): string {
@@ -340,30 +319,6 @@ export class Workload {
       users: others.map(({ identity }) => identity.certified.user),
       sometimes,
     });
-  }
-
-  async #create(process: SimProcess, group: number): Promise<void> {
-    const { collections } = at(this.#deps.plan.groups, group);
-    await process.sync.createGroup(SIM_DATABASE, this.groupId(group).name, {
-      collections: collections.map((index) => this.collectionId(index)),
-    });
-  }
-
-  /** An admin invites, the other joins. @throws what either refuses. */
-  async admit(
-    admin: number,
-    joiner: number,
-    group: number,
-    role: "reader" | "writer" | "admin",
-  ): Promise<void> {
-    const { devices, sometimes } = this.#deps;
-    const process = at(devices, admin).running;
-    if (process === undefined) return sometimes("skipped invite");
-    const ticket = await process.sync.invite(this.groupId(group), { role });
-    const joining = at(devices, joiner).running;
-    if (joining === undefined) return sometimes("skipped join");
-    await joining.sync.join(SIM_DATABASE, ticket);
-    sometimes("joined");
   }
 
   /** Finds the commit with a token, or at least one of a row, and tells the oracle of it. */

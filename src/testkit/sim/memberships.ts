@@ -1,0 +1,124 @@
+/** Syncgroups of a run: who makes them, is let in, taken out, leaves, and where they are published. */
+
+import { signDeviceRevocation, type VerifiedOp } from "../../access/index.ts";
+import type { ScopeId, UserId } from "../../base/index.ts";
+import { ServiceAccess } from "../../sync/index.ts";
+import { chanceOf } from "../sim-ports/index.ts";
+import type { SimDevice } from "./device.ts";
+import { at, type Operation, type Plan } from "./plan.ts";
+import { type SimProcess, SIM_DATABASE } from "./process.ts";
+
+export interface MembershipsDeps {
+  readonly plan: Plan;
+  readonly devices: readonly SimDevice[];
+  readonly sometimes: (what: string) => void;
+}
+
+/** Milliseconds for which somebody who leaves waits for others to have what they have. */
+const LEAVE_MS = 20_000;
+
+export class Memberships {
+  readonly #deps: MembershipsDeps;
+
+  constructor(deps: MembershipsDeps) {
+    this.#deps = deps;
+  }
+
+  collectionId(index: number): ScopeId {
+    const { owner } = at(this.#deps.plan.collections, index);
+    const name = `c${index}`;
+    return { database: SIM_DATABASE, kind: "collection", owner: this.#userOf(owner), name };
+  }
+
+  groupId(index: number): ScopeId {
+    const { owner } = at(this.#deps.plan.groups, index);
+    const name = `g${index}`;
+    return { database: SIM_DATABASE, kind: "syncgroup", owner: this.#userOf(owner), name };
+  }
+
+  /** Whether a device is taken out for good at some time: nothing is expected of it then. */
+  isDisowned(index: number): boolean {
+    return this.#deps.plan.steps.some(
+      (step) => "op" in step && step.op === "disown" && step.whom === index,
+    );
+  }
+
+  async create(process: SimProcess, group: number): Promise<void> {
+    const { collections } = at(this.#deps.plan.groups, group);
+    await process.sync.createGroup(SIM_DATABASE, this.groupId(group).name, {
+      collections: collections.map((index) => this.collectionId(index)),
+    });
+  }
+
+  /** An admin invites, the other joins. @throws what either refuses. */
+  async admit(
+    admin: number,
+    joiner: number,
+    group: number,
+    role: "reader" | "writer" | "admin",
+  ): Promise<void> {
+    const { devices, sometimes } = this.#deps;
+    const process = at(devices, admin).running;
+    if (process === undefined) return sometimes("skipped invite");
+    const ticket = await process.sync.invite(this.groupId(group), { role });
+    const joining = at(devices, joiner).running;
+    if (joining === undefined) return sometimes("skipped join");
+    await joining.sync.join(SIM_DATABASE, ticket);
+    sometimes("joined");
+    const others = joining.sync.groups(SIM_DATABASE).length;
+    if (others > 1) sometimes("joined a second group");
+  }
+
+  /** Whoever was ejected can hand nothing over, and does not wait for it for ever. */
+  async leave(process: SimProcess, group: number): Promise<void> {
+    const patience = new AbortController();
+    void process.clock.sleep(LEAVE_MS).then(
+      () => patience.abort(),
+      () => {},
+    );
+    await process.sync.leave(this.groupId(group), { signal: patience.signal });
+  }
+
+  eject(process: SimProcess, step: Operation & { readonly op: "eject" }): Promise<void> {
+    const { group, whom, keepsShared } = step;
+    const user = this.#userOf(whom);
+    return process.sync.edits.eject(this.groupId(group), { user }, { keepsShared });
+  }
+
+  /** Gives somebody back what an ejection took. */
+  grant(process: SimProcess, group: number, whom: number): Promise<void> {
+    return process.sync.edits.grant(this.groupId(group), this.#userOf(whom), "writer");
+  }
+
+  async publish(process: SimProcess, step: Operation & { readonly op: "publish" }): Promise<void> {
+    const { devices, sometimes } = this.#deps;
+    const { group, whom, isAllowed } = step;
+    const host = at(devices, whom).running;
+    if (host === undefined) return sometimes("skipped host");
+    if (isAllowed) await new ServiceAccess(host.store).grant(this.groupId(group).owner);
+    const publishAt = host.transport.addresses();
+    await process.sync.edits.setSpec(this.groupId(group), { publishAt });
+  }
+
+  async disown(process: SimProcess, by: number, whom: number): Promise<void> {
+    const { plan, devices, sometimes } = this.#deps;
+    const { identity, user } = at(devices, whom);
+    if (at(devices, by).user !== user || by === whom) return sometimes("skipped disown");
+    const seed = chanceOf(plan.seed, `user key ${at(plan.devices, whom).user}`).bytes(32);
+    const { history, crypto } = process;
+    const { device } = identity;
+    const parts: { scope: ScopeId; rows: []; controls: VerifiedOp[] }[] = [];
+    for (const { id: scope, access } of history.scopes(SIM_DATABASE)) {
+      if (access.userOf(device) !== identity.certified.user) continue;
+      const freeze = history.freezeOf(scope, { device });
+      const op = await signDeviceRevocation({ crypto }, seed, { scope, device, freeze });
+      parts.push({ scope, rows: [], controls: [op] });
+    }
+    if (parts.length === 0) return sometimes("skipped disown");
+    await history.write({ parts });
+  }
+
+  #userOf(device: number): UserId {
+    return at(this.#deps.devices, device).identity.certified.user;
+  }
+}
