@@ -2,8 +2,8 @@
  * PublishSyncgroup, at the device that is to take the group: as one that is usually there, it lets others find and join the group.
  */
 
-import { specFromWire } from "../access/index.ts";
-import { type ScopeId, type UserId } from "../base/index.ts";
+import { specFromWire, Tags } from "../access/index.ts";
+import type { DeviceId, ScopeId, UserId } from "../base/index.ts";
 import { claimFromWire, SyncError } from "../deltas/index.ts";
 import {
   type MessageInitShape,
@@ -66,17 +66,27 @@ export class Publishee {
     if (isPaused(group.database))
       throw new SyncError("SYNC_OFFLINE", "Cannot publish: the database does not sync now");
     const publisher = groups.records.publisher(group);
-    if (publisher !== undefined && publisher !== call.peer)
+    if (publisher !== undefined && publisher !== call.peer && !this.#isVacant(group, publisher))
       throw new SyncError("SYNC_DUP_PUBLISH", "Cannot publish: another device has done so");
     if (groups.status(group) === "destroyed")
       throw new SyncError("SYNC_SPEC_INVALID", "Cannot publish: the group was destroyed");
-    if (publisher === undefined || !groups.isActive(group)) await this.#keep(group, publish, call);
+    if (publisher !== call.peer || !groups.isActive(group)) await this.#keep(group, publish, call);
     return {
       name: history.identity.certified.name,
       info: { type: typeToWire(TYPE), syncPriority: 0 },
       certificate: history.identity.certified.bytes,
       addresses: [...addressesOf(transport)],
     };
+  }
+
+  /** Whether who has published a group here is gone, before it made this device an admin: another of the owner's devices does. */
+  #isVacant(group: ScopeId, publisher: DeviceId): boolean {
+    const { history, transport } = this.#deps;
+    const { device } = history.identity;
+    if (history.scope(group)?.access.may(device, Tags.ADMIN) === true) return false;
+    return !transport
+      .connections()
+      .some(({ peer, closed }) => peer === publisher && !closed.aborted);
   }
 
   async #mayPublish(user: UserId): Promise<boolean> {
@@ -86,7 +96,8 @@ export class Publishee {
 
   async #keep(group: ScopeId, publish: Publish, { peer }: JoinCall): Promise<void> {
     const { history, groups } = this.#deps;
-    if (groups.isActive(group)) {
+    // What waits for a publisher that is gone waits for this one.
+    if (groups.isActive(group) && !groups.isPending(group)) {
       await groups.records.setPublisher({ group, publisher: peer });
       return;
     }

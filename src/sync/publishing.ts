@@ -66,8 +66,6 @@ export class Publishing {
   readonly #deps: PublishingDeps;
   readonly #runs = new Map<ScopeKey, Promise<void>>();
   readonly #changed = new Wakeup();
-  /** By group, the publish peer at which another device was first: that one brings it to an end. */
-  readonly #leftToOthers = new Map<ScopeKey, DeviceId>();
 
   constructor(deps: PublishingDeps) {
     this.#deps = deps;
@@ -99,8 +97,7 @@ export class Publishing {
     const { groups, history, isPaused } = this.#deps;
     if (history.identity.certified.user !== group.owner) return undefined;
     if (groups.status(group) !== "publishPending" || isPaused(group.database)) return undefined;
-    const peer = history.scope(group)?.access.spec?.value.publishPeer;
-    return this.#leftToOthers.get(scopeKeyOf(group)) === peer ? undefined : peer;
+    return history.scope(group)?.access.spec?.value.publishPeer;
   }
 
   async #run(group: ScopeId): Promise<void> {
@@ -147,7 +144,6 @@ export class Publishing {
       const code = codeOf(error);
       logger("debug", "sync.publish.failed", { database, peer, code });
       if (!(error instanceof RefusalError)) return;
-      if (code === "SYNC_DUP_PUBLISH") this.#leftToOthers.set(scopeKeyOf(group), peer);
       if (code !== undefined && REJECTIONS.has(code)) await this.#noteRejected(group, peer);
     }
   }
