@@ -20,7 +20,7 @@ interface One {
 }
 
 const DATABASE = "bench";
-const LOOK_MS = 20;
+const LOOK_MS = 100;
 const ours: One[] = [];
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -64,6 +64,7 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
   },
   async commitAndConverge({ commits = 0, withinMs = 0, rows = 0 }) {
     let lastMs = 0;
+    const began = process.cpuUsage();
     const write = async (one: One, at: number): Promise<void> => {
       for (let i = 0; i < commits; i++) {
         await wait(withinMs / commits);
@@ -72,12 +73,10 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
       }
     };
     await Promise.all(ours.map(write));
-    const missing = new Set(ours);
-    while (missing.size > 0) {
-      for (const one of missing) if ((await countRows(one)) >= rows) missing.delete(one);
-      if (missing.size > 0) await wait(LOOK_MS);
-    }
-    return { lastMs, allMs: Date.now() };
+    // One after the other, since looking at all of them takes as long as what is measured.
+    for (const one of ours) while ((await countRows(one)) < rows) await wait(LOOK_MS);
+    const { user, system } = process.cpuUsage(began);
+    return { lastMs, allMs: Date.now(), cpuMs: (user + system) / 1000 };
   },
   rss: () => Promise.resolve({ mib: process.resourceUsage().maxRSS / 1024 }),
   async close() {

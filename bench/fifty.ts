@@ -30,7 +30,7 @@ export async function benchFifty(): Promise<void> {
     process.stderr.write(`sync.fifty: ${PEERS} peers have joined\n`);
     const rows = PEERS * COMMITS_EACH;
     const awaited = children.map((child) =>
-      child.ask<{ lastMs: number; allMs: number }>({
+      child.ask<{ lastMs: number; allMs: number; cpuMs: number }>({
         do: "commitAndConverge",
         commits: COMMITS_EACH,
         withinMs: WITHIN_MS,
@@ -54,7 +54,11 @@ export async function benchFifty(): Promise<void> {
       reference: null,
       ratio: null,
       runs: [seconds],
-      more: { peers: PEERS, commits: rows },
+      more: {
+        peers: PEERS,
+        commits: rows,
+        processorSeconds: rounded(ends.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / 1000),
+      },
     });
   } finally {
     await devices.disposeAsync();

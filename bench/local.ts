@@ -11,7 +11,7 @@ const ASKED = {
   bytes: 100,
   batch: 1_000,
   gets: 100_000,
-  puts: 500,
+  puts: 2_000,
   /** More, since they are so much faster. */
   puts64: 16_000,
   atOnce: 64,

@@ -82,7 +82,6 @@ export class ByteWriter {
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  #view: DataView | undefined;
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -111,10 +110,8 @@ export class ByteReader {
   /** 64 bits, unsigned, big-endian. */
   u64(): bigint {
     this.#need(8);
-    this.#view ??= viewOf(this.#bytes);
-    const value = this.#view.getBigUint64(this.#at);
-    this.#at += 8;
-    return value;
+    for (let i = 0; i < 8; i++) wideBytes[i] = this.#bytes[this.#at++] as number;
+    return wide.getBigUint64(0);
   }
 
   /** A whole number from 0 to 2^53 - 1, in its shortest form. [BA3] */
@@ -156,10 +153,6 @@ export class ByteReader {
 
 /** Of the last byte of 2^53 - 1. */
 const SCALE_MAX = 2 ** (7 * (LONGEST_VARINT_SIZE - 1));
-
-function viewOf({ buffer, byteOffset, length }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, length);
-}
 
 function malformed(why: string): BytesError {
   return new BytesError("BYTES_MALFORMED", `Cannot read bytes: ${why}`);

@@ -140,6 +140,11 @@ export const logIdOf: (key: LogKey) => LogId = remembered(NAMES_REMEMBERED_MAX, 
   };
 });
 
+/** Whose log that is. */
+export function deviceOfLog(key: LogKey): DeviceId {
+  return key.slice(0, key.indexOf("/")) as DeviceId;
+}
+
 /** What knowledge is kept for: a collection (its rows and its access list) or a syncgroup (its metadata). */
 export type ScopeKind = "collection" | "syncgroup";
 

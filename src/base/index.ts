@@ -55,6 +55,7 @@ export {
   type DeviceId,
   deviceIdOf,
   deviceKeyOf,
+  deviceOfLog,
   KEY_SIZE,
   type LogId,
   logIdOf,

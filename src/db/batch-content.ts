@@ -35,18 +35,19 @@ type OpenRange = { -readonly [K in keyof RangeRead]: RangeRead[K] };
 export class BatchContent {
   readonly #scopes = new Map<ScopeKey, ScopeContent>();
   readonly #ranges: OpenRange[] = [];
+  #last: ScopeContent | undefined;
   #ops = 0;
   #bytes = 0;
   #reads = 0;
 
   /** What was last written to a row, if anything was. */
   written(scope: ScopeId, key: string): RowWrite | undefined {
-    return this.#scopes.get(scopeKeyOf(scope))?.writes.get(key);
+    return this.#find(scope)?.writes.get(key);
   }
 
   /** All that was written within a range, in key order. */
   writtenWithin(scope: ScopeId, { start, end }: RowRange, reverse: boolean): RowWrite[] {
-    const writes = this.#scopes.get(scopeKeyOf(scope))?.writes.values() ?? [];
+    const writes = this.#find(scope)?.writes.values() ?? [];
     const sign = reverse ? -1 : 1;
     return [...writes]
       .filter(
@@ -60,7 +61,7 @@ export class BatchContent {
   /** Takes all of `rows`, or none. @throws {DbError} `DB_BATCH_TOO_LARGE`. */
   write(scope: ScopeId, rows: readonly RowWrite[]): void {
     if (rows.length === 0) return;
-    const known = this.#scopes.get(scopeKeyOf(scope))?.writes;
+    const known = this.#find(scope)?.writes;
     let [ops, bytes] = [this.#ops, this.#bytes];
     for (const row of rows) {
       const before = known?.get(row.name.text);
@@ -79,7 +80,7 @@ export class BatchContent {
 
   /** @throws {DbError} `DB_BATCH_TOO_LARGE` when no further row may be read. */
   refuseRead(scope: ScopeId, { text }: RowName): void {
-    if (this.#scopes.get(scopeKeyOf(scope))?.reads.has(text) === true) return;
+    if (this.#find(scope)?.reads.has(text) === true) return;
     if (this.#reads >= BATCH_READS_MAX)
       throw new DbError(
         "DB_BATCH_TOO_LARGE",
@@ -135,11 +136,18 @@ export class BatchContent {
   }
 
   #in(scope: ScopeId): ScopeContent {
-    const key = scopeKeyOf(scope);
-    let content = this.#scopes.get(key);
-    if (content === undefined)
-      this.#scopes.set(key, (content = { scope, writes: new Map(), reads: new Map() }));
+    const known = this.#find(scope);
+    if (known !== undefined) return known;
+    const content = { scope, writes: new Map(), reads: new Map() };
+    this.#scopes.set(scopeKeyOf(scope), content);
     return content;
+  }
+
+  #find(scope: ScopeId): ScopeContent | undefined {
+    // Most batches go on in the collection that they were in.
+    if (this.#last?.scope === scope) return this.#last;
+    this.#last = this.#scopes.get(scopeKeyOf(scope));
+    return this.#last;
   }
 }
 

@@ -123,9 +123,22 @@ export class Collection<T = Value> {
   }
 
   /** The row's value, or `undefined`: absence is an answer. [DB4] */
-  async get(key: string): Promise<T | undefined> {
-    const row = await this.#row(key);
-    return visibleIn(this.#world, this.id, key, row).value as T | undefined;
+  get(key: string): Promise<T | undefined> {
+    // Most answers are there at once. An async function would cost as much as all that is done to them here.
+    try {
+      const { space, key: bytes } = rowName(key);
+      refuseUnusable(this.#world, this.id);
+      const row = this.#world.history.rowNow(this.id, space, bytes);
+      if (row === "wait") return this.#getLater(key);
+      const { value } = visibleIn(this.#world, this.id, key, row);
+      return Promise.resolve(value as T | undefined);
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  async #getLater(key: string): Promise<T | undefined> {
+    return (await this.#visible(key)).value;
   }
 
   async #visible(key: string): Promise<VisibleValue<T>> {
@@ -325,4 +338,8 @@ export class Collection<T = Value> {
     const together = hint === undefined;
     return commit(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
   }
+}
+
+async function refused(error: unknown): Promise<never> {
+  throw error;
 }

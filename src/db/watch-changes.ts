@@ -29,11 +29,29 @@ export function changesAfter(world: DbWorld, sequence: number): Promise<LoggedCh
   });
 }
 
+/** Changes that are read after they were all made: each row is told once. */
+export interface CatchUp {
+  /** The one before the first of them. */
+  readonly position: number;
+  /** Rows of which something was taken back, and that were told for it. */
+  readonly told: Set<string>;
+}
+
+/** Notes a row that was told for what was taken back of it, as far as there is room. */
+export function noteTold({ told }: CatchUp, scope: number, key: Uint8Array): void {
+  if (told.size < WATCH_ARRIVALS_MAX) told.add(textOf(scope, key));
+}
+
+function textOf(scope: number, key: Uint8Array): string {
+  return `${scope} ${keyText(key)}`;
+}
+
 /** The rows that show what a change did; one that has changed since is left to its later change. [DB9] */
 export async function* changedRows(
   world: DbWorld,
   selection: Selection,
   change: LoggedChange,
+  catchUp?: CatchUp,
 ): AsyncGenerator<ToldRow, void, undefined> {
   const { parts, takenBack = [], sequence } = change;
   const told = new Set<string>();
@@ -47,12 +65,17 @@ export async function* changedRows(
       const rows = await readAgain(() => world.history.rows(watched.id, ROW_SPACE.rows, some));
       for (const [at, key] of some.entries()) {
         const row = rows[at] as Row;
-        const text = `${part.scope} ${keyText(key)}`;
+        const text = textOf(part.scope, key);
         if (told.has(text) || !(i >= parts.length || isShown(row, part))) continue;
         // With one head that is of this part nothing later is shown.
         const isSure = row.heads.length === 1 && i < parts.length;
-        if (!isSure && (await arrivals.isAfter(sequence, part.scope, row))) continue;
+        const isBack = catchUp !== undefined && i >= parts.length;
+        // It shows what all of the changes have made of it: who brought a head of it tells it, or the first that took from it.
+        if (isBack && catchUp.told.has(text)) continue;
+        const since = isBack ? catchUp.position : sequence;
+        if (!isSure && (await arrivals.isAfter(since, part.scope, row))) continue;
         told.add(text);
+        if (isBack) noteTold(catchUp, part.scope, key);
         yield { scope: watched.id, key, row };
       }
     }

@@ -242,6 +242,32 @@ test("[DB30] what a revocation took back is told, at once and after a marker", a
   await bea.close();
 });
 
+test("[DB29] a row of which several changes took something back is told once after a marker", async () => {
+  await using here = await opened();
+  const { ada, rows } = here;
+  await using bea = await makeDevice(2);
+  const theirs = (await bea.db("app")).collection<unknown>(rows.id);
+  await rows.put("ours", 1);
+  await grant(ada, rows.id, bea.user, "writer");
+  await settleDevices([ada, bea], [rows.id]);
+  for (const value of [2, 3]) {
+    await theirs.put("ours", value);
+    await exchange(bea, ada, [rows.id]);
+  }
+  const pages = rows.watch();
+  const marker = (await beginning(pages)).at(-1)?.marker ?? expect.unreachable();
+  await pages.return();
+  const state = ada.history.scope(rows.id) ?? expect.unreachable();
+  const [[log, last] = expect.unreachable()] = [...state.vector()].filter(([one]) =>
+    one.startsWith(bea.device),
+  );
+  for (const freeze of [new Map([[log, last - 1]]), new Map()])
+    await ada.history.write({
+      parts: [{ scope: rows.id, rows: [], controls: [{ type: "revoke", user: bea.user, freeze }] }],
+    });
+  expect(await since(rows, marker)).toMatchObject([{ key: "ours", value: 1 }]);
+});
+
 test("[DB30] a policy that was set while nobody watched is told after a marker", async () => {
   await using device = await opened();
   await using other = await opened(2);

@@ -17,6 +17,7 @@ import { visibleIn } from "./row-view.ts";
 import {
   Arrivals,
   changedRows,
+  noteTold,
   changesAfter,
   News,
   rowsWithHeads,
@@ -266,18 +267,22 @@ class Watch<T, C> {
   ): AsyncGenerator<ToldRow, void, undefined> {
     const { history } = this.#world;
     const arrivals = new Arrivals(history);
+    const catchUp = { position, told: new Set<string>() };
     for (const { scope, range } of shownAnew) {
       const number = history.scope(scope)?.number ?? 0;
       for await (const told of rowsWithHeads(this.#world, scope, range))
         // The others are told by the changes that brought their heads.
-        if (!(await arrivals.isAfter(position, number, told.row))) yield told;
+        if (!(await arrivals.isAfter(position, number, told.row))) {
+          noteTold(catchUp, number, told.key);
+          yield told;
+        }
     }
     let at = position;
     while (at < last) {
       const changes = await changesAfter(this.#world, at);
       for (const change of changes) {
         if (change.sequence > last) return;
-        yield* changedRows(this.#world, this.#selection, change);
+        yield* changedRows(this.#world, this.#selection, change, catchUp);
       }
       at = changes.at(-1)?.sequence ?? last;
     }

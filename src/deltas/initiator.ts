@@ -37,17 +37,13 @@ import { CatchUps, type PullProgress } from "./catch-up.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
-import { controlHeads, Intake, LARGE_PAGE_BYTES } from "./intake.ts";
-import {
-  OPEN_TIMEOUT_MS,
-  PART_MS_MAX,
-  PART_TIMEOUT_MS,
-  REQUEST_SCOPES_MAX,
-  WAITING_LOGS_MAX,
-} from "./limits.ts";
-import { claimFromWire, knowledgeToWire, PartCollector } from "./page.ts";
+import { Intake, LARGE_PAGE_BYTES } from "./intake.ts";
+import { OPEN_TIMEOUT_MS, PART_MS_MAX, PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
+import { Offers } from "./offers.ts";
+import { claimFromWire, knowledgeToWire, PartCollector, type ScopeClaim } from "./page.ts";
 import { DELTAS_PROTOCOL } from "./protocols.ts";
 import { type Reconciliations, Sums } from "./sums.ts";
+import { WaitingLogs } from "./waiting-logs.ts";
 
 export interface InitiatorDeps {
   readonly history: History;
@@ -82,11 +78,11 @@ export class Initiator {
   readonly #open = new Map<number, DeltaMode>();
   /** Rounds that a later one of their mode has replaced: whether the peer still ends them depends on when it knew. */
   readonly #replaced = new Map<number, DeltaMode>();
-  /** Logs that wait for a control log to grow, with its heads then. */
-  readonly #waiting = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
+  readonly #waiting: WaitingLogs;
   readonly #intake: Intake;
   readonly #sums: Sums;
   readonly #catchUps: CatchUps;
+  readonly #offers: Offers;
   /** What the peer has said that it knows, until it has said so of everything. */
   #words: GenVector[] = [];
   #heard = (): void => {};
@@ -112,6 +108,8 @@ export class Initiator {
     this.#scopesOf = scopesOf;
     this.#isAcquaintance = isAcquaintance;
     this.#catchUps = new CatchUps(deps.history);
+    this.#waiting = new WaitingLogs(deps.history);
+    this.#offers = new Offers(deps, (mode) => this.#askLater(mode));
     this.#sums = new Sums(deps, connection.peer);
     this.#intake = new Intake(
       deps,
@@ -306,6 +304,16 @@ export class Initiator {
     }
     if (frame.begins !== undefined) this.#beginRound(frame.begins);
     if (frame.caughtUp !== undefined) await this.#catchUp(frame.caughtUp);
+    for (const claim of this.#noteKnown(frame.offer?.vectors.map(claimFromWire) ?? []))
+      this.#offers.note(claim, ended);
+  }
+
+  /** Takes note of what the peer holds; answers what of that we have asked it for. */
+  #noteKnown(claims: readonly ScopeClaim[]): readonly ScopeClaim[] {
+    const known = this.#deps.knowledge.at(this.#connection);
+    const asked = claims.filter(({ scope }) => this.#everAsked.has(scopeKeyOf(scope)));
+    for (const claim of asked) known.note(claim);
+    return asked;
   }
 
   /** What is said of a round that was replaced meanwhile is out of date. */
@@ -324,8 +332,7 @@ export class Initiator {
     this.#pageBytes = 0;
     const claims = pageEnd?.vectors.map(claimFromWire) ?? [];
     // Now, not when it is written here: that is when it would be sent back.
-    const known = this.#deps.knowledge.at(this.#connection);
-    for (const claim of claims) if (this.#everAsked.has(scopeKeyOf(claim.scope))) known.note(claim);
+    this.#noteKnown(claims);
     await this.#intake.endPage(claims, this.#everAsked, {
       isLive: this.#open.size === 0,
       isLoose: pageEnd?.loose === true,
@@ -370,9 +377,7 @@ export class Initiator {
     this.#rows += rows;
     for (const { scope: key, log } of waiting) {
       const scope = this.#everAsked.get(key);
-      const isRoom = this.#waiting.size < WAITING_LOGS_MAX || this.#waiting.has(`${key} ${log}`);
-      if (scope === undefined || !isRoom) continue;
-      this.#waiting.set(`${key} ${log}`, { scope, heads: headsBefore.get(key) ?? "" });
+      if (scope !== undefined) this.#waiting.add(scope, log, headsBefore.get(key) ?? "");
     }
     // The control log may have grown in the very write that made it wait.
     if (waiting.length > 0) this.#askForWaiting();
@@ -382,15 +387,8 @@ export class Initiator {
     if (database === this.#database && this.#waiting.size > 0) this.#askForWaiting();
   }
 
-  /** A log that waited is asked for again once its scope's control log has grown. */
   #askForWaiting(): void {
-    const modes = new Set<DeltaMode>();
-    for (const [place, { scope, heads }] of this.#waiting) {
-      if (controlHeads(this.#deps.history, scope) === heads) continue;
-      this.#waiting.delete(place);
-      modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
-    }
-    for (const mode of modes) if (this.#asked.has(mode)) this.#askLater(mode);
+    for (const mode of this.#waiting.due()) if (this.#asked.has(mode)) this.#askLater(mode);
   }
 }
 

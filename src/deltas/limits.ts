@@ -36,3 +36,9 @@ export const RECONCILE_MIN_MS = 600_000;
 export const RECONCILED_SCOPES_MAX = 1000;
 /** Times that all control ops of a scope are asked for on one stream: what they bring may show once that more is lacking. */
 export const CONTROLS_ASKED_MAX = 3;
+/** Streams on which a database is served, from which on what others made is held back: below, sending it twice costs less than waiting. */
+export const CROWD_STREAMS_MIN = 8;
+/** Milliseconds after which a peer is told of what is held back from it; twice as long for one of two who serve each other. A commit that its author could not bring reaches others after that. */
+export const HELD_BACK_MS = 3000;
+/** Milliseconds that an initiator waits for what was offered to come from elsewhere, before it asks. */
+export const OFFER_GRACE_MS = 500;

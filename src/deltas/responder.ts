@@ -17,8 +17,20 @@ import {
   scopeKeyOf,
   type UserId,
 } from "../base/index.ts";
-import { type History, type LoosePlace, loosePlaces, type ScopeState } from "../history/index.ts";
-import { type Connection, FramedStream, type Stream, Wakeup } from "../net/index.ts";
+import {
+  type History,
+  type LoosePlace,
+  loosePlaces,
+  type ScopeState,
+  type Written,
+} from "../history/index.ts";
+import {
+  type Connection,
+  FramedStream,
+  type Stream,
+  type Transport,
+  Wakeup,
+} from "../net/index.ts";
 import {
   create,
   decode,
@@ -29,18 +41,15 @@ import {
   DeltaResponseSchema,
   encode,
   encodeParts,
-  type MessageInitShape,
-  type ScopeSumSchema,
-  type ScopeVectorSchema,
-  scopeToWire,
-  vectorToWire,
 } from "../wire/index.ts";
 import { SyncError } from "./errors.ts";
+import { HeldBack } from "./held-back.ts";
 import { inTime } from "./in-time.ts";
 import { type AskedScope, Page, type SendFrame } from "./page-writer.ts";
-import { FRAME_VECTOR_ENTRIES_MAX, OPEN_TIMEOUT_MS } from "./limits.ts";
+import { OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire } from "./page.ts";
-import type { PeerKnowledge } from "./peer-knowledge.ts";
+import type { PeerKnowledge, PeerKnowledges } from "./peer-knowledge.ts";
+import { lackingVectors, type Readable, sumsOf } from "./round-words.ts";
 
 export interface ResponderDeps {
   readonly history: History;
@@ -50,25 +59,19 @@ export interface ResponderDeps {
   readonly isServed: (database: string) => boolean;
   /** Tells that the peer pulls a database that it may read: so it is there, and serves it too, as far as one can tell. */
   readonly onPulled: (database: string, user: UserId) => void;
-  /** What the initiator has said that it holds, where we pull from it. */
-  readonly known: PeerKnowledge;
-}
-
-/** A scope that was asked for, is here, and may be read. */
-interface Readable {
-  readonly asked: AskedScope;
-  readonly scope: ScopeState;
+  /** What initiators have said that they hold, where we pull from them. */
+  readonly known: PeerKnowledges;
+  readonly transport: Pick<Transport, "connections">;
 }
 
 /** What is served of a scope. */
 interface Due {
   readonly asked: AskedScope;
   readonly numbers: ScopeState["numbers"];
+  /** What the initiator need not be sent now. */
+  readonly has: GenVector;
   readonly until: GenVector;
 }
-
-type ScopeVectorInit = MessageInitShape<typeof ScopeVectorSchema>;
-type ScopeSumInit = MessageInitShape<typeof ScopeSumSchema>;
 
 interface Asked {
   readonly round: number;
@@ -97,7 +100,8 @@ export async function serveDeltas(
       "Cannot serve deltas: the certificate is another device's",
     );
   }
-  const responder = new Responder(deps, frames, database, certified);
+  const known = deps.known.at(connection);
+  const responder = new Responder(deps, frames, database, certified, known);
   // Unknown, paused and forbidden have one answer, so that nobody learns which databases there are.
   if (!deps.isServed(database) || !responder.mayReadAny()) return responder.refuse();
   await frames.send(
@@ -109,7 +113,12 @@ export async function serveDeltas(
     ),
   );
   deps.onPulled(database, certified.user);
-  await responder.run();
+  const stop = deps.known.serve(database);
+  try {
+    await responder.run();
+  } finally {
+    stop();
+  }
 }
 
 class Responder {
@@ -119,7 +128,11 @@ class Responder {
   readonly #device: DeviceId;
   readonly #user: UserId;
   readonly #asked = new Map<DeltaMode, Asked>();
+  readonly #known: PeerKnowledge;
+  readonly #heldBack: HeldBack;
   readonly #changed = new Wakeup();
+  /** Whether it is waited until what is held back is told of, and whether that time has come. */
+  #telling: "no" | "later" | "now" = "no";
   #hasEnded = false;
   #round = 0;
   #fault: { readonly error: unknown } | undefined;
@@ -129,12 +142,20 @@ class Responder {
     frames: FramedStream,
     database: string,
     { device, user }: Certified,
+    known: PeerKnowledge,
   ) {
     this.#deps = deps;
     this.#frames = frames;
     this.#database = database;
     this.#device = device;
     this.#user = user;
+    this.#known = known;
+    this.#heldBack = new HeldBack({
+      own: deps.history.identity.device,
+      peer: device,
+      streams: () => deps.known.served(database),
+      isConnected: (other) => deps.transport.connections().some(({ peer }) => peer === other),
+    });
   }
 
   /** Whether there is any scope that the initiator may read. */
@@ -143,8 +164,8 @@ class Responder {
   }
 
   async run(): Promise<void> {
-    const stop = this.#deps.history.onWritten(({ database }) => {
-      if (database === this.#database) this.#changed.wake();
+    const stop = this.#deps.history.onWritten((written) => {
+      if (written.database === this.#database) this.#note(written);
     });
     const requests = this.#takeRequests();
     try {
@@ -152,6 +173,7 @@ class Responder {
         // Asked for before looking, so that what changes meanwhile is not missed.
         const change = this.#changed.wait();
         if (!(await this.#serveAll())) return;
+        if (this.#telling === "now") await this.#tell();
         if (!this.#hasEnded) await change;
       }
       await requests;
@@ -162,6 +184,15 @@ class Responder {
       this.#hasEnded = true;
     }
     if (this.#fault !== undefined) throw this.#fault.error;
+  }
+
+  /** What is held back anyway is no reason to look at all that there is. */
+  #note({ fromSync, parts, takenBack = [] }: Written): void {
+    const isPlain = fromSync && parts.length > 0 && takenBack.length === 0;
+    const isLive = [...this.#asked.values()].every(({ isCaughtUp }) => isCaughtUp);
+    const logs = parts.map(({ log }) => this.#deps.history.logOf(log));
+    if (isPlain && isLive && this.#heldBack.isForLater(logs)) this.#tellLater();
+    else this.#changed.wake();
   }
 
   async refuse(): Promise<void> {
@@ -265,22 +296,21 @@ class Responder {
     for (const { asked: one, scope } of readable) {
       if (one.numbers === scope.numbers) continue;
       this.#skipKnown(one);
-      due.set(scope, { asked: one, numbers: scope.numbers, until: scope.vector() });
+      const all = { has: one.sent, until: scope.vector(), isHeldBack: false };
+      const now = asked.isCaughtUp ? this.#heldBack.dueNow(one.sent, all.until) : all;
+      if (now.isHeldBack) this.#tellLater();
+      due.set(scope, { ...now, asked: one, numbers: scope.numbers });
     }
-    const wanted = Array.from(
-      due,
-      ([
-        scope,
-        {
-          asked: { sent },
-        },
-      ]) => ({ scope, vector: sent }),
-    );
-    if (!asked.hasBegun) await this.#sayBegins(asked, due);
+    const wanted = Array.from(due, ([scope, { has }]) => ({ scope, vector: has }));
+    const vectors = asked.hasBegun ? [] : lackingVectors(due.values());
+    asked.hasBegun = true;
+    if (vectors.length > 0) await this.#send({ begins: { round: asked.round, vectors } });
     for await (const served of this.#deps.history.partsAbove(wanted)) {
       const of = due.get(served.scope);
       assert(of !== undefined, "only what is wanted is served");
-      await page.add(of.asked, served, this.#deps.history.logOf(served.log));
+      const log = this.#deps.history.logOf(served.log);
+      if (!asked.isCaughtUp) this.#heldBack.noteAsked(served.scope, log, served.generation);
+      await page.add(of.asked, served, log);
       if (this.#hasEnded) return;
       // What is not whole goes nowhere: the stream ends here.
       if (!this.#deps.isServed(this.#database)) return served.isWhole ? page.end() : undefined;
@@ -294,7 +324,9 @@ class Responder {
     for (const { asked: one, scope } of readable) await this.#serveLoose(page, one, scope);
     if (asked.isCaughtUp) return;
     asked.isCaughtUp = true;
-    await this.#send({ caughtUp: { round: asked.round, scopes: this.#sums(readable) } });
+    await this.#send({
+      caughtUp: { round: asked.round, scopes: sumsOf(this.#deps.crypto, readable) },
+    });
   }
 
   /**
@@ -317,44 +349,36 @@ class Responder {
   /** What came from the initiator itself is not sent back to it. */
   #skipKnown({ id, sent, isWhole }: AskedScope): void {
     if (isWhole) return;
-    for (const [log, generation] of this.#deps.known.of(id))
-      if (generation > generationIn(sent, log)) sent.set(log, generation);
-  }
-
-  /** How far the initiator will be after the round, of as many scopes as fit a frame. Nothing, where it lacks nothing. [SY46] */
-  async #sayBegins(asked: Asked, due: ReadonlyMap<ScopeState, Due>): Promise<void> {
-    asked.hasBegun = true;
-    const vectors: ScopeVectorInit[] = [];
-    let entries = 0;
-    for (const { asked: one, until } of due.values()) {
-      const lacking = [...until].filter(([log, end]) => end > generationIn(one.sent, log));
-      entries += lacking.length;
-      if (entries > FRAME_VECTOR_ENTRIES_MAX) break;
-      if (lacking.length > 0)
-        vectors.push(claimToWire({ scope: one.id, vector: new Map(lacking) }));
+    for (const [log, generation] of this.#known.of(id)) {
+      if (generation <= generationIn(sent, log)) continue;
+      sent.set(log, generation);
+      this.#heldBack.noteHeard(log);
     }
-    if (vectors.length > 0) await this.#send({ begins: { round: asked.round, vectors } });
   }
 
-  /** Sums of as many scopes as fit a frame. Each is a check, and none has to be there. */
-  #sums(readable: readonly Readable[]): ScopeSumInit[] {
-    const sums: ScopeSumInit[] = [];
-    let entries = 0;
-    for (const { asked, scope } of readable) {
-      entries += scope.numbers.size;
-      if (entries > FRAME_VECTOR_ENTRIES_MAX) break;
-      sums.push(this.#sumOf(asked, scope));
+  #tellLater(): void {
+    if (this.#telling !== "no") return;
+    this.#telling = "later";
+    this.#deps.clock.sleep(this.#heldBack.delay, this.#frames.ended).then(
+      () => {
+        this.#telling = "now";
+        this.#changed.wake();
+      },
+      () => {}, // The stream has ended.
+    );
+  }
+
+  /** Says what is held back and has not been heard from elsewhere. [SY86] */
+  async #tell(): Promise<void> {
+    this.#telling = "no";
+    for (const asked of this.#asked.values()) {
+      for (const { asked: one, scope } of this.#readable(asked)) {
+        this.#skipKnown(one);
+        const vector = this.#heldBack.tell(scope, one.sent);
+        if (vector.size > 0)
+          await this.#send({ offer: { vectors: [claimToWire({ scope: one.id, vector })] } });
+      }
     }
-    return sums;
-  }
-
-  #sumOf(one: AskedScope, scope: ScopeState): ScopeSumInit {
-    return {
-      scope: scopeToWire(one.id),
-      vector: vectorToWire(scope.vector()),
-      headSum: scope.sum.toBytes(),
-      controlSum: scope.access.controlSum(this.#deps.crypto),
-    };
   }
 
   #send(init: Parameters<typeof create<typeof DeltaResponseSchema>>[1]): Promise<void> {

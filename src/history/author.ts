@@ -117,12 +117,12 @@ function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
     const scope = turn.scope(id);
     const rows: RowWrite[] = [];
     const staged: StagedRow[] = [];
-    for (const write of written) {
+    written.forEach((write) => {
       const row = stagedRow(scope, write.name);
-      if (write.value === undefined && !isLive(row.row)) continue;
+      if (write.value === undefined && !isLive(row.row)) return;
       rows.push(write);
       staged.push(row);
-    }
+    });
     if (rows.length > 0 || controls.length > 0) contents.push({ scope, rows, staged, controls });
   }
   return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));

@@ -30,14 +30,13 @@ export interface WrittenRow {
 export function isAllowed(
   access: AccessState,
   { author, log, generation, heads }: PartPlace,
-  rows: Iterable<WrittenRow>,
+  rows: readonly WrittenRow[],
 ): boolean {
   if (access.userOf(author) === undefined && !access.isRevoked(author)) return false;
   const tags = access.tagsOfPart({ device: author, log, generation, heads });
   // Beyond a freeze control ops alone need a right too: whoever has lost it could go on with them without end.
   if (tags === 0 && generation > access.frozenAfter(log)) return false;
-  for (const { space, text } of rows) if (!mayWriteRow(tags, author, space, text)) return false;
-  return true;
+  return rows.every(({ space, text }) => mayWriteRow(tags, author, space, text));
 }
 
 /** Whether all control ops that the part names are in the control log. */
@@ -78,10 +77,9 @@ export function unseenOf(
   return logs.flatMap((log, i) => {
     const generation = seen[i] as number;
     const isCounted = generation <= state.generationIn(vector, log);
+    if (isCounted || generation > access.frozenAfter(log)) return [];
     // What there is no room for here may be known elsewhere, and is never to come.
-    return isCounted || generation > access.frozenAfter(log) || !room.has(log)
-      ? []
-      : [[log, generation] as const];
+    return room.has(log) ? [[log, generation] as const] : [];
   });
 }
 

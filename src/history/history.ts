@@ -20,8 +20,6 @@ import {
   epochsWith,
   rowKey,
   type CommitPart,
-  decodeRow,
-  readRecord,
   ABSENT_ROW,
   type PartName,
   type LogNumber,
@@ -59,7 +57,7 @@ import {
   Writer,
   type Written,
 } from "./writer.ts";
-import { ChangeOrder, type RowRange, scanRows } from "./scans.ts";
+import { ChangeOrder, rowIn, type RowRange, scanRows } from "./scans.ts";
 import type { WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
@@ -283,8 +281,14 @@ export class History implements AsyncDisposable {
   async row(scope: ScopeId, space: number, key: Uint8Array, options?: ReadOptions): Promise<Row> {
     const known = this.scope(scope);
     if (known === undefined) return ABSENT_ROW;
-    const bytes = await this.#deps.store.get(rowKey(known.number, space, key), options);
-    return bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow);
+    return rowIn(await this.#deps.store.get(rowKey(known.number, space, key), options));
+  }
+
+  /** As `row`, without a promise; `"wait"`: `row` has to be waited for. */
+  rowNow(scope: ScopeId, space: number, key: Uint8Array): Row | "wait" {
+    const known = this.scope(scope);
+    const found = known && this.#deps.store.getNow(rowKey(known.number, space, key));
+    return found === "wait" ? found : rowIn(found);
   }
 
   /** One answer per key, in order. */
@@ -294,9 +298,7 @@ export class History implements AsyncDisposable {
     const found = await this.#deps.store.getMany(
       keys.map((key) => rowKey(known.number, space, key)),
     );
-    return found.map((bytes) =>
-      bytes === undefined ? ABSENT_ROW : readRecord("row", bytes, decodeRow),
-    );
+    return found.map(rowIn);
   }
 
   /** Rows in key order, deleted ones too. Reads as it is asked. */

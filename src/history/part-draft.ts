@@ -25,7 +25,6 @@ import {
   partDigest,
   HistoryError,
   encodeHeld,
-  encodeHeldRow,
   digestOfOp,
   indexedContext,
   SALT_SIZE,
@@ -93,21 +92,18 @@ export class PartDraft {
     const { controls, versions } = this.#encoder;
     const { log, logKey, generation } = this.#dot;
     this.#addControls(turn);
-    const held = controls.map(() => encodeHeld("control"));
-    rows.forEach(({ name: { space, key } }, i) => {
-      turn.mergeInto(scope, staged[i] as StagedRow, versions[i] as Version);
-      held.push(encodeHeldRow(space, key));
-    });
+    staged.forEach((row, i) => turn.mergeInto(scope, row, versions[i] as Version));
     const record = {
       header,
       signature,
       part: this.header,
       partIndex: index,
       sequence: turn.place,
-      held,
+      held: controls.map(() => encodeHeld("control")),
       elided: [],
     };
-    turn.addPart(scope, log, generation, encodeStoredCommit(record));
+    const names = rows.map(({ name }) => name);
+    turn.addPart(scope, log, generation, encodeStoredCommit(record, names));
     turn.raise(scope, logKey, generation);
   }
 

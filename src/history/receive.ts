@@ -306,7 +306,6 @@ class Receiver {
     // Left with the sender, who sends it again with its next stream.
     if (!isHeld && known === undefined && !scope.rivals.hasRoom(size)) return;
     this.#turn.staged.putRival(scope, { log, generation, digest, size, isVouched, awaits }, record);
-    if (isHeld) this.#turn.staged.addBare(scope, log, generation);
   }
 
   /** Lays a part aside, and notes what its control ops have brought. `false`: there is no room for it. */

@@ -129,7 +129,7 @@ export async function growControls(
       const awaits = addWaiting(deps, turn, scope, record);
       scope.ownRivals().put({ ...rival, awaits });
       if (awaits !== undefined) continue;
-      turn.staged.addBare(scope, rival.log, rival.generation);
+      turn.staged.hasRivals = true;
       hasGrown = true;
     }
   }

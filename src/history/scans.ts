@@ -2,6 +2,7 @@
 
 import type { VerifiedOp } from "../access/index.ts";
 import {
+  ABSENT_ROW,
   asideKey,
   changeKey,
   type ChangeRecord,
@@ -43,6 +44,11 @@ export interface RowRange {
 /** A change as it lies in the order of changes. */
 export interface Change extends ChangeRecord {
   readonly sequence: number;
+}
+
+/** The row that a record holds, if there is one. */
+export function rowIn(record: Uint8Array | undefined): Row {
+  return record === undefined ? ABSENT_ROW : readRecord("row", record, decodeRow);
 }
 
 /** Rows of a scope in key order, deleted ones too. */

@@ -146,7 +146,11 @@ async function servedPart(
   let current = record;
   for (let isAgain = false; isCounted();) {
     try {
-      return await assemblePart(deps, current, sources);
+      const recent = scope.recentParts.get(log, generation, current);
+      if (recent !== undefined) return recent;
+      const part = await assemblePart(deps, current, sources);
+      scope.recentParts.put(log, generation, part);
+      return part;
     } catch (error) {
       const bytes = await deps.store.get(commitKey(scope.number, log, generation));
       const now = bytes && readRecord("commit", bytes, decodeStoredCommit);

@@ -82,17 +82,17 @@ function mergeRow(
 
 function recordOf(turn: Turn, part: PreparedPart): Uint8Array {
   const { header, signature, part: partHeader, partIndex, elided } = part.raw;
-  const held = [
-    ...part.controls.map(() => encodeHeld("control")),
-    ...part.rows.map(({ name }) => encodeHeld({ space: name.space, key: name.key })),
-  ];
-  return encodeStoredCommit({
+  const record = {
     header,
     signature,
     part: partHeader,
     partIndex,
     sequence: turn.place,
-    held,
+    held: part.controls.map(() => encodeHeld("control")),
     elided,
-  });
+  };
+  return encodeStoredCommit(
+    record,
+    part.rows.map(({ name }) => name),
+  );
 }

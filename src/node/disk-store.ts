@@ -175,10 +175,10 @@ export class LevelEngine implements Engine {
     if (ops.length < LEVEL_CHAIN_OPS_MIN) return inside._batch(ops, options);
     const chain = inside._chainedBatch();
     try {
-      for (const op of ops) {
+      ops.forEach((op) => {
         if (op.type === "put") chain._put(op.key, op.value);
         else chain._del(op.key);
-      }
+      });
       await chain._write(options);
     } finally {
       await chain.close();

@@ -26,7 +26,6 @@ export {
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
 export {
   encodeHeld,
-  encodeHeldRow,
   type HeldOp,
   indexedContext,
   type CommitPart,

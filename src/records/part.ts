@@ -35,15 +35,10 @@ const HELD_CONTROL = 1;
 
 export function encodeHeld(held: HeldOp): Uint8Array {
   if (held === "control") return Uint8Array.of(HELD_CONTROL);
-  return encodeHeldRow(held.space, held.key);
-}
-
-/** As `encodeHeld`, of a row. */
-export function encodeHeldRow(space: number, key: Uint8Array): Uint8Array {
-  const bytes = allocate(2 + key.length);
+  const bytes = allocate(2 + held.key.length);
   bytes[0] = HELD_ROW;
-  bytes[1] = space;
-  bytes.set(key, 2);
+  bytes[1] = held.space;
+  bytes.set(held.key, 2);
   return bytes;
 }
 

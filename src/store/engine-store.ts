@@ -109,7 +109,7 @@ export class EngineStore implements Store {
     keys: readonly Uint8Array[],
     options: ReadOptions = {},
   ): Promise<(Uint8Array | undefined)[]> {
-    for (const key of keys) checkKey(key);
+    keys.forEach(checkKey);
     const engine = this.#engine() ?? (await this.#handle.wait());
     const read = { snapshot: snapshotIn(engine, options) };
     try {

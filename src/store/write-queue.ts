@@ -81,6 +81,6 @@ export class WriteQueue {
 function joined(group: readonly Waiting[]): EngineOp[] {
   const ops: EngineOp[] = [];
   for (const { batch } of group)
-    for (const op of batch) ops.push(op.type === "put" ? op : { type: "del", key: op.key });
+    batch.forEach((op) => ops.push(op.type === "put" ? op : { type: "del", key: op.key }));
   return ops;
 }

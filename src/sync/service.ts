@@ -384,7 +384,7 @@ export class SyncService implements AsyncDisposable {
       this.#links.get(peer)?.urge(database);
       this.#acquainting.meet(peer, user, database);
     };
-    const known = this.#knowledge.at(connection);
+    const known = this.#knowledge;
     return serveDeltas({ ...this.#deps, isServed, onPulled, known }, stream, connection);
   }
 

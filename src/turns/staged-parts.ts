@@ -25,6 +25,8 @@ export class StagedParts {
   /** What counts from now on, and `undefined` for what does not any more. */
   readonly #commits = new Map<string, Staged<Uint8Array>>();
   readonly #asides = new Map<string, Staged<AsideRecord>>();
+  /** Whether rivals bring control ops. They change no row: their places name the parts of others. */
+  hasRivals = false;
   readonly #rivals = new Map<string, { type: "put"; key: Uint8Array; value: Uint8Array }>();
   /** Parts that bring control ops without counting themselves. */
   readonly #bare = new Map<string, PartName>();
@@ -45,6 +47,11 @@ export class StagedParts {
   /** Parts that count no more. */
   get takenBack(): readonly PartName[] {
     return this.#takenBack;
+  }
+
+  /** Whether it changes anything that others are told of. */
+  get hasNews(): boolean {
+    return this.brought.length + this.#takenBack.length > 0 || this.hasRivals;
   }
 
   /** Parts added: what is taken back again among them too. */
@@ -139,6 +146,7 @@ export class StagedParts {
       value: encodeAside({ part, isLoose: true, isVouched, hasCounted: false }),
     });
     scope.ownRivals().put(rival);
+    if (rival.awaits === undefined) this.hasRivals = true;
   }
 
   /** The control ops of a rival, in its part. @throws {HistoryError} `HISTORY_CORRUPT` when it is not there. */

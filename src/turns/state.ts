@@ -14,6 +14,7 @@ import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RivalIndex } from "./rivals.ts";
 import { RecentChanges } from "./recent-changes.ts";
+import { RecentParts } from "./recent-parts.ts";
 import type { WrittenRows } from "./written-rows.ts";
 import type {
   Epoch,
@@ -54,6 +55,7 @@ export class ScopeState {
   /** Parts that are held and do not count. */
   aside = new AsideIndex();
   controlPlaces = new ControlPlaces();
+  readonly recentParts = new RecentParts();
   /** Commits whose places are those of others. */
   rivals = new RivalIndex();
   /** What may be in the store of its rows, where it began to be written in this process. */

@@ -117,7 +117,7 @@ export class Turn {
 
   /** Whether it changes anything that others are told of. */
   get hasNews(): boolean {
-    return this.staged.brought.length + this.staged.takenBack.length > 0;
+    return this.staged.hasNews;
   }
 
   /** Scopes that it has looked at. */

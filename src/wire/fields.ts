@@ -26,6 +26,16 @@ export class FieldWriter {
   /** A field that holds bytes. */
   sized(tag: number, content: Uint8Array): void {
     this.head(tag, content.length);
+    this.bytes(content);
+  }
+
+  /** One byte of a field whose head has been written. */
+  byte(value: number): void {
+    this.#bytes[this.#at++] = value;
+  }
+
+  /** Bytes of a field whose head has been written. */
+  bytes(content: Uint8Array): void {
     const bytes = this.#bytes;
     let at = this.#at;
     this.#at = at + content.length;

@@ -35,6 +35,7 @@ export {
   decodeStoredCommit,
   encodeStoredCommit,
   type WireElided,
+  type WireHeldRow,
   type WireStoredCommit,
 } from "./stored-commit.ts";
 export {

@@ -25,6 +25,12 @@ export interface WireStoredCommit {
   readonly elided: readonly WireElided[];
 }
 
+/** A row that an op writes. */
+export interface WireHeldRow {
+  readonly space: number;
+  readonly key: Uint8Array;
+}
+
 /** A subtree of a part's ops that is not there: ops `first` to `first + count - 1`, by their common parent. */
 export interface WireElided {
   readonly first: number;
@@ -59,8 +65,20 @@ const TAG = {
 } as const;
 const ELIDED_TAG = { first: 0x08, count: 0x10, digest: 0x1a } as const;
 
-/** The canonical bytes of a stored commit. @throws {AssertionError} when it breaks a limit: see `encode`. */
-export function encodeStoredCommit(commit: WireStoredCommit): Uint8Array {
+/** What an op that is held begins with when it is a row's. */
+const HELD_ROW = 0;
+
+const NO_ROWS: readonly WireHeldRow[] = [];
+
+/**
+ * The canonical bytes of a stored commit. `rows`: of row ops held behind those in `held`, without bytes made of each first.
+ *
+ * @throws {AssertionError} when it breaks a limit: see `encode`.
+ */
+export function encodeStoredCommit(
+  commit: WireStoredCommit,
+  rows: readonly WireHeldRow[] = NO_ROWS,
+): Uint8Array {
   const { header, signature, part, partIndex, sequence, held, elided } = commit;
   assert(
     header.length > 0 && header.length <= HEADER.maxBytes,
@@ -80,7 +98,7 @@ export function encodeStoredCommit(commit: WireStoredCommit): Uint8Array {
     "a stored commit's sequence is within its limit",
   );
   assert(
-    held.length <= HELD.maxCount && elided.length <= ELIDED.maxCount,
+    held.length + rows.length <= HELD.maxCount && elided.length <= ELIDED.maxCount,
     "a stored commit has no more ops than a batch",
   );
 
@@ -90,6 +108,10 @@ export function encodeStoredCommit(commit: WireStoredCommit): Uint8Array {
     assert(one.length <= HELD.maxBytes, "a held op's name is within its limit");
     size += sizedSize(one.length);
   }
+  rows.forEach(({ key }) => {
+    assert(2 + key.length <= HELD.maxBytes, "a held op's name is within its limit");
+    size += sizedSize(2 + key.length);
+  });
   for (const one of elided) size += sizedSize(elidedSize(one));
   assert(size <= STORED_COMMIT_BYTES_MAX, "a stored commit is within its limit");
 
@@ -100,6 +122,12 @@ export function encodeStoredCommit(commit: WireStoredCommit): Uint8Array {
   out.number(TAG.partIndex, partIndex);
   out.number(TAG.sequence, sequence);
   for (const one of held) out.sized(TAG.held, one);
+  rows.forEach(({ space, key }) => {
+    out.head(TAG.held, 2 + key.length);
+    out.byte(HELD_ROW);
+    out.byte(space);
+    out.bytes(key);
+  });
   for (const one of elided) {
     out.head(TAG.elided, elidedSize(one));
     writeElided(out, one);

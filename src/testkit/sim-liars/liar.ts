@@ -70,6 +70,7 @@ const LIES = [
   "far future",
   "writes a member",
   "twice",
+  "forks",
   "elided",
   "other ops",
   "no end",
@@ -80,30 +81,42 @@ const LIES = [
 ] as const;
 type Lie = (typeof LIES)[number];
 
+/** What one does that is never shown the door: each device is told something else, and nothing is wrong with any of it. */
+const FORKERS_LIES: readonly Lie[] = ["forks", "forks", "forks", "right"];
+/** Share of liars that do nothing else. */
+const FORKERS = 0.35;
+
 export class Liar {
   readonly #deps: LiarDeps;
   readonly #log: LogKey;
+  readonly #isForker: boolean;
   #generation = 0;
   /** Its last generation in each scope. */
   readonly #last = new Map<ScopeId, number>();
+  /** What it tells devices differently in each scope, under one generation. */
+  readonly #forked = new Map<
+    ScopeId,
+    { readonly forgery: Forgery; readonly told: Set<DeviceId> }
+  >();
 
   constructor(deps: LiarDeps) {
     this.#deps = deps;
     const incarnation = BigInt(deps.random.below(2 ** 32)) + 1n;
     this.#log = logKeyOf({ device: deps.identity.device, incarnation });
+    this.#isForker = deps.random.chance(FORKERS);
   }
 
   /** Begins to lie, until its process is killed. */
   start(): void {
     const { transport } = this.#deps;
-    transport.handle(DELTAS, async (stream) => {
+    transport.handle(DELTAS, async (stream, { peer }) => {
       const frames = new FramedStream({ stream, clock: this.#deps.clock });
       await frames.receive();
       await this.#answer(frames, {
         opened: { certificate: this.#deps.identity.certified.bytes },
       });
       for (let frame = await frames.receive(); frame !== undefined; frame = await frames.receive())
-        await this.#lie(frames, frame);
+        await this.#lie(frames, frame, peer);
     });
     void this.#attack();
   }
@@ -112,15 +125,16 @@ export class Liar {
     return frames.send(encode(DeltaResponseSchema, create(DeltaResponseSchema, init)));
   }
 
-  async #lie(frames: FramedStream, frame: Uint8Array): Promise<void> {
+  async #lie(frames: FramedStream, frame: Uint8Array, victim: DeviceId): Promise<void> {
     const { random, scopes, sometimes } = this.#deps;
     const { mode, round } = decode(DeltaRequestSchema, frame);
     const kind = mode === DeltaMode.DATA ? "collection" : "syncgroup";
     const of = scopes.filter(({ id }) => id.kind === kind);
-    const lie = random.pick(LIES);
+    const lie = random.pick(this.#isForker ? FORKERS_LIES : LIES);
     sometimes(`lie ${lie}`);
     if (lie === "silence") return;
-    if (of.length > 0) await this.#tell(frames, lie, random.pick(of));
+    if (of.length > 0 && lie === "forks") await this.#fork(frames, victim, random.pick(of));
+    else if (of.length > 0) await this.#tell(frames, lie, random.pick(of));
     await this.#answer(frames, { caughtUp: { round, scopes: [] } });
   }
 
@@ -156,6 +170,39 @@ export class Liar {
       default:
         return frames.send(bytes);
     }
+  }
+
+  /** Tells each device another commit with control ops under one generation, and goes on from there once two were told. */
+  async #fork(
+    frames: FramedStream,
+    victim: DeviceId,
+    { id, heads }: LiarDeps["scopes"][number],
+  ): Promise<void> {
+    const { identity, random, sometimes } = this.#deps;
+    let known = this.#forked.get(id);
+    if (known === undefined || known.told.has(victim) || known.told.size > 1) {
+      const { bytes: certificate } = identity.certified;
+      const controls = [{ type: "device", certificate } as const];
+      const keys = id.kind === "collection" ? ["r0"] : [];
+      known = {
+        forgery: { ...this.#forgery("right", id, heads), controls, keys },
+        told: new Set(),
+      };
+      this.#forked.set(id, known);
+    }
+    const { forgery, told } = known;
+    const keys =
+      forgery.keys.length > 0 && random.chance(0.5) ? [`r${random.below(3)}`] : forgery.keys;
+    const part = await forge(
+      { ...this.#deps, deviceSeed: identity.deviceSeed },
+      { ...forgery, keys },
+    );
+    told.add(victim);
+    if (told.size > 1) sometimes("lie told differently");
+    await this.#answer(frames, {
+      commits: [sent(part)],
+      pageEnd: this.#pageEnd("right", forgery),
+    });
   }
 
   /** Another commit under the same generation. */
@@ -226,7 +273,7 @@ export class Liar {
 
   async #harass(connection: Connection): Promise<void> {
     const { random, sometimes } = this.#deps;
-    switch (random.below(4)) {
+    switch (this.#isForker ? 3 : random.below(4)) {
       case 0: {
         sometimes("lie rubbish call");
         const stream = await connection.open(CALLS);

@@ -224,7 +224,8 @@ export class Ledger {
     const isIt = (version: VersionFact): boolean => version.row === row;
     const first = this.part(scope, log, generation)?.versions.find(isIt);
     const hasBranches = this.liars.has(log.slice(0, 64)) || this.isForked({ log, generation });
-    if (first?.value === value || !hasBranches) return first;
+    // A deletion has no value, and neither has a row that the first of several has not written.
+    if (!hasBranches || (first !== undefined && first.value === value)) return first;
     const other = this.#others
       .filter((one) => one.log === log && one.generation === generation)
       .flatMap(({ parts }) => parts.filter((part) => part.scope === scope))

@@ -48,6 +48,8 @@ export class Rights {
   readonly #deluded = new Set<string>();
   /** Logs that were shown to have forked, and the last generation before that. */
   readonly #forked = new Map<LogName, number>();
+  /** The generations at which they were shown to fork. */
+  readonly #forks = new Map<LogName, ReadonlySet<number>>();
   readonly #ancestors = new Map<string, ReadonlySet<string>>();
   readonly #ids: ReadonlySet<string>;
 
@@ -169,8 +171,10 @@ export class Rights {
     if (op.has(5)) {
       const header = op.message(5).message(1);
       const log = readLog(header.message(1));
-      const last = header.number(2) - 1;
-      this.#forked.set(log, Math.min(last, this.#forked.get(log) ?? last));
+      const all = new Set(this.#forks.get(log)).add(header.number(2));
+      this.#forks.set(log, all);
+      // Shown at more than four, it counts from nowhere.
+      this.#forked.set(log, all.size > 4 ? 0 : Math.min(...all) - 1);
     }
     if (!op.has(11)) return;
     const revoke = op.message(11);

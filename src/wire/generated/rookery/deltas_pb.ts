@@ -28,7 +28,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/deltas.proto.
  */
 export const file_rookery_deltas: GenFile = /*@__PURE__*/
-  fileDesc("ChRyb29rZXJ5L2RlbHRhcy5wcm90bxIHcm9va2VyeSJPCglEZWx0YU9wZW4SGwoIZGF0YWJhc2UYASABKAlCCYi1GIAIqLUYARIeCgtjZXJ0aWZpY2F0ZRgCIAEoDEIJiLUY/BGotRgBOgWItRiAICKJAQoLU2NvcGVWZWN0b3ISJQoFc2NvcGUYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESIgoGdmVjdG9yGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3ISHQoLY29udHJvbF9zdW0YAyABKAxCCIi1GCCQtRggEhAKCGNvbnRyb2xzGAQgASgIIo4BCgxEZWx0YVJlcXVlc3QSEwoFcm91bmQYASABKA1CBKi1GAESJgoEbW9kZRgCIAEoDjISLnJvb2tlcnkuRGVsdGFNb2RlQgSotRgBEisKBnNjb3BlcxgDIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIACEgwKBGxpdmUYBCABKAg6Boi1GICAQCLBAQoKQ29tbWl0UGFydBIVCgZoZWFkZXIYASABKAxCBYi1GIBIEhsKCXNpZ25hdHVyZRgCIAEoDEIIiLUYQJC1GEASFAoEcGFydBgDIAEoDEIGiLUYgIAEEhkKCnBhcnRfaW5kZXgYBCABKA1CBaC1GP8BEhgKA29wcxgFIAMoDEILiLUY4JFDmLUYkE4SJgoGZWxpZGVkGAYgAygLMg8ucm9va2VyeS5FbGlkZWRCBZi1GJBOEgwKBG1vcmUYByABKAgiKAoGT3BlbmVkEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRj8Eai1GAEiRgoHUGFnZUVuZBIsCgd2ZWN0b3JzGAEgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgAISDQoFbG9vc2UYAiABKAgimAEKCFNjb3BlU3VtEiUKBXNjb3BlGAEgASgLMhAucm9va2VyeS5TY29wZUlkQgSotRgBEiIKBnZlY3RvchgCIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yEh4KCGhlYWRfc3VtGAMgASgMQgyItRggkLUYIKi1GAESIQoLY29udHJvbF9zdW0YBCABKAxCDIi1GCCQtRggqLUYASJQCgtSb3VuZEJlZ2lucxITCgVyb3VuZBgBIAEoDUIEqLUYARIsCgd2ZWN0b3JzGAIgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgAIiSQoIQ2F1Z2h0VXASEwoFcm91bmQYASABKA1CBKi1GAESKAoGc2NvcGVzGAIgAygLMhEucm9va2VyeS5TY29wZVN1bUIFmLUYgAIiSwoLRnJvbVNjcmF0Y2gSEwoFcm91bmQYASABKA1CBKi1GAESJwoGc2NvcGVzGAIgAygLMhAucm9va2VyeS5TY29wZUlkQgWYtRiAAiI5CgdSZWZ1c2VkEhYKBGNvZGUYASABKAlCCIi1GECotRgBEhYKB21lc3NhZ2UYAiABKAlCBYi1GIAEIqQCCg1EZWx0YVJlc3BvbnNlEh8KBm9wZW5lZBgBIAEoCzIPLnJvb2tlcnkuT3BlbmVkEisKB2NvbW1pdHMYAiADKAsyEy5yb29rZXJ5LkNvbW1pdFBhcnRCBZi1GJBOEiIKCHBhZ2VfZW5kGAMgASgLMhAucm9va2VyeS5QYWdlRW5kEiQKCWNhdWdodF91cBgEIAEoCzIRLnJvb2tlcnkuQ2F1Z2h0VXASIQoHcmVmdXNlZBgFIAEoCzIQLnJvb2tlcnkuUmVmdXNlZBIqCgxmcm9tX3NjcmF0Y2gYBiABKAsyFC5yb29rZXJ5LkZyb21TY3JhdGNoEiQKBmJlZ2lucxgHIAEoCzIULnJvb2tlcnkuUm91bmRCZWdpbnM6Boi1GICARCpXCglEZWx0YU1vZGUSGgoWREVMVEFfTU9ERV9VTlNQRUNJRklFRBAAEhkKFURFTFRBX01PREVfU1lOQ0dST1VQUxABEhMKD0RFTFRBX01PREVfREFUQRACYgZwcm90bzM", [file_rookery_commit, file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChRyb29rZXJ5L2RlbHRhcy5wcm90bxIHcm9va2VyeSJPCglEZWx0YU9wZW4SGwoIZGF0YWJhc2UYASABKAlCCYi1GIAIqLUYARIeCgtjZXJ0aWZpY2F0ZRgCIAEoDEIJiLUY/BGotRgBOgWItRiAICKJAQoLU2NvcGVWZWN0b3ISJQoFc2NvcGUYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESIgoGdmVjdG9yGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3ISHQoLY29udHJvbF9zdW0YAyABKAxCCIi1GCCQtRggEhAKCGNvbnRyb2xzGAQgASgIIo4BCgxEZWx0YVJlcXVlc3QSEwoFcm91bmQYASABKA1CBKi1GAESJgoEbW9kZRgCIAEoDjISLnJvb2tlcnkuRGVsdGFNb2RlQgSotRgBEisKBnNjb3BlcxgDIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIACEgwKBGxpdmUYBCABKAg6Boi1GICAQCLBAQoKQ29tbWl0UGFydBIVCgZoZWFkZXIYASABKAxCBYi1GIBIEhsKCXNpZ25hdHVyZRgCIAEoDEIIiLUYQJC1GEASFAoEcGFydBgDIAEoDEIGiLUYgIAEEhkKCnBhcnRfaW5kZXgYBCABKA1CBaC1GP8BEhgKA29wcxgFIAMoDEILiLUY4JFDmLUYkE4SJgoGZWxpZGVkGAYgAygLMg8ucm9va2VyeS5FbGlkZWRCBZi1GJBOEgwKBG1vcmUYByABKAgiKAoGT3BlbmVkEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRj8Eai1GAEiRgoHUGFnZUVuZBIsCgd2ZWN0b3JzGAEgAygLMhQucm9va2VyeS5TY29wZVZlY3RvckIFmLUYgAISDQoFbG9vc2UYAiABKAgiNQoFT2ZmZXISLAoHdmVjdG9ycxgBIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIACIpgBCghTY29wZVN1bRIlCgVzY29wZRgBIAEoCzIQLnJvb2tlcnkuU2NvcGVJZEIEqLUYARIiCgZ2ZWN0b3IYAiABKAsyEi5yb29rZXJ5LkdlblZlY3RvchIeCghoZWFkX3N1bRgDIAEoDEIMiLUYIJC1GCCotRgBEiEKC2NvbnRyb2xfc3VtGAQgASgMQgyItRggkLUYIKi1GAEiUAoLUm91bmRCZWdpbnMSEwoFcm91bmQYASABKA1CBKi1GAESLAoHdmVjdG9ycxgCIAMoCzIULnJvb2tlcnkuU2NvcGVWZWN0b3JCBZi1GIACIkkKCENhdWdodFVwEhMKBXJvdW5kGAEgASgNQgSotRgBEigKBnNjb3BlcxgCIAMoCzIRLnJvb2tlcnkuU2NvcGVTdW1CBZi1GIACIksKC0Zyb21TY3JhdGNoEhMKBXJvdW5kGAEgASgNQgSotRgBEicKBnNjb3BlcxgCIAMoCzIQLnJvb2tlcnkuU2NvcGVJZEIFmLUYgAIiOQoHUmVmdXNlZBIWCgRjb2RlGAEgASgJQgiItRhAqLUYARIWCgdtZXNzYWdlGAIgASgJQgWItRiABCLDAgoNRGVsdGFSZXNwb25zZRIfCgZvcGVuZWQYASABKAsyDy5yb29rZXJ5Lk9wZW5lZBIrCgdjb21taXRzGAIgAygLMhMucm9va2VyeS5Db21taXRQYXJ0QgWYtRiQThIiCghwYWdlX2VuZBgDIAEoCzIQLnJvb2tlcnkuUGFnZUVuZBIkCgljYXVnaHRfdXAYBCABKAsyES5yb29rZXJ5LkNhdWdodFVwEiEKB3JlZnVzZWQYBSABKAsyEC5yb29rZXJ5LlJlZnVzZWQSKgoMZnJvbV9zY3JhdGNoGAYgASgLMhQucm9va2VyeS5Gcm9tU2NyYXRjaBIkCgZiZWdpbnMYByABKAsyFC5yb29rZXJ5LlJvdW5kQmVnaW5zEh0KBW9mZmVyGAggASgLMg4ucm9va2VyeS5PZmZlcjoGiLUYgIBEKlcKCURlbHRhTW9kZRIaChZERUxUQV9NT0RFX1VOU1BFQ0lGSUVEEAASGQoVREVMVEFfTU9ERV9TWU5DR1JPVVBTEAESEwoPREVMVEFfTU9ERV9EQVRBEAJiBnByb3RvMw", [file_rookery_commit, file_rookery_ids, file_rookery_limits]);
 
 /**
  * @generated from message rookery.DeltaOpen
@@ -228,6 +228,25 @@ export const PageEndSchema: GenMessage<PageEnd> = /*@__PURE__*/
   messageDesc(file_rookery_deltas, 5);
 
 /**
+ * What the responder holds and does not send by itself, since the initiator most likely gets it from whoever made it.
+ *
+ * @generated from message rookery.Offer
+ */
+export type Offer = Message<"rookery.Offer"> & {
+  /**
+   * @generated from field: repeated rookery.ScopeVector vectors = 1;
+   */
+  vectors: ScopeVector[];
+};
+
+/**
+ * Describes the message rookery.Offer.
+ * Use `create(OfferSchema)` to create a new message.
+ */
+export const OfferSchema: GenMessage<Offer> = /*@__PURE__*/
+  messageDesc(file_rookery_deltas, 6);
+
+/**
  * @generated from message rookery.ScopeSum
  */
 export type ScopeSum = Message<"rookery.ScopeSum"> & {
@@ -261,7 +280,7 @@ export type ScopeSum = Message<"rookery.ScopeSum"> & {
  * Use `create(ScopeSumSchema)` to create a new message.
  */
 export const ScopeSumSchema: GenMessage<ScopeSum> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 6);
+  messageDesc(file_rookery_deltas, 7);
 
 /**
  * What a round is about to bring, before its first page: the responder's vectors of the scopes of which it has more than was asked
@@ -286,7 +305,7 @@ export type RoundBegins = Message<"rookery.RoundBegins"> & {
  * Use `create(RoundBeginsSchema)` to create a new message.
  */
 export const RoundBeginsSchema: GenMessage<RoundBegins> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 7);
+  messageDesc(file_rookery_deltas, 8);
 
 /**
  * @generated from message rookery.CaughtUp
@@ -308,7 +327,7 @@ export type CaughtUp = Message<"rookery.CaughtUp"> & {
  * Use `create(CaughtUpSchema)` to create a new message.
  */
 export const CaughtUpSchema: GenMessage<CaughtUp> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 8);
+  messageDesc(file_rookery_deltas, 9);
 
 /**
  * The scopes cannot be served by deltas any more: start without knowledge. Reserved for forgetting.
@@ -332,7 +351,7 @@ export type FromScratch = Message<"rookery.FromScratch"> & {
  * Use `create(FromScratchSchema)` to create a new message.
  */
 export const FromScratchSchema: GenMessage<FromScratch> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 9);
+  messageDesc(file_rookery_deltas, 10);
 
 /**
  * @generated from message rookery.Refused
@@ -356,7 +375,7 @@ export type Refused = Message<"rookery.Refused"> & {
  * Use `create(RefusedSchema)` to create a new message.
  */
 export const RefusedSchema: GenMessage<Refused> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 10);
+  messageDesc(file_rookery_deltas, 11);
 
 /**
  * @generated from message rookery.DeltaResponse
@@ -396,6 +415,11 @@ export type DeltaResponse = Message<"rookery.DeltaResponse"> & {
    * @generated from field: rookery.RoundBegins begins = 7;
    */
   begins?: RoundBegins | undefined;
+
+  /**
+   * @generated from field: rookery.Offer offer = 8;
+   */
+  offer?: Offer | undefined;
 };
 
 /**
@@ -403,7 +427,7 @@ export type DeltaResponse = Message<"rookery.DeltaResponse"> & {
  * Use `create(DeltaResponseSchema)` to create a new message.
  */
 export const DeltaResponseSchema: GenMessage<DeltaResponse> = /*@__PURE__*/
-  messageDesc(file_rookery_deltas, 11);
+  messageDesc(file_rookery_deltas, 12);
 
 /**
  * @generated from enum rookery.DeltaMode

@@ -1,0 +1,103 @@
+/**
+ * What one serving stream does not send at once, because its initiator most likely gets it from whoever made it. Where n members
+ * are all connected with each other, each commit would else go over all n² links.
+ */
+
+import {
+  type DeviceId,
+  deviceOfLog,
+  type GenVector,
+  generationIn,
+  type LogKey,
+} from "../base/index.ts";
+import type { ScopeState } from "../history/index.ts";
+import { CROWD_STREAMS_MIN, HELD_BACK_MS } from "./limits.ts";
+
+export interface HeldBackDeps {
+  /** The two devices of the stream: ours and the initiator. */
+  readonly own: DeviceId;
+  readonly peer: DeviceId;
+  /** Streams on which the database is served. */
+  readonly streams: () => number;
+  /** Whether a device is connected with us, and so with the initiator too, as far as we can tell. */
+  readonly isConnected: (device: DeviceId) => boolean;
+}
+
+type Scope = Pick<ScopeState, "vector">;
+
+/** What of a scope is due at once. */
+export interface DueNow {
+  /** What the initiator need not be sent now. */
+  readonly has: GenVector;
+  readonly until: GenVector;
+  readonly isHeldBack: boolean;
+}
+
+/** [SY86] [SY87] */
+export class HeldBack {
+  readonly #deps: HeldBackDeps;
+  /** By scope and log: the last generation that the initiator was told of. */
+  readonly #told = new Map<Scope, Map<LogKey, number>>();
+  /** Logs that the initiator turned out to get from us alone. */
+  readonly #awaited = new Set<LogKey>();
+
+  constructor(deps: HeldBackDeps) {
+    this.#deps = deps;
+  }
+
+  /** Milliseconds until what is held back now is told of. One of two who serve each other tells first: the other has less to tell then. */
+  get delay(): number {
+    return this.#deps.own < this.#deps.peer ? HELD_BACK_MS : 2 * HELD_BACK_MS;
+  }
+
+  /** What of all up to `until` is due at once to an initiator that has `sent`. */
+  dueNow(sent: GenVector, until: GenVector): DueNow {
+    const held: [LogKey, number][] = [];
+    if (this.#isCrowd)
+      for (const [log, end] of until)
+        if (end > generationIn(sent, log) && this.#isFromElsewhere(log)) held.push([log, end]);
+    if (held.length === 0) return { has: sent, until, isHeldBack: false };
+    const now = new Map(until);
+    for (const [log] of held) now.delete(log);
+    return { has: new Map([...sent, ...held]), until: now, isHeldBack: true };
+  }
+
+  /** Whether news of all these logs are held back. */
+  isForLater(logs: readonly LogKey[]): boolean {
+    return this.#isCrowd && logs.every((log) => this.#isFromElsewhere(log));
+  }
+
+  get #isCrowd(): boolean {
+    return this.#deps.streams() >= CROWD_STREAMS_MIN;
+  }
+
+  #isFromElsewhere(log: LogKey): boolean {
+    if (this.#awaited.has(log)) return false;
+    const { own, peer, isConnected } = this.#deps;
+    const device = deviceOfLog(log);
+    return device !== own && device !== peer && isConnected(device);
+  }
+
+  /** The initiator has said that it holds what it was not sent: it gets that log from others too. */
+  noteHeard(log: LogKey): void {
+    this.#awaited.delete(log);
+  }
+
+  /** It has asked anew, and is sent this: what it was told of and lacks, it gets from us alone. */
+  noteAsked(scope: Scope, log: LogKey, generation: number): void {
+    if (generation <= (this.#told.get(scope)?.get(log) ?? 0)) this.#awaited.add(log);
+  }
+
+  /** What we hold of a scope, and the initiator has neither been sent nor told of. */
+  tell(scope: Scope, sent: GenVector): Map<LogKey, number> {
+    const told = this.#told.get(scope) ?? new Map<LogKey, number>();
+    this.#told.set(scope, told);
+    const news = new Map<LogKey, number>();
+    for (const [log, end] of scope.vector()) {
+      if (end <= Math.max(generationIn(sent, log), told.get(log) ?? 0)) continue;
+      news.set(log, end);
+      told.set(log, end);
+    }
+    return news;
+  }
+}
