@@ -1,5 +1,6 @@
 import type { Canary } from "./canary.ts";
 import { DATABASE } from "./database.ts";
+import { FORKS } from "./forks.ts";
 import { HOLDERS } from "./holders.ts";
 import { MEMBERS } from "./members.ts";
 
@@ -169,8 +170,8 @@ const MERGE: readonly Canary[] = [
     says: "commits a batch though what it read has changed",
     breaks: ["D2"],
     file: "history/writer.ts",
-    find: '      if (!isCurrent) return [[group, "conflict"]];',
-    replace: "      void isCurrent;",
+    find: "      if (!isCurrent || (hasReads(request) && !(await isStillAsRead(turn, request))))",
+    replace: "      if (!isCurrent || (hasReads(request) && isStillAsRead === undefined))",
     profile: "calm",
     seeds: 40,
   },
@@ -253,12 +254,33 @@ const RIGHTS: readonly Canary[] = [
 /** Faults of what devices say to each other. */
 const EXCHANGE: readonly Canary[] = [
   {
+    name: "known-taken-again",
+    says: "◆ takes what it knows already for new, when another brings it",
+    breaks: ["B1", "L1", "L5", "K1"],
+    file: "history/fresh-parts.ts",
+    find: "  if (!isKnown && aside === undefined) return { isNew: true };",
+    replace: "  void isKnown;\n  if (aside === undefined) return { isNew: true };",
+    profile: "network",
+    seeds: 10,
+  },
+  {
+    name: "signature-first",
+    says: "◆ checks signatures before it looks whether it holds what was signed",
+    breaks: ["B1"],
+    file: "history/receive.ts",
+    find: "  const receiver = new Receiver(deps, turn, delivery, controls);",
+    replace:
+      "  await verifySignatures(deps, delivery.parts);\n  const receiver = new Receiver(deps, turn, delivery, controls);",
+    profile: "network",
+    seeds: 10,
+  },
+  {
     name: "not-woken",
     says: "does not send on what others bring while a stream is live",
     breaks: ["L1"],
     file: "deltas/responder.ts",
-    find: "      if (database === this.#database) this.#changed.wake();",
-    replace: "      void database;",
+    find: "      if (written.database === this.#database) this.#note(written);",
+    replace: "      void written;",
     profile: "calm",
     seeds: 10,
   },
@@ -267,9 +289,8 @@ const EXCHANGE: readonly Canary[] = [
     says: "claims at a page's end what it has not sent",
     breaks: ["K1", "L1", "K3", "bug"],
     file: "deltas/responder.ts",
-    find: "      await page.add(of.asked, served, this.#deps.history.logOf(served.log));",
-    replace:
-      "      if (served.generation % 5 !== 4) await page.add(of.asked, served, this.#deps.history.logOf(served.log));",
+    find: "      await page.add(of.asked, served, log);",
+    replace: "      if (served.generation % 5 !== 4) await page.add(of.asked, served, log);",
     profile: "calm",
     seeds: 10,
   },
@@ -287,6 +308,17 @@ const EXCHANGE: readonly Canary[] = [
 
 /** Faults that only somebody who lies can use. */
 const LIES: readonly Canary[] = [
+  {
+    name: "unasked-taken",
+    says: "◆ takes what it has not asked for",
+    breaks: ["C2"],
+    file: "history/fresh-parts.ts",
+    find: "  refuseUnasked(delivery);\n",
+    replace: "  void refuseUnasked;\n",
+    profile: "liars",
+    from: 5,
+    seeds: 40,
+  },
   {
     name: "all-served",
     says: "serves scopes to those who may not read them",
@@ -313,8 +345,8 @@ const LIES: readonly Canary[] = [
     says: "◆ shows rows whatever their author's right",
     breaks: ["A2"],
     file: "history/counting.ts",
-    find: "  for (const { space, text } of rows) if (!mayWriteRow(tags, author, space, text)) return false;",
-    replace: "  void rows;\n  void mayWriteRow;",
+    find: "  return rows.every(({ space, text }) => mayWriteRow(tags, author, space, text));",
+    replace: "  return rows.length >= 0 && mayWriteRow !== undefined;",
     profile: "liars",
     from: 19,
     seeds: 10,
@@ -327,6 +359,7 @@ export const CANARIES: readonly Canary[] = [
   ...RIGHTS,
   ...MEMBERS,
   ...HOLDERS,
+  ...FORKS,
   ...EXCHANGE,
   ...LIES,
   ...DATABASE,

@@ -65,6 +65,17 @@ export const DATABASE: readonly Canary[] = [
     seeds: 20,
   },
   {
+    name: "own-head-shown",
+    says: "◆ shows what it wrote itself, where others have written at the same time",
+    breaks: ["K3", "K8"],
+    file: "db/row-view.ts",
+    find: "  const visible = visibleOf(policy, headsOf(world, row), world.merges);",
+    replace:
+      '  const own = world.history.ownLog(world.name);\n  const ours = row.heads.find(({ log }) => world.history.logOf(log) === own);\n  const visible =\n    ours !== undefined && policy.type === "lastWriteWins"\n      ? { value: valueOf(world, ours), conflict: true, fallback: undefined }\n      : visibleOf(policy, headsOf(world, row), world.merges);',
+    profile: "network",
+    seeds: 10,
+  },
+  {
     name: "scan-unfinished",
     says: "ends a scan at the first row that is deleted",
     breaks: ["D2", "K8"],

@@ -24,6 +24,16 @@ export const MEMBERS: readonly Canary[] = [
     seeds: 30,
   },
   {
+    name: "joined-early",
+    says: "◆ counts as having joined with the first entry of what was to come",
+    breaks: ["K4"],
+    file: "groups/groups.ts",
+    find: "    return [...vector].every(\n      ([log, generation]) => generationIn(known",
+    replace: "    return [...vector].some(\n      ([log, generation]) => generationIn(known",
+    profile: "network",
+    seeds: 20,
+  },
+  {
     name: "claims-aside",
     says: "◆ claims what it holds aside",
     breaks: ["K1", "L1", "L2", "K3"],

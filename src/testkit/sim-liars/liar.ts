@@ -5,6 +5,7 @@
 
 import {
   type Clock,
+  concatBytes,
   type Crypto,
   type DeviceId,
   type LogKey,
@@ -65,6 +66,8 @@ const LIES = [
   "claims more",
   "claims others",
   "unasked",
+  "made up",
+  "leaves out",
   "makes itself admin",
   "revokes the owner",
   "far future",
@@ -80,6 +83,10 @@ const LIES = [
   "silence",
 ] as const;
 type Lie = (typeof LIES)[number];
+/** Kinds of lies that one of them tells: who tells all is soon heard by nobody. */
+const KINDS = 5;
+/** Lies that it tells in one answer at most. */
+const LIES_AT_ONCE_MAX = 3;
 
 /** What one does that is never shown the door: each device is told something else, and nothing is wrong with any of it. */
 const FORKERS_LIES: readonly Lie[] = ["forks", "forks", "forks", "right"];
@@ -90,6 +97,7 @@ export class Liar {
   readonly #deps: LiarDeps;
   readonly #log: LogKey;
   readonly #isForker: boolean;
+  readonly #lies: readonly Lie[];
   #generation = 0;
   /** Its last generation in each scope. */
   readonly #last = new Map<ScopeId, number>();
@@ -98,12 +106,20 @@ export class Liar {
     ScopeId,
     { readonly forgery: Forgery; readonly told: Set<DeviceId> }
   >();
+  /** What it has told somebody in part only, and tells others whole. */
+  #leftOut:
+    | { readonly to: FramedStream; readonly part: CommitPart; readonly forgery: Forgery }
+    | undefined;
 
   constructor(deps: LiarDeps) {
     this.#deps = deps;
     const incarnation = BigInt(deps.random.below(2 ** 32)) + 1n;
     this.#log = logKeyOf({ device: deps.identity.device, incarnation });
     this.#isForker = deps.random.chance(FORKERS);
+    // What shows only when two of those that it lies to meet is always among them: it takes others that are believed.
+    this.#lies = this.#isForker
+      ? FORKERS_LIES
+      : ["right", "leaves out", ...deps.random.shuffled(LIES).slice(0, KINDS)];
   }
 
   /** Begins to lie, until its process is killed. */
@@ -130,12 +146,26 @@ export class Liar {
     const { mode, round } = decode(DeltaRequestSchema, frame);
     const kind = mode === DeltaMode.DATA ? "collection" : "syncgroup";
     const of = scopes.filter(({ id }) => id.kind === kind);
-    const lie = random.pick(this.#isForker ? FORKERS_LIES : LIES);
-    sometimes(`lie ${lie}`);
-    if (lie === "silence") return;
-    if (of.length > 0 && lie === "forks") await this.#fork(frames, victim, random.pick(of));
-    else if (of.length > 0) await this.#tell(frames, lie, random.pick(of));
+    await this.#tellWhole(frames, of);
+    const times = this.#isForker ? 1 : 1 + random.below(LIES_AT_ONCE_MAX);
+    for (let i = times; i > 0 && of.length > 0; i--) {
+      const lie = random.pick(this.#lies);
+      sometimes(`lie ${lie}`);
+      if (lie === "silence") return;
+      if (lie === "forks") await this.#fork(frames, victim, random.pick(of));
+      else await this.#tell(frames, lie, random.pick(of));
+    }
     await this.#answer(frames, { caughtUp: { round, scopes: [] } });
+  }
+
+  /** Tells who has not heard of it what somebody else was told in part only. */
+  async #tellWhole(frames: FramedStream, of: LiarDeps["scopes"]): Promise<void> {
+    const leftOut = this.#leftOut;
+    if (leftOut === undefined || leftOut.to === frames) return;
+    if (of.every(({ id }) => id !== leftOut.forgery.scope)) return;
+    const { part, forgery } = leftOut;
+    const pageEnd = this.#pageEnd("right", forgery);
+    await this.#answer(frames, { commits: [sent(part)], pageEnd });
   }
 
   async #tell(
@@ -144,7 +174,9 @@ export class Liar {
     { id, heads }: LiarDeps["scopes"][number],
   ): Promise<void> {
     const { random, scopes } = this.#deps;
-    const about = lie === "unasked" ? random.pick(scopes).id : id;
+    const { user } = this.#deps.identity.certified;
+    const madeUp: ScopeId = { ...id, owner: user, name: "made up" };
+    const about = lie === "unasked" ? random.pick(scopes).id : lie === "made up" ? madeUp : id;
     const forgery = this.#forgery(lie, about, heads);
     const part = await forge(
       { ...this.#deps, deviceSeed: this.#deps.identity.deviceSeed },
@@ -153,7 +185,9 @@ export class Liar {
     const bytes = encode(
       DeltaResponseSchema,
       create(DeltaResponseSchema, {
-        commits: [sent(spoilt(lie, part))],
+        commits: [
+          sent(lie === "leaves out" ? this.#without(frames, part, forgery) : spoilt(lie, part)),
+        ],
         ...(lie !== "no end" && { pageEnd: this.#pageEnd(lie, forgery) }),
       }),
     );
@@ -203,6 +237,16 @@ export class Liar {
       commits: [sent(part)],
       pageEnd: this.#pageEnd("right", forgery),
     });
+  }
+
+  /** A part without its last row, as a relay may send it; the whole of it goes to whoever asks next. */
+  #without(to: FramedStream, part: CommitPart, forgery: Forgery): CommitPart {
+    const last = part.ops.at(-1);
+    if (last === undefined || part.ops.length < 2 || forgery.keys.length < 2) return part;
+    this.#leftOut = { to, part, forgery };
+    const digest = this.#deps.crypto.sha256(concatBytes(Uint8Array.of(0), last));
+    const first = part.ops.length - 1;
+    return { ...part, ops: part.ops.slice(0, -1), elided: [{ first, count: 1, digest }] };
   }
 
   /** Another commit under the same generation. */

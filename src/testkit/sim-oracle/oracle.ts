@@ -127,6 +127,24 @@ export class Oracle {
     );
   }
 
+  /** A device checks a signature: never of what it holds, which costs a comparison. [B1] */
+  checksSignature(
+    name: string,
+    { scopes }: { readonly scopes: readonly Pick<ScopeView, "scope" | "vector">[] },
+    message: Uint8Array,
+  ): void {
+    const commit = this.ledger.byDigest(Buffer.from(message).toString("hex"));
+    // Who lies can make others look again.
+    if (commit === undefined || this.ledger.hasForks || this.ledger.liars.size > 0) return;
+    const isHeld = commit.parts.every(({ scope }) => {
+      const known = scopes.find((one) => one.scope === scope);
+      return (known?.vector.get(commit.log) ?? 0) >= commit.generation;
+    });
+    if (!isHeld) return;
+    const dot = short(dotOf(commit.log, commit.generation));
+    throw new SimError("B1", `${name} checks the signature of ${dot}, which it holds`);
+  }
+
   /** Rights by control heads, remembered: they are asked for with every part that is sent. */
   #rights(scope: ScopeName, heads: readonly string[]): Rights {
     const name = `${scope} ${heads.join()}`;

@@ -6,6 +6,8 @@ import { crc32 } from "../../base/index.ts";
 export interface CryptoTap {
   hashed(digest: Uint8Array, input: Uint8Array): void;
   signed(publicKey: Uint8Array, message: Uint8Array): void;
+  /** Of every signature that it checks. */
+  checked?(message: Uint8Array): void;
 }
 
 /**
@@ -62,7 +64,10 @@ export function simCrypto(keys: KeyRing, tap?: CryptoTap): Crypto {
       tap?.signed(signer.publicKey(seed), message);
       return signer.sign(seed, message);
     },
-    verify: async (checks) => checks.map((check) => signer.isSigned(check)),
+    async verify(checks) {
+      for (const { message } of checks) tap?.checked?.(message);
+      return checks.map((check) => signer.isSigned(check));
+    },
     async hkdf(secret, info, length) {
       return new Uint8Array(hkdfSync("sha256", secret, new Uint8Array(), info, length));
     },

@@ -29,6 +29,8 @@ export interface SimDeviceDeps {
   readonly network: SimNetwork;
   readonly keys: KeyRing;
   readonly tap: CryptoTap;
+  /** Told of every signature that a device checks. */
+  readonly onChecked: (device: SimDevice, message: Uint8Array) => void;
   readonly logger: Logger;
   readonly onFault: (name: string) => void;
 }
@@ -169,7 +171,7 @@ export class SimDevice {
 
   /** Starts a process; it is killed again when it cannot open. Answers it once it is open. */
   async start(): Promise<SimProcess> {
-    const { seed, scheduler, network, keys, tap, logger } = this.#deps;
+    const { seed, scheduler, network, keys, tap, logger, onChecked } = this.#deps;
     this.#starts += 1;
     const clock = new SimClock(scheduler, this.clock, this.name);
     const process: SimProcess = new SimProcess({
@@ -178,7 +180,7 @@ export class SimDevice {
       identity: this.identity,
       disk: this.disk,
       clock,
-      crypto: simCrypto(keys, tap),
+      crypto: simCrypto(keys, { ...tap, checked: (message) => onChecked(this, message) }),
       random: chanceOf(seed, `process ${this.index} ${this.#starts}`),
       logger: (level, event, fields) => {
         if (event === "history.epoch.failed") process.hasLostEpoch = true;

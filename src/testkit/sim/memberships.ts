@@ -3,7 +3,9 @@
 import { signDeviceRevocation, type VerifiedOp } from "../../access/index.ts";
 import type { ScopeId, UserId } from "../../base/index.ts";
 import { ServiceAccess } from "../../sync/index.ts";
+import type { Oracle } from "../sim-oracle/index.ts";
 import { chanceOf } from "../sim-ports/index.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { SimDevice } from "./device.ts";
 import { at, type Operation, type Plan } from "./plan.ts";
 import { type SimProcess, SIM_DATABASE } from "./process.ts";
@@ -11,17 +13,22 @@ import { type SimProcess, SIM_DATABASE } from "./process.ts";
 export interface MembershipsDeps {
   readonly plan: Plan;
   readonly devices: readonly SimDevice[];
+  readonly oracle: Oracle;
   readonly sometimes: (what: string) => void;
 }
 
+/** What freezes logs, so that not all that an admin held has to come. */
+const MAKES_FREEZES: ReadonlySet<string> = new Set(["eject", "disown"]);
 /** Milliseconds for which somebody who leaves waits for others to have what they have. */
 const LEAVE_MS = 20_000;
 
 export class Memberships {
   readonly #deps: MembershipsDeps;
+  readonly #checkpoints: Checkpoints;
 
-  constructor(deps: MembershipsDeps) {
+  constructor(deps: MembershipsDeps, checkpoints: Checkpoints) {
     this.#deps = deps;
+    this.#checkpoints = checkpoints;
   }
 
   collectionId(index: number): ScopeId {
@@ -63,8 +70,16 @@ export class Memberships {
     const ticket = await process.sync.invite(this.groupId(group), { role });
     const joining = at(devices, joiner).running;
     if (joining === undefined) return sometimes("skipped join");
+    const floor = process.knowledge().scopes;
+    const { plan, oracle } = this.#deps;
+    const { key } = at(devices, admin);
+    const before = oracle.timesSetBack(key);
     await joining.sync.join(SIM_DATABASE, ticket);
     sometimes("joined");
+    // What lies beyond a freeze need not come.
+    const areFreezes = plan.steps.some((step) => "op" in step && MAKES_FREEZES.has(step.op));
+    if (!areFreezes && oracle.timesSetBack(key) === before)
+      this.#checkpoints.note(at(devices, joiner), this.groupId(group), floor);
     const others = joining.sync.groups(SIM_DATABASE).length;
     if (others > 1) sometimes("joined a second group");
   }

@@ -98,6 +98,7 @@ class World {
   readonly #network: SimNetwork;
   #failure: unknown;
   #hasFailed = false;
+  #onFreshCheckpoint: (device: string) => void = () => {};
 
   constructor(plan: Plan, { onTrace }: RunOptions) {
     this.#plan = plan;
@@ -186,6 +187,11 @@ class World {
       network: this.#network,
       keys,
       tap,
+      onChecked: (device: SimDevice, message: Uint8Array) => {
+        const knowledge = device.running?.knowledge();
+        if (knowledge !== undefined)
+          this.#guarded(() => this.oracle.checksSignature(device.name, knowledge, message));
+      },
       logger: this.#logger,
       onFault: (name: string) => this.sometimes(name),
     };
@@ -202,6 +208,7 @@ class World {
       fail: (error: unknown) => this.fail(error),
     };
     const workload = new Workload(shared);
+    this.#onFreshCheckpoint = (name) => workload.checkpoints.replaced(name);
     const onStarted = (device: SimDevice): void => workload.started(device);
     const faults = new FaultMaker({ ...shared, onStarted });
     await Promise.all(this.#devices.map((device) => faults.start(device)));
@@ -233,7 +240,11 @@ class World {
   async #look(device: SimDevice): Promise<void> {
     const { running } = device;
     if (running === undefined || running.store.state !== "open") return;
-    this.oracle.checkDevice(await running.view());
+    const view = await running.view();
+    this.oracle.checkDevice(view);
+    const foreign = view.scopes.find(({ scope }) => scope.endsWith(":made up"));
+    if (foreign !== undefined)
+      throw new SimError("C2", `${device.name} took ${foreign.scope}, for which it never asked`);
   }
 
   /** Only liars are ever at fault. */
@@ -262,6 +273,7 @@ class World {
     this.sometimes(`log ${text}`);
     if (this.#onTrace !== undefined)
       this.#onTrace(`          ${level} ${event} ${JSON.stringify(fields)}`);
+    if (event === "sync.checkpoint.fresh") this.#onFreshCheckpoint(String(fields?.["device"]));
     if (event === "sync.peer.fault") this.#checkBlame(fields?.["peer"]);
     const isLiarThere = this.#devices.some(({ isLiar }) => isLiar);
     // What two branches of a log bring to light is no bug.

@@ -7,6 +7,7 @@ import { SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
 import { Memberships } from "./memberships.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Mergeables } from "./mergeables.ts";
 import { at, type Operation, type Plan, type Step } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
@@ -41,11 +42,13 @@ export class Workload {
   readonly #deletions = new Map<string, number>();
   readonly mergeables: Mergeables;
   readonly memberships: Memberships;
+  readonly checkpoints: Checkpoints;
   #tokens = 0;
 
   constructor(deps: WorkloadDeps) {
     this.#deps = deps;
-    this.memberships = new Memberships(deps);
+    this.checkpoints = new Checkpoints(deps);
+    this.memberships = new Memberships(deps, this.checkpoints);
     this.mergeables = new Mergeables({
       ...deps,
       collection: (process, index) => this.collection(process, index),
@@ -154,8 +157,10 @@ export class Workload {
   }
 
   /** A device is there again: who watched it goes on. */
-  started({ index, running }: SimDevice): void {
+  started(device: SimDevice): void {
+    const { index, running } = device;
     if (running === undefined) return;
+    this.checkpoints.started(device);
     for (const watcher of this.#watchers) if (watcher.device === index) watcher.start(running);
   }
 
