@@ -316,8 +316,8 @@ const LIES: readonly Canary[] = [
     find: "  refuseUnasked(delivery);\n",
     replace: "  void refuseUnasked;\n",
     profile: "liars",
-    from: 5,
-    seeds: 40,
+    from: 20,
+    seeds: 20,
   },
   {
     name: "all-served",

@@ -14,16 +14,6 @@ export const MEMBERS: readonly Canary[] = [
     seeds: 20,
   },
   {
-    name: "waits-beyond-freeze",
-    says: "◆ waits for what a context names beyond a freeze",
-    breaks: ["L1", "L2", "K1", "K3"],
-    file: "history/counting.ts",
-    find: "    if (isCounted || generation > access.frozenAfter(log)) return [];",
-    replace: "    if (isCounted) return [];",
-    profile: "members",
-    seeds: 30,
-  },
-  {
     name: "joined-early",
     says: "◆ counts as having joined with the first entry of what was to come",
     breaks: ["K4"],

@@ -7,7 +7,7 @@ import type { Oracle } from "../sim-oracle/index.ts";
 import { chanceOf } from "../sim-ports/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { SimDevice } from "./device.ts";
-import { at, type Operation, type Plan } from "./plan.ts";
+import { at, nameOfStep, type Operation, type Plan } from "./plan.ts";
 import { type SimProcess, SIM_DATABASE } from "./process.ts";
 
 export interface MembershipsDeps {
@@ -17,8 +17,8 @@ export interface MembershipsDeps {
   readonly sometimes: (what: string) => void;
 }
 
-/** What freezes logs, so that not all that an admin held has to come. */
-const MAKES_FREEZES: ReadonlySet<string> = new Set(["eject", "disown"]);
+/** What freezes logs or sets stores back, so that not all that an admin held has to come. */
+const EXCUSES: ReadonlySet<string> = new Set(["eject", "disown", "restore", "wipe", "swap"]);
 /** Milliseconds for which somebody who leaves waits for others to have what they have. */
 const LEAVE_MS = 20_000;
 
@@ -76,9 +76,8 @@ export class Memberships {
     const before = oracle.timesSetBack(key);
     await joining.sync.join(SIM_DATABASE, ticket);
     sometimes("joined");
-    // What lies beyond a freeze need not come.
-    const areFreezes = plan.steps.some((step) => "op" in step && MAKES_FREEZES.has(step.op));
-    if (!areFreezes && oracle.timesSetBack(key) === before)
+    const isExcused = plan.steps.some((step) => EXCUSES.has(nameOfStep(step)));
+    if (!isExcused && oracle.timesSetBack(key) === before)
       this.#checkpoints.note(at(devices, joiner), this.groupId(group), floor);
     const others = joining.sync.groups(SIM_DATABASE).length;
     if (others > 1) sometimes("joined a second group");
