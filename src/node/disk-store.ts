@@ -118,6 +118,12 @@ export async function openClassicLevel(
   return new LevelEngine(level);
 }
 
+/** What we use of a database of classic-level. Not its own type: that would reach our declarations, and with it types of Node.js. */
+type Level = Omit<Engine, "batch" | "getSync"> & {
+  readonly status: string;
+  getSync(key: Uint8Array, options?: EngineReadOptions): Uint8Array | undefined;
+};
+
 /** What a database of classic-level has for its own class: the calls below those that take encodings, options and hooks an op. */
 interface LevelInside {
   _batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void>;
@@ -134,9 +140,9 @@ interface LevelInside {
  * out: it costs a batch as much as LevelDB's own part on our thread, and a single write a third of that.
  */
 export class LevelEngine implements Engine {
-  readonly #level: ClassicLevel<Uint8Array, Uint8Array>;
+  readonly #level: Level;
 
-  constructor(level: ClassicLevel<Uint8Array, Uint8Array>) {
+  constructor(level: Level) {
     this.#level = level;
   }
 
@@ -145,20 +151,20 @@ export class LevelEngine implements Engine {
   }
 
   get(key: Uint8Array, options: EngineReadOptions): Promise<Uint8Array | undefined> {
-    return this.#level.get(key, options as object);
+    return this.#level.get(key, options);
   }
 
   getSync(key: Uint8Array, { snapshot }: EngineReadOptions): Uint8Array | undefined {
     if (snapshot === undefined) return this.#level.getSync(key);
-    return this.#level.getSync(key, { snapshot } as object);
+    return this.#level.getSync(key, { snapshot });
   }
 
   getMany(keys: Uint8Array[], options: EngineReadOptions): Promise<(Uint8Array | undefined)[]> {
-    return this.#level.getMany(keys, options as object);
+    return this.#level.getMany(keys, options);
   }
 
   iterator(range: EngineRange): EngineIterator {
-    return this.#level.iterator(range as object);
+    return this.#level.iterator(range);
   }
 
   snapshot(): EngineSnapshot {
