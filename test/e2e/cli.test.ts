@@ -239,6 +239,7 @@ async function untilLine(
 
 test("[CL11] a watch without a running peer goes on until it is ended", async () => {
   await using temp = await tempFolder();
+  await rookery("--path", temp.path, "collection", "create", "notes/todos");
   await using watching = runRookery("--path", temp.path, "--json", "watch", "notes/todos");
   expect(await watching.line()).toContain('"caughtUp":true');
   // Long enough for a process that nothing keeps alive to end by itself.
