@@ -33,7 +33,7 @@ export default defineConfig({
           name: "process",
           include: PROCESS_TESTS,
           // Tools and processes compete for the same two cores: slow is not wrong.
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },
