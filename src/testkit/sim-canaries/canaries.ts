@@ -337,7 +337,7 @@ const LIES: readonly Canary[] = [
     find: "  if ((await crypto.verify(checks)).every(Boolean)) return;",
     replace: "  if (checks.length >= 0) return;",
     profile: "liars",
-    from: 2,
+    from: 24,
     seeds: 20,
   },
   {
@@ -348,7 +348,7 @@ const LIES: readonly Canary[] = [
     find: "  return rows.every(({ space, text }) => mayWriteRow(tags, author, space, text));",
     replace: "  return rows.length >= 0 && mayWriteRow !== undefined;",
     profile: "liars",
-    from: 19,
+    from: 66,
     seeds: 10,
   },
 ];

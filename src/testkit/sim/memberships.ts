@@ -17,8 +17,16 @@ export interface MembershipsDeps {
   readonly sometimes: (what: string) => void;
 }
 
-/** What freezes logs or sets stores back, so that not all that an admin held has to come. */
-const EXCUSES: ReadonlySet<string> = new Set(["eject", "disown", "restore", "wipe", "swap"]);
+/** What freezes logs, sets stores back or lets others answer, so that not all that an admin held has to come. */
+const EXCUSES: ReadonlySet<string> = new Set([
+  "eject",
+  "disown",
+  "publish",
+  "leave",
+  "restore",
+  "wipe",
+  "swap",
+]);
 /** Milliseconds for which somebody who leaves waits for others to have what they have. */
 const LEAVE_MS = 20_000;
 
