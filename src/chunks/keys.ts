@@ -8,7 +8,7 @@
  *   0x34, 0x35                                         reserved: pins, uploads and readers; doomed chunks
  */
 
-import { ADDRESS_SIZE, ByteReader, ByteWriter } from "../base/index.ts";
+import { ADDRESS_SIZE, ByteReader, BytesError, ByteWriter } from "../base/index.ts";
 import type { KeyRange } from "../store/index.ts";
 import type { ChunkName } from "./kind.ts";
 
@@ -33,7 +33,8 @@ export function chunkOf(key: Uint8Array): { readonly kind: number; readonly addr
   const input = new ByteReader(key);
   input.u8();
   const name = { kind: input.u8(), address: input.bytes(ADDRESS_SIZE) };
-  if (input.remaining > 0) throw new RangeError("There are bytes left");
+  if (input.remaining > 0)
+    throw new BytesError("BYTES_MALFORMED", "Cannot read the key of an edge: there are bytes left");
   return name;
 }
 
@@ -72,7 +73,7 @@ export function nodeEdgeRange(child: ChunkName): KeyRange {
 /** All edges from nodes. */
 export const NODE_EDGE_RANGE: KeyRange = spaceRange(SPACE_OF.nodeEdge);
 
-/** What an edge from a node says. @throws {RangeError} when it is none. */
+/** What an edge from a node says. @throws {BytesError} when it is none. */
 export function readNodeEdgeKey(key: Uint8Array): {
   readonly kind: number;
   readonly child: Uint8Array;
@@ -81,7 +82,8 @@ export function readNodeEdgeKey(key: Uint8Array): {
   const input = new ByteReader(key);
   input.u8();
   const [kind, child, parent] = [input.u8(), input.bytes(ADDRESS_SIZE), input.bytes(ADDRESS_SIZE)];
-  if (input.remaining > 0) throw new RangeError("There are bytes left");
+  if (input.remaining > 0)
+    throw new BytesError("BYTES_MALFORMED", "Cannot read the key of an edge: there are bytes left");
   return { kind, child, parent };
 }
 

@@ -35,7 +35,7 @@ import {
 } from "../../src/base/index.ts";
 import { readNote } from "../../src/blobs/notes.ts";
 import { parseNode } from "../../src/blobs/recipe.ts";
-import { readRowEdgeKey } from "../../src/chunks/keys.ts";
+import { readNodeEdgeKey, readRowEdgeKey } from "../../src/chunks/keys.ts";
 import {
   decodeIndexEntry,
   decodePackRecord,
@@ -426,6 +426,12 @@ export const DECODERS: readonly Decoder[] = [
     decode: readNote,
   },
   {
+    name: "node edge key",
+    runs: ["readNodeEdgeKey"],
+    samples: vectors("chunks-keys", "node edge key"),
+    decode: readNodeEdgeKey,
+  },
+  {
     name: "row edge key",
     runs: ["readRowEdgeKey"],
     samples: vectors("chunks-keys", "row edge key"),
@@ -575,6 +581,8 @@ export const NO_DECODERS: Readonly<Record<string, string>> = {
   readEntries: "reads a store by `decodeIndexEntry`",
   readRange: "reads a blob by its checked nodes",
   readHolders: "reads a store by `decodeHolder`",
+  readRival: "reads a store by `decodeAside`",
+  parseJson: "reads text by `JSON.parse`, and refuses some of its numbers",
   readMember: "reads a store by `decodeValue`",
   readMembers: "reads a store by `decodeValue`",
   readOrBear: "reads a store's mark of 20 bytes",
