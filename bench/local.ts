@@ -50,7 +50,7 @@ export async function benchLocal(only: readonly LocalBench[]): Promise<void> {
       unit: "rows/s",
       seconds: rounded(count / value),
       wireBytes: null,
-      rssMiB: { a: Math.round(Math.max(...runs.map(({ mib }) => mib))), b: 0 },
+      rssMiB: { a: Math.round(Math.max(...runs.map(({ mib }) => mib))), b: null },
       reference: Math.round(median(runs.map((run) => run[of].engine))),
       // Each run's two sides met the same noise.
       ratio: rounded(median(runs.map((run) => run[of].ours / run[of].engine))),

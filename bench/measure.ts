@@ -9,7 +9,8 @@ export interface Measurement {
   /** Both directions, with the headers of TCP and IP and with acknowledgements; `null` where the system does not tell. */
   readonly wireBytes: number | null;
   /** The processes' maximum resident size. */
-  readonly rssMiB: { readonly a: number; readonly b: number };
+  /** `b`: `null` where there is one process only. */
+  readonly rssMiB: { readonly a: number; readonly b: number | null };
   /** The raw engine's rate in the same run and the same unit, or `null` where a rate has no such measure. */
   readonly reference: number | null;
   /** `value` over `reference`. */

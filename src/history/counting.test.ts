@@ -5,7 +5,14 @@ import { fromUtf8, type ScopeId, toHex, utf8, scopeKeyOf } from "../base/index.t
 import { asideRange, oldRange } from "../records/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore } from "../store/index.ts";
-import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
+import {
+  exchange,
+  grant,
+  makeDevice,
+  type TestDevice,
+  shownIn,
+  writeRows,
+} from "../testkit/device.ts";
 import { type PreparedPart, type Receipt, ROW_SPACE, type RowWrite } from "./index.ts";
 
 const DATABASE = "notes";
@@ -15,19 +22,6 @@ const rowOf = (text: string, content: string): RowWrite => ({
   name: { space: ROW_SPACE.rows, key: utf8(text), text },
   value: Uint8Array.of(0x60 + content.length, ...utf8(content)),
 });
-const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
-  by.history.write({ parts: [{ scope, rows }] });
-
-/** The rows that a device shows, each with its heads' values. */
-async function shown({ history }: TestDevice, scope: ScopeId): Promise<Record<string, string>> {
-  const rows: Record<string, string> = {};
-  for await (const { key, row } of history.scan(scope, ROW_SPACE.rows))
-    rows[fromUtf8(key) ?? ""] = row.heads
-      .map(({ value }) => (value === undefined ? "-" : fromUtf8(value.subarray(1))))
-      .join(" ");
-  return rows;
-}
-
 /** What must be the same wherever the same counts. */
 function summary({ history }: TestDevice, scope: ScopeId): unknown {
   const state = history.scope(scope);
@@ -93,20 +87,20 @@ async function close(...devices: TestDevice[]): Promise<void> {
 describe("a revocation", () => {
   test("[HI40] [HI42] takes back what lies beyond its freeze, wherever it has come to", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"), rowOf("b", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"), rowOf("b", "1"));
     await exchange(bea, ada, [scope]);
-    await put(ada, scope, rowOf("b", "2"));
-    await put(bea, scope, rowOf("a", "3"), rowOf("c", "3"));
+    await writeRows(ada, scope, rowOf("b", "2"));
+    await writeRows(bea, scope, rowOf("a", "3"), rowOf("c", "3"));
     await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("b", "4"));
+    await writeRows(bea, scope, rowOf("b", "4"));
     await exchange(bea, cai, [scope]);
-    await put(cai, scope, rowOf("d", "5"));
-    expect(await shown(cai, scope)).toEqual({ a: "3", b: "4", c: "3", d: "5" });
+    await writeRows(cai, scope, rowOf("d", "5"));
+    expect(await shownIn(cai, scope)).toEqual({ a: "3", b: "4", c: "3", d: "5" });
     await revoke(ada, scope, bea);
     const before = cai.history.sequence(DATABASE);
     await exchange(ada, cai, [scope]);
     // What Bea had written over shows again, what she alone had written is gone, and nothing of anybody else.
-    expect(await shown(cai, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    expect(await shownIn(cai, scope)).toEqual({ a: "1", b: "2", d: "5" });
     const names: { readonly key: Uint8Array }[][] = [];
     for await (const { takenBack = [] } of cai.history.changes.after(DATABASE, before))
       for (const part of takenBack) names.push(await cai.history.changes.rowsOf(part));
@@ -114,8 +108,8 @@ describe("a revocation", () => {
     await exchange(cai, ada, [scope]);
     await exchange(ada, bea, [scope]);
     for (const device of [cai, bea]) expect(summary(device, scope)).toEqual(summary(ada, scope));
-    expect(await shown(ada, scope)).toEqual({ a: "1", b: "2", d: "5" });
-    expect(await shown(bea, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "1", b: "2", d: "5" });
+    expect(await shownIn(bea, scope)).toEqual({ a: "1", b: "2", d: "5" });
     const { number } = cai.history.scope(scope) ?? expect.unreachable();
     expect(await keysIn(cai, asideRange(number))).toBe(2);
     expect(await keysIn(cai, oldRange(number, ROW_SPACE.rows, utf8("a")))).toBe(0);
@@ -124,12 +118,12 @@ describe("a revocation", () => {
 
   test("[HI40] does the same to who hears of it before the rows as to who hears of it after", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
-    await put(bea, scope, rowOf("a", "2"));
+    await writeRows(bea, scope, rowOf("a", "2"));
     await exchange(bea, cai, [scope]);
     // A writer who has seen what does not count any more.
-    await put(cai, scope, rowOf("a", "3"));
+    await writeRows(cai, scope, rowOf("a", "3"));
     const dan = await makeDevice(4);
     await dan.history.createDatabase(DATABASE);
     await revoke(ada, scope, bea);
@@ -138,17 +132,17 @@ describe("a revocation", () => {
     await exchange(ada, cai, [scope]);
     await exchange(cai, ada, [scope]);
     for (const device of [ada, dan]) expect(summary(device, scope)).toEqual(summary(cai, scope));
-    expect(await shown(dan, scope)).toEqual({ a: "3" });
+    expect(await shownIn(dan, scope)).toEqual({ a: "3" });
     await close(ada, bea, cai, dan);
   });
 
   test("[HI41] [HI42] holds over a restart", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, cai, [scope]);
     await revoke(ada, scope, bea);
     await exchange(ada, cai, [scope]);
-    expect(await shown(cai, scope)).toEqual({});
+    expect(await shownIn(cai, scope)).toEqual({});
     const again = await makeDevice(3, { store: cai.store });
     expect(summary(again, scope)).toEqual(summary(cai, scope));
     await close(again, ada, bea, cai);
@@ -159,7 +153,7 @@ test("[HI48] what is more than one write may change is taken back by several", a
   const { ada, bea, cai, scope } = await opened();
   for (let batch = 0; batch < 3; batch++) {
     const rows = Array.from({ length: 7000 }, (_, i) => rowOf(`${batch} ${i}`, "1"));
-    await put(bea, scope, ...rows);
+    await writeRows(bea, scope, ...rows);
   }
   await exchange(bea, cai, [scope]);
   const sizes: number[] = [];
@@ -169,14 +163,14 @@ test("[HI48] what is more than one write may change is taken back by several", a
   expect(sizes).toEqual([2, 2]);
   await exchange(cai, ada, [scope]);
   expect(summary(cai, scope)).toEqual(summary(ada, scope));
-  expect(await shown(cai, scope)).toEqual({});
+  expect(await shownIn(cai, scope)).toEqual({});
   await close(ada, bea, cai);
 });
 
 describe("whose right ended", () => {
   test("[HI45] keeps what it wrote, is told of it, and goes on in another log once it is granted again", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
     await bea.history.write({ parts: [{ scope, rows: [rowOf("b", "2")] }], hint: "late" });
     const told: number[][] = [];
@@ -189,17 +183,17 @@ describe("whose right ended", () => {
     for await (const { hint, rows, generation } of bea.history.quarantined(scope))
       kept.push([generation, hint, ...rows.map(({ key }) => fromUtf8(key))]);
     expect(kept).toEqual([[3, "late", "b"]]);
-    const refused = put(bea, scope, rowOf("c", "3"));
+    const refused = writeRows(bea, scope, rowOf("c", "3"));
     await expect(refused).rejects.toMatchObject({ code: "HISTORY_UNAUTHORISED" });
     await grant(ada, scope, bea.user, "writer");
     await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("c", "4"));
+    await writeRows(bea, scope, rowOf("c", "4"));
     expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(2);
     await exchange(bea, cai, [scope]);
     await exchange(ada, cai, [scope]);
     await exchange(cai, ada, [scope]);
     for (const device of [ada, bea]) expect(summary(device, scope)).toEqual(summary(cai, scope));
-    expect(await shown(ada, scope)).toEqual({ a: "1", c: "4" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "1", c: "4" });
     expect(
       bea.history
         .scope(scope)
@@ -207,34 +201,34 @@ describe("whose right ended", () => {
         .get(log as never),
     ).toBe(2);
     // One new log for all that follows.
-    for (const value of ["5", "6", "7"]) await put(bea, scope, rowOf("c", value));
+    for (const value of ["5", "6", "7"]) await writeRows(bea, scope, rowOf("c", value));
     expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(2);
     await exchange(bea, ada, [scope]);
-    expect(await shown(ada, scope)).toEqual({ a: "1", c: "7" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "1", c: "7" });
     await close(ada, bea, cai);
   });
 
   test("[HI45] goes on in the log that it has where nothing of that lies beyond the freeze", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
     await revoke(ada, scope, bea);
     await grant(ada, scope, bea.user, "writer");
     await exchange(ada, bea, [scope]);
-    for (const value of ["2", "3"]) await put(bea, scope, rowOf("a", value));
+    for (const value of ["2", "3"]) await writeRows(bea, scope, rowOf("a", value));
     expect(bea.history.freezeOf(scope, { user: bea.user }).size).toBe(1);
     await exchange(bea, cai, [scope]);
     await exchange(ada, cai, [scope]);
     await exchange(cai, ada, [scope]);
     for (const device of [ada, bea]) expect(summary(device, scope)).toEqual(summary(cai, scope));
-    expect(await shown(ada, scope)).toEqual({ a: "3" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "3" });
     await close(ada, bea, cai);
   });
 
   test("[HI47] a freeze names what is held of a user, or of one device", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
-    await put(cai, scope, rowOf("b", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
+    await writeRows(cai, scope, rowOf("b", "1"));
     await exchange(bea, ada, [scope]);
     await exchange(cai, ada, [scope]);
     const { history } = ada;
@@ -251,7 +245,7 @@ describe("whose right ended", () => {
 describe("a log that forks", () => {
   test("[HI46] is proven by whoever holds the one branch and is shown the other, and counts for nobody from there on", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
     // Bea's store is copied, and both go on.
     const medium = await openMemoryStore();
@@ -260,12 +254,12 @@ describe("a log that forks", () => {
       entries.push({ type: "put", key, value });
     await medium.write(entries);
     const copy = await makeDevice(2, { store: medium });
-    await put(bea, scope, rowOf("b", "left"));
-    await put(copy, scope, rowOf("c", "right"));
+    await writeRows(bea, scope, rowOf("b", "left"));
+    await writeRows(copy, scope, rowOf("c", "right"));
     await exchange(bea, ada, [scope]);
     await exchange(copy, cai, [scope]);
-    expect(await shown(ada, scope)).toEqual({ a: "1", b: "left" });
-    expect(await shown(cai, scope)).toEqual({ a: "1", c: "right" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "1", b: "left" });
+    expect(await shownIn(cai, scope)).toEqual({ a: "1", c: "right" });
     // Ada is shown the other branch: what an initiator gets that asks from before it.
     const state = cai.history.scope(scope) ?? expect.unreachable();
     const parts: PreparedPart[] = [];
@@ -274,17 +268,17 @@ describe("a log that forks", () => {
     const claims = [{ scope, vector: state.vector() }];
     const asked = new Set([scopeKeyOf(scope)]);
     await ada.history.receive(DATABASE, { from: cai.device, asked, parts, claims });
-    expect(await shown(ada, scope)).toEqual({ a: "1" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "1" });
     const size = ada.history.scope(scope)?.access.heads;
     await ada.history.receive(DATABASE, { from: cai.device, asked, parts, claims });
     expect(ada.history.scope(scope)?.access.heads).toEqual(size);
     for (const to of [cai, bea]) await exchange(ada, to, [scope]);
     for (const device of [cai, bea]) expect(summary(device, scope)).toEqual(summary(ada, scope));
     // Bea goes on in another log.
-    await put(bea, scope, rowOf("d", "5"));
+    await writeRows(bea, scope, rowOf("d", "5"));
     await exchange(bea, ada, [scope]);
     await exchange(ada, cai, [scope]);
-    expect(await shown(cai, scope)).toEqual({ a: "1", d: "5" });
+    expect(await shownIn(cai, scope)).toEqual({ a: "1", d: "5" });
     await close(ada, bea, cai, copy);
     await medium.close();
   });
@@ -298,23 +292,23 @@ describe("a part aside", () => {
     await exchange(ada, eve, [scope]);
     // So that they are known: nobody's word changes later.
     for (const device of [bea, eve]) {
-      await put(device, scope, rowOf("b", "0"));
+      await writeRows(device, scope, rowOf("b", "0"));
       await exchange(device, ada, [scope]);
     }
     for (const device of [eve, dan]) await exchange(ada, device, [scope]);
-    await put(bea, scope, rowOf("a", "1"));
-    await put(eve, scope, rowOf("a", "2"));
+    await writeRows(bea, scope, rowOf("a", "1"));
+    await writeRows(eve, scope, rowOf("a", "2"));
     const policy = { type: "policy", prefix: "", policy: "keepAll" } as const;
     await ada.history.write({ parts: [{ scope, rows: [], controls: [policy] }] });
     for (const device of [ada, bea, eve]) await exchange(device, cai, [scope]);
-    await put(cai, scope, rowOf("a", "3"));
+    await writeRows(cai, scope, rowOf("a", "3"));
     await revoke(ada, scope, bea);
     // Aside, since it names a control op that is not here yet; then waiting for Eve, as Bea's will not come to count.
     expect((await exchangeOwn(cai, dan, scope))?.aside).toBeGreaterThan(0);
     await exchange(ada, dan, [scope]);
-    expect(await shown(dan, scope)).toEqual({ b: "0 0" });
+    expect(await shownIn(dan, scope)).toEqual({ b: "0 0" });
     await exchangeOwn(eve, dan, scope);
-    expect(await shown(dan, scope)).toEqual({ a: "3", b: "0 0" });
+    expect(await shownIn(dan, scope)).toEqual({ a: "3", b: "0 0" });
     await close(ada, bea, cai, dan, eve);
   });
 });
@@ -324,7 +318,7 @@ describe("control ops", () => {
     const { ada, bea, cai, scope } = await opened();
     await grant(ada, scope, bea.user, "admin");
     await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
     await exchange(ada, cai, [scope]);
     const dan = await makeDevice(4);
@@ -333,7 +327,7 @@ describe("control ops", () => {
     // Bea does not know it yet, and Cai builds on what she grants.
     await grant(bea, scope, dan.user, "writer");
     await exchange(bea, cai, [scope]);
-    await put(cai, scope, rowOf("c", "1"));
+    await writeRows(cai, scope, rowOf("c", "1"));
     await exchange(ada, dan, [scope]);
     const before = dan.history.scope(scope)?.access.heads;
     expect((await exchange(bea, dan, [scope]))?.aside).toBeGreaterThan(0);
@@ -349,7 +343,7 @@ describe("control ops", () => {
     const { ada, bea, cai, scope } = await opened();
     await grant(ada, scope, bea.user, "admin");
     await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
     await revoke(ada, scope, bea);
     // Bea does not know it yet. What she grants lies aside at Ada, and is not sent a second time.
@@ -357,9 +351,9 @@ describe("control ops", () => {
     expect((await exchange(bea, ada, [scope]))?.aside).toBeGreaterThan(0);
     await grant(ada, scope, bea.user, "writer");
     await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("a", "2"));
+    await writeRows(bea, scope, rowOf("a", "2"));
     await exchange(bea, ada, [scope]);
-    expect(await shown(ada, scope)).toEqual({ a: "2" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "2" });
     for (const device of [ada, cai]) await exchange(device, bea, [scope]);
     for (const device of [ada, cai]) {
       await exchange(bea, device, [scope]);
@@ -370,7 +364,7 @@ describe("control ops", () => {
 
   test("[HI44] come without rows, and of nothing that is claimed", async () => {
     const { ada, bea, cai, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     const state = bea.history.scope(scope) ?? expect.unreachable();
     const parts: PreparedPart[] = [];
     for await (const { part } of bea.history.partsAbove([{ scope: state, vector: new Map() }]))

@@ -2,17 +2,17 @@
 
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import {
-  encodeValue,
-  fromUtf8,
-  Mergeable,
-  type ScopeId,
-  scopeKeyOf,
-  toHex,
-  utf8,
-} from "../base/index.ts";
+import { encodeValue, Mergeable, type ScopeId, scopeKeyOf, toHex, utf8 } from "../base/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
-import { exchange, grant, makeDevice, settleDevices, type TestDevice } from "../testkit/device.ts";
+import {
+  exchange,
+  grant,
+  makeDevice,
+  settleDevices,
+  type TestDevice,
+  shownIn,
+  writeRows,
+} from "../testkit/device.ts";
 import {
   type PreparedPart,
   type QuarantinedPart,
@@ -27,20 +27,6 @@ const rowOf = (text: string, content: string | undefined): RowWrite => ({
   name: { space: ROW_SPACE.rows, key: utf8(text), text },
   value: content === undefined ? undefined : encodeValue(content),
 });
-const put = (by: TestDevice, scope: ScopeId, ...rows: RowWrite[]): Promise<unknown> =>
-  by.history.write({ parts: [{ scope, rows }] });
-
-/** The rows that a device shows, each with its heads' values in order. */
-async function shown({ history }: TestDevice, scope: ScopeId): Promise<Record<string, string>> {
-  const rows: Record<string, string> = {};
-  for await (const { key, row } of history.scan(scope, ROW_SPACE.rows))
-    rows[fromUtf8(key) ?? ""] = row.heads
-      .map(({ value }) => (value === undefined ? "-" : fromUtf8(value.subarray(1))))
-      .toSorted((a = "", b = "") => (a < b ? -1 : 1))
-      .join(" ");
-  return rows;
-}
-
 async function quarantined({ history }: TestDevice, scope: ScopeId): Promise<QuarantinedPart[]> {
   const parts: QuarantinedPart[] = [];
   for await (const part of history.quarantined(scope)) parts.push(part);
@@ -58,7 +44,7 @@ async function opened(): Promise<
   const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
   for (const { user } of [bea, cai]) await grant(ada, scope, user, "writer");
   for (const to of [bea, cai]) await exchange(ada, to, [scope]);
-  await put(bea, scope, rowOf("a", "0"), rowOf("b", "0"));
+  await writeRows(bea, scope, rowOf("a", "0"), rowOf("b", "0"));
   for (const to of [ada, cai]) await exchange(bea, to, [scope]);
   const copied = await openMemoryStore();
   const entries: { type: "put"; key: Uint8Array; value: Uint8Array }[] = [];
@@ -93,27 +79,27 @@ async function closeAll(...devices: TestDevice[]): Promise<void> {
 describe("a forked log of ours", () => {
   test("[HI75] [HI73] both branches are written again, where a peer brings the lost one: each value is a head", async () => {
     const { ada, bea, cai, copy, scope } = await opened();
-    await put(copy, scope, rowOf("a", "lost"), rowOf("c", "lost"));
-    await put(copy, scope, rowOf("d", "same"));
+    await writeRows(copy, scope, rowOf("a", "lost"), rowOf("c", "lost"));
+    await writeRows(copy, scope, rowOf("d", "same"));
     await exchange(copy, cai, [scope]);
     await copy.close();
     // Bea goes on with an older state, offline.
-    await put(bea, scope, rowOf("a", "offline"));
-    await put(bea, scope, rowOf("d", "same"));
+    await writeRows(bea, scope, rowOf("a", "offline"));
+    await writeRows(bea, scope, rowOf("d", "same"));
     await giveAll(cai, bea, scope);
     await settled(bea, scope);
     const all = { a: "lost offline", b: "0", c: "lost", d: "same" };
-    expect(await shown(bea, scope)).toEqual(all);
+    expect(await shownIn(bea, scope)).toEqual(all);
     // Whoever does not know of the fork yet brings it again: nothing is written twice.
     const before = sumOf(bea, scope);
-    await put(bea, scope, rowOf("a", "resolved"));
+    await writeRows(bea, scope, rowOf("a", "resolved"));
     await giveAll(cai, bea, scope);
     await settled(bea, scope);
-    expect(await shown(bea, scope)).toEqual({ ...all, a: "resolved" });
+    expect(await shownIn(bea, scope)).toEqual({ ...all, a: "resolved" });
     expect(sumOf(bea, scope)).not.toBe(before);
     await settleDevices([ada, bea, cai], [scope]);
     for (const device of [ada, cai]) {
-      expect(await shown(device, scope)).toEqual({ ...all, a: "resolved" });
+      expect(await shownIn(device, scope)).toEqual({ ...all, a: "resolved" });
       expect(sumOf(device, scope)).toBe(sumOf(bea, scope));
     }
     await closeAll(ada, bea, cai);
@@ -121,29 +107,29 @@ describe("a forked log of ours", () => {
 
   test("[HI75] is written again where others prove the fork, beside what they wrote to the row", async () => {
     const { ada, bea, cai, copy, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
-    await put(bea, scope, rowOf("a", "2"), rowOf("b", undefined));
+    await writeRows(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "2"), rowOf("b", undefined));
     await exchange(bea, ada, [scope]);
-    await put(copy, scope, rowOf("c", "right"));
+    await writeRows(copy, scope, rowOf("c", "right"));
     await exchange(copy, cai, [scope]);
-    await put(cai, scope, rowOf("a", "cai"));
+    await writeRows(cai, scope, rowOf("a", "cai"));
     await giveAll(cai, ada, scope);
-    expect(await shown(ada, scope)).toEqual({ a: "cai", b: "0" });
+    expect(await shownIn(ada, scope)).toEqual({ a: "cai", b: "0" });
     for (const to of [bea, copy, cai]) await exchange(ada, to, [scope]);
     for (const device of [bea, copy]) await settled(device, scope);
     // The older value of the branch is not written again: a newer one of the same branch follows it.
-    expect(await shown(bea, scope)).toEqual({ a: "2 cai", b: "-" });
+    expect(await shownIn(bea, scope)).toEqual({ a: "2 cai", b: "-" });
     for (const from of [bea, copy]) await exchange(from, ada, [scope]);
     for (const to of [bea, copy, cai]) await exchange(ada, to, [scope]);
     for (const device of [ada, bea, copy, cai])
-      expect(await shown(device, scope)).toEqual({ a: "2 cai", b: "-", c: "right" });
+      expect(await shownIn(device, scope)).toEqual({ a: "2 cai", b: "-", c: "right" });
     await closeAll(ada, bea, cai, copy);
   });
 
   test("[HI72] goes on after the history was closed between, and writes nothing twice", async () => {
     const { ada, bea, cai, copy, scope, medium } = await opened();
-    for (const n of [1, 2, 3, 4]) await put(bea, scope, rowOf(`r${n}`, `${n}`));
-    await put(copy, scope, rowOf("c", "right"));
+    for (const n of [1, 2, 3, 4]) await writeRows(bea, scope, rowOf(`r${n}`, `${n}`));
+    await writeRows(copy, scope, rowOf("c", "right"));
     await exchange(copy, cai, [scope]);
     await giveAll(cai, bea, scope);
     await bea.close();
@@ -154,16 +140,16 @@ describe("a forked log of ours", () => {
       expect(opening).toBeLessThan(70);
       const again = await makeDevice(2, { store: medium, opening });
       // A write of ours lets one part after the other go on.
-      await put(again, scope, rowOf("a", "0"));
+      await writeRows(again, scope, rowOf("a", "0"));
       await again.close();
       left = (await quarantined(again, scope)).length;
     }
     const last = await makeDevice(2, { store: medium, opening: 80 });
-    expect(await shown(last, scope)).toEqual(rows);
+    expect(await shownIn(last, scope)).toEqual(rows);
     const before = last.history.scope(scope)?.vector() ?? expect.unreachable();
     await giveAll(cai, last, scope);
     await last.history.maintain(DATABASE, () => Promise.resolve());
-    expect(await shown(last, scope)).toEqual(rows);
+    expect(await shownIn(last, scope)).toEqual(rows);
     const state = last.history.scope(scope) ?? expect.unreachable();
     expect([...state.vector()]).toEqual([...before]);
     await closeAll(ada, cai, copy, last);
@@ -171,9 +157,9 @@ describe("a forked log of ours", () => {
 
   test("[HI75] stays in quarantine where its user may not write, until that is granted again", async () => {
     const { ada, bea, cai, copy, scope } = await opened();
-    await put(bea, scope, rowOf("a", "1"));
+    await writeRows(bea, scope, rowOf("a", "1"));
     await exchange(bea, ada, [scope]);
-    await put(copy, scope, rowOf("c", "right"));
+    await writeRows(copy, scope, rowOf("c", "right"));
     await exchange(copy, cai, [scope]);
     await giveAll(cai, ada, scope);
     const { user } = bea;
@@ -186,7 +172,7 @@ describe("a forked log of ours", () => {
     await grant(ada, scope, user, "writer");
     await exchange(ada, bea, [scope]);
     await settled(bea, scope);
-    expect(await shown(bea, scope)).toEqual({ a: "1", b: "0" });
+    expect(await shownIn(bea, scope)).toEqual({ a: "1", b: "0" });
     await closeAll(ada, bea, cai, copy);
   });
 
@@ -194,12 +180,12 @@ describe("a forked log of ours", () => {
     const { ada, bea, cai, copy, scope } = await opened();
     const count = rowOf("n", "x").name;
     const value = encodeValue(new Mergeable([1, [], [], [5]]));
-    await put(bea, scope, rowOf("a", "1"), { name: count, value });
-    await put(copy, scope, rowOf("c", "right"));
+    await writeRows(bea, scope, rowOf("a", "1"), { name: count, value });
+    await writeRows(copy, scope, rowOf("c", "right"));
     await exchange(copy, cai, [scope]);
     await giveAll(cai, bea, scope);
     await vi.waitFor(async () =>
-      expect(await shown(bea, scope)).toEqual({ a: "1", b: "0", c: "right" }),
+      expect(await shownIn(bea, scope)).toEqual({ a: "1", b: "0", c: "right" }),
     );
     const [part, ...others] = await quarantined(bea, scope);
     expect(others).toEqual([]);
@@ -229,7 +215,7 @@ describe("a forked log of ours", () => {
             for (let i = 0; i < times; i += 1) {
               const content = `${word}${(serial += 1)}`;
               last.set(`${word} ${key}`, content);
-              await put(by, scope, rowOf(key, content));
+              await writeRows(by, scope, rowOf(key, content));
             }
         };
         await play(cai, "other", others);
@@ -240,7 +226,7 @@ describe("a forked log of ours", () => {
         await settled(bea, scope);
         await settleDevices([ada, bea, cai], [scope]);
         for (const device of [ada, bea, cai]) {
-          const rows = await shown(device, scope);
+          const rows = await shownIn(device, scope);
           for (const [name, content] of last)
             expect(rows[name.split(" ")[1] as string]?.split(" ")).toContain(content);
           expect(sumOf(device, scope)).toBe(sumOf(bea, scope));

@@ -9,6 +9,7 @@ import {
   alike,
   eventually,
   FLOCK_DATABASE,
+  type SharedGroup,
   shareTodos,
   SyncFlock,
   todosOf,
@@ -20,6 +21,26 @@ import { CHECKPOINT_RETRY_MIN_MS, PUBLISH_RETRY_MAX_MS, RETRY_MAX_MS } from "./l
 /** Lets `user`'s groups be published at `server`. */
 async function allow(server: SyncPeer, user: SyncPeer): Promise<void> {
   await new ServiceAccess(server.store).grant(user.identity.certified.user);
+}
+
+/** Two devices of one owner in a group of theirs, and a server that lets it be published. */
+async function twoOfOneOwner(flock: SyncFlock): Promise<{
+  readonly one: SyncPeer;
+  readonly two: SyncPeer;
+  readonly server: SyncPeer;
+  readonly shared: SharedGroup;
+}> {
+  const seed = new Uint8Array(32).fill(7);
+  const [one, two, server] = [
+    await flock.open("one", { identity: await makeIdentity("one", seed) }),
+    await flock.open("two", { identity: await makeIdentity("two", seed) }),
+    await flock.open("server"),
+  ];
+  await allow(server, one);
+  const shared = await shareTodos(one);
+  await admit(one, two, shared);
+  await alike([one, two]);
+  return { one, two, server, shared };
 }
 
 /** Lets time pass until it is so. */
@@ -144,16 +165,7 @@ describe("publishing", () => {
 
   test("[SY72] publishing twice changes nothing; another device of the owner leaves it to the first", async () => {
     await using flock = new SyncFlock();
-    const seed = new Uint8Array(32).fill(7);
-    const [one, two, server] = [
-      await flock.open("one", { identity: await makeIdentity("one", seed) }),
-      await flock.open("two", { identity: await makeIdentity("two", seed) }),
-      await flock.open("server"),
-    ];
-    await allow(server, one);
-    const shared = await shareTodos(one);
-    await admit(one, two, shared);
-    await alike([one, two]);
+    const { one, two, server, shared } = await twoOfOneOwner(flock);
     flock.network.partition([one.device, server.device], [two.device]);
     const publishAt = server.transport.addresses();
     await one.sync.edits.setSpec(shared.group, { publishAt });
@@ -182,16 +194,7 @@ describe("publishing", () => {
 
   test("[SY72] [SY71] where the publisher vanishes before it has made the publish peer an admin, another of the owner's devices goes on", async () => {
     await using flock = new SyncFlock();
-    const seed = new Uint8Array(32).fill(7);
-    const [one, two, server] = [
-      await flock.open("one", { identity: await makeIdentity("one", seed) }),
-      await flock.open("two", { identity: await makeIdentity("two", seed) }),
-      await flock.open("server"),
-    ];
-    await allow(server, one);
-    const shared = await shareTodos(one);
-    await admit(one, two, shared);
-    await alike([one, two]);
+    const { one, two, server, shared } = await twoOfOneOwner(flock);
     // The answer comes to the first, which dies before it has written what follows from it.
     flock.network.partition([two.device], [one.device, server.device]);
     const write = one.history.write.bind(one.history);

@@ -84,9 +84,10 @@ export class Removals {
       try {
         return await this.#ask(peer);
       } catch (error) {
-        // It is not connected any more.
+        // It has been punished for that.
         if (isPeerFault(error)) return;
         logger("debug", "sync.removal.failed", { peer, code: codeOf(error) });
+        // It is asked again when it refuses the next time, or has connected anew.
         if (error instanceof RefusalError || !this.#isConnected(peer)) return;
       }
       await clock.sleep(wait, ending).catch(() => {});

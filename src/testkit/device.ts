@@ -6,6 +6,7 @@ import {
   type Crypto,
   type DeviceId,
   deviceIdOf,
+  fromUtf8,
   generationIn,
   type GenVector,
   type Logger,
@@ -21,7 +22,14 @@ import {
   openDatabase,
   type ScanOptions,
 } from "../db/index.ts";
-import { History, type Identity, type PreparedPart, type Receipt } from "../history/index.ts";
+import {
+  History,
+  type Identity,
+  type PreparedPart,
+  type Receipt,
+  ROW_SPACE,
+  type RowWrite,
+} from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -116,6 +124,29 @@ export async function rowsOf<T>(
 ): Promise<[key: string, value: T][]> {
   const rows: [string, T][] = [];
   for await (const { key, value } of collection.scan(options)) rows.push([key, value]);
+  return rows;
+}
+
+/** Writes rows as one commit. */
+export function writeRows(
+  by: TestDevice,
+  scope: ScopeId,
+  ...rows: readonly RowWrite[]
+): Promise<unknown> {
+  return by.history.write({ parts: [{ scope, rows }] });
+}
+
+/** The rows that a device shows, each with the texts of its heads in order; `-`: a deletion. Values are short texts. */
+export async function shownIn(
+  { history }: TestDevice,
+  scope: ScopeId,
+): Promise<Record<string, string>> {
+  const rows: Record<string, string> = {};
+  for await (const { key, row } of history.scan(scope, ROW_SPACE.rows))
+    rows[fromUtf8(key) ?? ""] = row.heads
+      .map(({ value }) => (value === undefined ? "-" : fromUtf8(value.subarray(1))))
+      .toSorted((a = "", b = "") => (a < b ? -1 : 1))
+      .join(" ");
   return rows;
 }
 
