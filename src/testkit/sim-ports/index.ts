@@ -9,4 +9,5 @@ export { Image } from "./image.ts";
 export { SimNetwork } from "./network.ts";
 export { pump } from "./pump.ts";
 export { Scheduler } from "./scheduler.ts";
+export { plainSignals } from "./signals.ts";
 export type { SimTransport } from "./transport.ts";

@@ -4,6 +4,7 @@ import process from "node:process";
 import {
   chanceOf,
   KeyRing,
+  plainSignals,
   SimNetwork,
   pump,
   Scheduler,
@@ -49,6 +50,7 @@ export interface RunReport {
 
 /** Runs a plan. Never rejects for what the run finds. */
 export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunReport> {
+  using _signals = plainSignals();
   const world = new World(plan, options);
   const { scheduler } = world;
   let error: SimError | undefined;
