@@ -16,7 +16,7 @@ export function checkDevice(ledger: Ledger, view: DeviceView): void {
 }
 
 /** Rights by the control ops that a device holds of a scope. @throws {SimError} `A1` for one that nobody has signed. */
-export function rightsIn(ledger: Ledger, scope: ScopeView): Rights {
+export function rightsIn(ledger: Ledger, scope: Pick<ScopeView, "scope" | "controlHeads">): Rights {
   const ids = closureOf(ledger, scope.controlHeads);
   for (const id of ids) {
     if (ledger.control(id) === undefined)

@@ -5,6 +5,7 @@
 import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
 import {
   type CommitFact,
+  type LogName,
   dotOf,
   type PartFact,
   type ScopeName,
@@ -282,6 +283,11 @@ export class Oracle {
     }
   }
 
+  /** The last generation of a log that a device takes, by the forks that it knows. */
+  forkKnownBy(scope: Pick<ScopeView, "scope" | "controlHeads">, log: LogName): number {
+    return rightsIn(this.ledger, scope).forkOf(log);
+  }
+
   /** Nothing is under way any more: those who share a scope hold the same of it, and all that was acknowledged. [K3] [K5] [D1] */
   checkAtRest(scope: ScopeName, views: readonly DeviceView[]): void {
     const [first, ...others] = views;
@@ -295,6 +301,9 @@ export class Oracle {
     for (const { commit, store } of this.#acks.values()) {
       const part = commit.parts.find((one) => one.scope === scope);
       if (part === undefined || this.#excused.has(commit.digest)) continue;
+      // What one wrote before it lied, and had handed to nobody, it may keep for itself.
+      const isLiar = this.ledger.liars.has(commit.device);
+      if (isLiar && views.every((view) => !claims(view, scope, commit))) continue;
       for (const view of views) this.#mustHold(view, scope, commit, "K5");
       // Of a store that was set back since nobody can say which branch others hold.
       if (store !== undefined && this.ledger.isForked(commit))
@@ -311,6 +320,12 @@ export class Oracle {
     checkExpected(this.ledger, name, view, closureOf(this.ledger, view.controlHeads));
     this.#deps.sometimes("as expected");
   }
+}
+
+/** Whether a device says that it holds a commit. */
+function claims(view: DeviceView, scope: ScopeName, { log, generation }: CommitFact): boolean {
+  const known = view.scopes.find((one) => one.scope === scope);
+  return (known?.vector.get(log) ?? 0) >= generation;
 }
 
 /** What the values of counters, sets and maps begin with: CBOR tag 1919905646. */

@@ -72,9 +72,12 @@ export class Checkpoints {
     const { scopes } = running.knowledge();
     for (const id of [group, ...sync.collections(group)]) {
       const name = nameOfScope(id);
-      const known = scopes.find(({ scope }) => scope === name)?.vector;
+      const known = scopes.find(({ scope }) => scope === name);
       for (const [log, generation] of floor.find(({ scope }) => scope === name)?.vector ?? []) {
-        if ((known?.get(log) ?? 0) >= generation) continue;
+        const held = known?.vector.get(log) ?? 0;
+        if (held >= generation) continue;
+        // One that lies forked its log meanwhile: what lies beyond counts for nobody any more.
+        if (known !== undefined && held >= oracle.forkKnownBy(known, log)) continue;
         throw new SimError(
           "K4",
           `${device.name} has joined and lacks ${log.slice(0, 6)}#${generation} of ${name}`,
