@@ -22,8 +22,10 @@ import {
   NOISE_SEND_BYTES,
   STREAM_OPEN_TIMEOUT_MS,
   TLS_SEND_BYTES,
+  WINDOW_UPDATE_BYTES,
 } from "./libp2p-limits.ts";
 import { Libp2pStream } from "./libp2p-stream.ts";
+import { gatherWindowUpdates } from "./libp2p-yamux-guard.ts";
 
 /**
  * The connection to one device, over one link (a connection of libp2p) or, when both sides dialled at once, over two:
@@ -187,6 +189,7 @@ export class Libp2pConnection implements Connection {
   }
 
   #keep(raw: Libp2pRawStream, release: () => void): Libp2pStream {
+    gatherWindowUpdates(raw, WINDOW_UPDATE_BYTES);
     const stream = new Libp2pStream(raw, this.peer, this.#sendBytes);
     const forget = (): void => {
       release();

@@ -40,6 +40,9 @@ export const LIBP2P_WRITE_BUFFER_BYTES = 1024 * 1024;
 /** Bytes of one connection that libp2p holds unsent before it aborts: a peer that asks and never reads ends there. */
 export const CONNECTION_WRITE_BUFFER_BYTES = 64 * 1024 * 1024;
 
+/** Bytes of a stream's window that are used before the peer is told that it may send on: many small messages, and less than one piece of what is large. */
+export const WINDOW_UPDATE_BYTES = 4096;
+
 /** Milliseconds within which a second link between two devices is one that both dialled at once, not a new start. */
 export const LINK_JOIN_MS = 15_000;
 /** Milliseconds that a superfluous link stays, so that streams on their way over it arrive. */

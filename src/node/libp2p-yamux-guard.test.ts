@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { FrameWatch } from "./libp2p-yamux-guard.ts";
+import { FrameWatch, gatherWindowUpdates } from "./libp2p-yamux-guard.ts";
 
 const LENGTH_MAX = 1000;
 
@@ -53,4 +53,27 @@ test("[NE22] a data frame beyond any window is seen by its header, wherever it c
     ),
     { seed: 22 },
   );
+});
+
+test("[NE36] a window is opened anew when enough of it has been used", () => {
+  const stream = {
+    state: 3,
+    recvWindow: 10_000,
+    recvWindowCapacity: 10_000,
+    updates: 0,
+    sendWindowUpdate(): void {
+      this.updates += 1;
+      this.recvWindowCapacity = this.recvWindow;
+    },
+  };
+  gatherWindowUpdates(stream, 1000);
+  for (let i = 0; i < 25; i++) {
+    stream.recvWindowCapacity -= 100;
+    stream.sendWindowUpdate();
+  }
+  expect(stream.updates).toBe(2);
+  // What opens a stream, or answers that, says more than how much may be sent.
+  stream.state = 2;
+  stream.sendWindowUpdate();
+  expect(stream.updates).toBe(3);
 });

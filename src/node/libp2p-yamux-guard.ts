@@ -24,6 +24,35 @@ export function guardYamux(connection: MessageStream, lengthMax: number): void {
   });
 }
 
+/** What of a yamux stream decides about its window. */
+interface YamuxWindow {
+  readonly state: number;
+  readonly recvWindow: number;
+  readonly recvWindowCapacity: number;
+  sendWindowUpdate(): void;
+}
+
+/** Of `StreamState` in @libp2p/yamux, which does not export it: nothing but the window is left to be said by an update. */
+const ESTABLISHED = 3;
+
+/**
+ * Lets a stream wait with opening its window until `bytes` of it have been used. @libp2p/yamux answers each data frame, however small, with
+ * an update, which is a frame, a TLS record and a system call at either end: as many as the messages themselves.
+ */
+export function gatherWindowUpdates(stream: object, bytes: number): void {
+  if (!isYamux(stream)) return;
+  const update = stream.sendWindowUpdate.bind(stream);
+  stream.sendWindowUpdate = () => {
+    const used = stream.recvWindow - stream.recvWindowCapacity;
+    if (stream.state !== ESTABLISHED || used >= bytes) update();
+  };
+}
+
+function isYamux(stream: object): stream is YamuxWindow {
+  const names = ["state", "recvWindow", "recvWindowCapacity", "sendWindowUpdate"];
+  return names.every((name) => name in stream);
+}
+
 /** Follows the frames of one direction of a connection by their headers alone. */
 export class FrameWatch {
   readonly #lengthMax: number;
