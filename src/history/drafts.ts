@@ -1,9 +1,13 @@
-/** What local writes ask for, and which of them share a commit. */
+/** What waits for a turn of the writer, and which of it share one, or a commit. */
 
 import { assert, type LogKey, scopeKeyOf } from "../base/index.ts";
+import type { Turn } from "../turns/index.ts";
 import type { Draft, RowWrite } from "./author.ts";
+import { countTogether } from "./fresh-parts.ts";
 import { TURN_OPS_MAX } from "./limits.ts";
 import type { Reads } from "./reads.ts";
+import type { Delivery, Receipt } from "./receive.ts";
+import type { WriteOutcome } from "./writer.ts";
 
 /** A draft and how it may be committed. */
 export interface WriteRequest extends Draft, Reads {
@@ -74,4 +78,50 @@ export function joined(group: readonly Requested[]): WriteRequest {
   const [part] = first.parts;
   assert(part !== undefined, "a single write has a part");
   return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
+}
+
+interface Waiting<Answer> {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface WaitingDraft extends Waiting<WriteOutcome> {
+  readonly kind: "draft";
+  readonly request: WriteRequest;
+}
+
+export interface WaitingDelivery extends Waiting<Receipt> {
+  readonly kind: "delivery";
+  readonly delivery: Delivery;
+}
+
+export interface WaitingTask extends Waiting<void> {
+  readonly kind: "task";
+  readonly task: (turn: Turn) => Promise<void>;
+}
+
+/** What may wait for a turn. */
+export type WaitingEntry = WaitingDraft | WaitingDelivery | WaitingTask;
+
+/** Takes the drafts that stand first, as many as a turn may have. */
+export function takeDrafts(queue: WaitingEntry[]): WaitingDraft[] {
+  let ops = 0;
+  let count = 0;
+  for (const entry of queue) {
+    if (entry.kind !== "draft") break;
+    ops += opsOf(entry.request);
+    if (count > 0 && ops > TURN_OPS_MAX) break;
+    count += 1;
+  }
+  return queue.splice(0, count) as WaitingDraft[];
+}
+
+/** Takes the deliveries that stand first and may share a turn: one at least. [HI86] */
+export function takeDeliveries(queue: WaitingEntry[]): WaitingDelivery[] {
+  const end = queue.findIndex(({ kind }) => kind !== "delivery");
+  const waiting = queue.slice(0, end < 0 ? queue.length : end) as WaitingDelivery[];
+  return queue.splice(
+    0,
+    countTogether(waiting.map(({ delivery }) => delivery)),
+  ) as WaitingDelivery[];
 }

@@ -2,8 +2,9 @@
 
 import { equalBytes, generationIn, type ScopeKey, scopeKeyOf, toHex } from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
-import { commitDigest, HistoryError, commitKey, readRecord } from "../records/index.ts";
+import { commitDigest, HistoryError, commitKey, partSize, readRecord } from "../records/index.ts";
 import type { Turn } from "../turns/index.ts";
+import { TOGETHER_BYTES_MAX, TOGETHER_OPS_MAX } from "./limits.ts";
 import type { PreparedPart } from "./prepare.ts";
 import type { Delivery, ReceiveDeps } from "./receive.ts";
 
@@ -38,6 +39,28 @@ export function halvesOf(delivery: Delivery): [Delivery, Delivery] | undefined {
     { ...delivery, parts: parts.slice(0, best) },
     { ...delivery, parts: parts.slice(best), loose: [] },
   ];
+}
+
+/**
+ * How many of these deliveries, from the first on, may share a turn: small ones of rows alone, each of other logs than those before it.
+ * So none of them decides about another, and what a part is compared with is what is durable. [HI86]
+ */
+export function countTogether(deliveries: readonly Delivery[]): number {
+  const places = new Set<string>();
+  let [count, ops, bytes] = [0, 0, 0];
+  for (const { parts, loose = [] } of deliveries) {
+    const own = parts.map(({ scopeKey, log }) => `${scopeKey} ${log}`);
+    for (const { raw, rows } of parts) {
+      ops += rows.length;
+      bytes += partSize(raw);
+    }
+    const isPlain = loose.length === 0 && parts.every(({ controls }) => controls.length === 0);
+    const isSmall = ops <= TOGETHER_OPS_MAX && bytes <= TOGETHER_BYTES_MAX;
+    if (!isPlain || !isSmall || own.some((place) => places.has(place))) break;
+    for (const place of own) places.add(place);
+    count += 1;
+  }
+  return Math.max(1, count);
 }
 
 /** How far a cut is from the middle. */

@@ -8,6 +8,10 @@ export const PART_LOGS_MAX = 1024;
 export const TURN_READ_BYTES_MAX = 32 * 1024 * 1024;
 /** The same for what a peer sent: more, since rows in conflict are larger here than they were at the author. */
 export const DELIVERY_READ_BYTES_MAX = 80 * 1024 * 1024;
+/** Ops of deliveries that share one turn: as many as are taken at once when a device catches up. */
+export const TOGETHER_OPS_MAX = 1000;
+/** Bytes of their parts. */
+export const TOGETHER_BYTES_MAX = 1024 * 1024;
 /** Bytes of a batch's hint. */
 export const HINT_BYTES_MAX = 256;
 /** Logs of one device in a scope: it begins a new one only when its store was set back. */

@@ -10,14 +10,19 @@ import {
 } from "../records/index.ts";
 import { type DatabaseState, ownLogKey, type SeenRef, Turn } from "../turns/index.ts";
 import { type AuthorDeps, authorDraft } from "./author.ts";
-import { groups, joined, opsOf, type WriteRequest } from "./drafts.ts";
-import { halvesOf } from "./fresh-parts.ts";
 import {
-  DELIVERY_READ_BYTES_MAX,
-  TURN_OPS_MAX,
-  TURN_READ_BYTES_MAX,
-  WRITES_WAITING_MAX,
-} from "./limits.ts";
+  groups,
+  joined,
+  takeDeliveries,
+  takeDrafts,
+  type WaitingDelivery,
+  type WaitingDraft,
+  type WaitingEntry,
+  type WaitingTask,
+  type WriteRequest,
+} from "./drafts.ts";
+import { halvesOf } from "./fresh-parts.ts";
+import { DELIVERY_READ_BYTES_MAX, TURN_READ_BYTES_MAX, WRITES_WAITING_MAX } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./incarnation.ts";
@@ -67,26 +72,6 @@ interface WriterDeps extends AuthorDeps, ReceiveDeps {
   readonly clock: Clock;
 }
 
-interface Waiting<Answer> {
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface WaitingDraft extends Waiting<WriteOutcome> {
-  readonly kind: "draft";
-  readonly request: WriteRequest;
-}
-
-interface WaitingDelivery extends Waiting<Receipt> {
-  readonly kind: "delivery";
-  readonly delivery: Delivery;
-}
-
-interface WaitingTask extends Waiting<void> {
-  readonly kind: "task";
-  readonly task: (turn: Turn) => Promise<void>;
-}
-
 /**
  * One write at a time per database: what waits meanwhile shares the next turn, and so one store write and one sync
  * (group commit). A turn is gathered in a microtask, never by a timer. [HI3]
@@ -95,7 +80,7 @@ export class Writer {
   readonly #deps: WriterDeps;
   readonly #database: DatabaseState;
   readonly #written: (written: Written) => void;
-  readonly #queue: (WaitingDraft | WaitingDelivery | WaitingTask)[] = [];
+  readonly #queue: WaitingEntry[] = [];
   #run: Promise<void> | undefined;
   #closed = false;
   /** A store write has failed since memory was last known to be what the store holds. */
@@ -169,10 +154,7 @@ export class Writer {
   }
 
   #enter<Answer>(
-    entry: (
-      resolve: (answer: Answer) => void,
-      reject: (error: unknown) => void,
-    ) => WaitingDraft | WaitingDelivery | WaitingTask,
+    entry: (resolve: (answer: Answer) => void, reject: (error: unknown) => void) => WaitingEntry,
   ): Promise<Answer> {
     if (this.#closed) return Promise.reject(closedError());
     return new Promise<Answer>((resolve, reject) => {
@@ -228,7 +210,8 @@ export class Writer {
   #turn(): Promise<void> {
     const first = this.#queue[0];
     assert(first !== undefined, "a turn has something to do");
-    if (first.kind === "draft") return this.#write(this.#takeDrafts());
+    if (first.kind === "draft") return this.#write(takeDrafts(this.#queue));
+    if (first.kind === "delivery") return this.#takeIn(takeDeliveries(this.#queue));
     this.#queue.shift();
     return this.#runAlone(first);
   }
@@ -240,6 +223,25 @@ export class Writer {
     } catch (error) {
       first.reject(error);
     }
+  }
+
+  /** Several deliveries in one turn; each by itself when that fails, so that one does not spoil the others'. [HI86] */
+  async #takeIn(waiting: readonly WaitingDelivery[]): Promise<void> {
+    if (waiting.length > 1) {
+      try {
+        const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
+        const receipts: Receipt[] = [];
+        for (const { delivery } of waiting)
+          receipts.push(await receiveDelivery(this.#deps, turn, delivery));
+        await this.#commit(turn, true);
+        waiting.forEach(({ resolve }, i) => resolve(receipts[i] as Receipt));
+        return;
+      } catch (error) {
+        // Else whose fault it was shows below.
+        if (this.#isUnsure) return waiting.forEach(({ reject }) => reject(error));
+      }
+    }
+    for (const one of waiting) await this.#runAlone(one);
   }
 
   async #runTask(task: WaitingTask["task"]): Promise<void> {
@@ -301,18 +303,6 @@ export class Writer {
       aside: first.aside + second.aside,
       waiting: [...first.waiting, ...second.waiting],
     };
-  }
-
-  #takeDrafts(): WaitingDraft[] {
-    let ops = 0;
-    let count = 0;
-    for (const entry of this.#queue) {
-      if (entry.kind !== "draft") break;
-      ops += opsOf(entry.request);
-      if (count > 0 && ops > TURN_OPS_MAX) break;
-      count += 1;
-    }
-    return this.#queue.splice(0, count) as WaitingDraft[];
   }
 
   async #write(drafts: readonly WaitingDraft[]): Promise<void> {
