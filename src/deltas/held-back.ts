@@ -11,16 +11,13 @@ import {
   type LogKey,
 } from "../base/index.ts";
 import type { ScopeState } from "../history/index.ts";
-import { CROWD_STREAMS_MIN, HELD_BACK_MS } from "./limits.ts";
+import type { Crowd } from "./crowd.ts";
 
 export interface HeldBackDeps {
   /** The two devices of the stream: ours and the initiator. */
   readonly own: DeviceId;
   readonly peer: DeviceId;
-  /** Streams on which the database is served. */
-  readonly streams: () => number;
-  /** Whether a device is connected with us, and so with the initiator too, as far as we can tell. */
-  readonly isConnected: (device: DeviceId) => boolean;
+  readonly crowd: Pick<Crowd, "isCrowd" | "hasAuthor">;
 }
 
 type Scope = Pick<ScopeState, "vector">;
@@ -45,15 +42,10 @@ export class HeldBack {
     this.#deps = deps;
   }
 
-  /** Milliseconds until what is held back now is told of. One of two who serve each other tells first: the other has less to tell then. */
-  get delay(): number {
-    return this.#deps.own < this.#deps.peer ? HELD_BACK_MS : 2 * HELD_BACK_MS;
-  }
-
   /** What of all up to `until` is due at once to an initiator that has `sent`. */
   dueNow(sent: GenVector, until: GenVector): DueNow {
     const held: [LogKey, number][] = [];
-    if (this.#isCrowd)
+    if (this.#deps.crowd.isCrowd)
       for (const [log, end] of until)
         if (end > generationIn(sent, log) && this.#isFromElsewhere(log)) held.push([log, end]);
     if (held.length === 0) return { has: sent, until, isHeldBack: false };
@@ -64,18 +56,14 @@ export class HeldBack {
 
   /** Whether news of all these logs are held back. */
   isForLater(logs: readonly LogKey[]): boolean {
-    return this.#isCrowd && logs.every((log) => this.#isFromElsewhere(log));
-  }
-
-  get #isCrowd(): boolean {
-    return this.#deps.streams() >= CROWD_STREAMS_MIN;
+    return this.#deps.crowd.isCrowd && logs.every((log) => this.#isFromElsewhere(log));
   }
 
   #isFromElsewhere(log: LogKey): boolean {
     if (this.#awaited.has(log)) return false;
-    const { own, peer, isConnected } = this.#deps;
+    const { own, peer, crowd } = this.#deps;
     const device = deviceOfLog(log);
-    return device !== own && device !== peer && isConnected(device);
+    return device !== own && device !== peer && crowd.hasAuthor(log);
   }
 
   /** The initiator has said that it holds what it was not sent: it gets that log from others too. */

@@ -9,15 +9,18 @@
 export { Reconciliations } from "./sums.ts";
 export { BlockedPeers } from "./blocked.ts";
 export { PageBudget } from "./budget.ts";
+export { Crowds } from "./crowd.ts";
 export { RefusalError, refusalError, SyncError, type SyncErrorCode } from "./errors.ts";
 export { isCallFault, isPeerFault } from "./fault.ts";
 export { inTime } from "./in-time.ts";
 export type { CatchUp, PullProgress } from "./catch-up.ts";
 export { Initiator, type ScopesOf } from "./initiator.ts";
 export {
+  AUTHOR_GRACE_MS,
   BLOCK_MAX_MS,
   BLOCK_MIN_MS,
   BLOCKED_PEERS_MAX,
+  GATHER_MS,
   HELD_BACK_MS,
   OPEN_TIMEOUT_MS,
   PAGES_HELD_BYTES_MAX,

@@ -35,6 +35,7 @@ import {
 import type { PageBudget } from "./budget.ts";
 import { CatchUps, type PullProgress } from "./catch-up.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
+import type { Crowds } from "./crowd.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { Intake, LARGE_PAGE_BYTES } from "./intake.ts";
@@ -52,6 +53,7 @@ export interface InitiatorDeps {
   readonly logger: Logger;
   readonly budget: PageBudget;
   readonly knowledge: PeerKnowledges;
+  readonly crowds: Crowds;
   readonly reconciliations: Reconciliations;
   /** The peer has passed over a group that was asked for. */
   readonly onPassedOver: () => void;
@@ -109,10 +111,11 @@ export class Initiator {
     this.#isAcquaintance = isAcquaintance;
     this.#catchUps = new CatchUps(deps.history);
     this.#waiting = new WaitingLogs(deps.history);
-    this.#offers = new Offers(deps, (mode) => this.#askLater(mode));
+    const crowd = deps.crowds.of(database);
+    this.#offers = new Offers(deps, crowd, (mode) => this.#askLater(mode));
     this.#sums = new Sums(deps, connection.peer);
     this.#intake = new Intake(
-      deps,
+      { ...deps, crowd },
       connection.peer,
       database,
       (receipt, heads) => this.#took(receipt, heads),
@@ -348,6 +351,7 @@ export class Initiator {
     if (mode === undefined)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round that was not open");
     if (this.#open.delete(round)) this.#catchUps.end(mode);
+    this.#offers.noteAnswered(mode);
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     let isToAsk = false;

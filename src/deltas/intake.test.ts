@@ -27,7 +27,8 @@ async function served(ada: TestDevice) {
 
 async function intakeOf(from: TestDevice, to: TestDevice, onFailure: () => void): Promise<Intake> {
   await to.history.createDatabase(DATABASE);
-  const deps = { history: to.history, crypto: nodeCrypto(), budget: new PageBudget() };
+  const crowd = { gathered: () => Promise.resolve() };
+  const deps = { history: to.history, crypto: nodeCrypto(), budget: new PageBudget(), crowd };
   return new Intake(deps, from.device, DATABASE, () => {}, onFailure);
 }
 

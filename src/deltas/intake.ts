@@ -14,9 +14,12 @@ import {
 import { FRAME_BYTES_MAX } from "../base/index.ts";
 import type { CommitPart, Delivery, History, PreparedPart, Receipt } from "../history/index.ts";
 import type { PageBudget } from "./budget.ts";
+import type { Crowd } from "./crowd.ts";
 import {
   CATCH_UP_AT_ONCE_BYTES,
   CATCH_UP_AT_ONCE_OPS,
+  GATHERED_BYTES_MAX,
+  GATHERED_OPS_MAX,
   PAGE_BYTES_MAX,
   PAGES_IN_FLIGHT_MAX,
 } from "./limits.ts";
@@ -26,6 +29,7 @@ export interface IntakeDeps {
   readonly history: History;
   readonly crypto: Crypto;
   readonly budget: PageBudget;
+  readonly crowd: Pick<Crowd, "gathered">;
 }
 
 /** What a delivery came to, and the control heads of its scopes before it. */
@@ -67,6 +71,8 @@ export class Intake {
   /** Bytes taken from the budget for what waits. */
   #held = 0;
   #holdsLarge = false;
+  /** Until what came last has been gathered. */
+  #gathered: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   /** `onFailure`: called when a write failed that nobody may be waiting for. */
@@ -192,6 +198,7 @@ export class Intake {
       claims: [...this.#claims.values()],
     };
     const [held, holdsLarge] = [this.#held, this.#holdsLarge];
+    const isSmall = this.#ops <= GATHERED_OPS_MAX && held <= GATHERED_BYTES_MAX && !holdsLarge;
     this.#claims = new Map();
     if (this.#parts.length === 0) this.#last = new Map();
     this.#ended = 0;
@@ -199,17 +206,20 @@ export class Intake {
     this.#bytes = 0;
     this.#held = 0;
     this.#holdsLarge = false;
-    const written = this.#receive(delivery).finally(() => {
+    const written = this.#receive(delivery, isSmall).finally(() => {
       this.#giveBack(held, holdsLarge);
       this.#inFlight.delete(written);
     });
     this.#inFlight.add(written);
   }
 
-  async #receive(delivery: Delivery): Promise<void> {
-    const { history } = this.#deps;
+  async #receive(delivery: Delivery, isSmall: boolean): Promise<void> {
+    const { history, crowd } = this.#deps;
     const restores = this.#restores;
     try {
+      // What is large is worth a write of its own, after what came before it.
+      if (isSmall) this.#gathered = crowd.gathered();
+      await this.#gathered;
       const heads = new Map(
         delivery.claims.map(({ scope }) => [scopeKeyOf(scope), controlHeads(history, scope)]),
       );

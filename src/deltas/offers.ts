@@ -1,19 +1,20 @@
-import {
-  type Clock,
-  type GenVector,
-  type LogKey,
-  type ScopeId,
-  type ScopeKey,
-  scopeKeyOf,
-} from "../base/index.ts";
+import { type Clock, type LogKey, type ScopeId, type ScopeKey, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
-import { OFFER_GRACE_MS } from "./limits.ts";
+import type { Crowd } from "./crowd.ts";
+import { AUTHOR_GRACE_MS, OFFER_GRACE_MS } from "./limits.ts";
 import type { ScopeClaim } from "./page.ts";
 
 export interface OffersDeps {
-  readonly history: History;
+  readonly history: Pick<History, "scope">;
   readonly clock: Clock;
+}
+
+/** What was offered of one log. */
+interface Offered {
+  readonly generation: number;
+  /** When it is asked for, by the monotonic clock. */
+  readonly due: number;
 }
 
 /**
@@ -22,45 +23,99 @@ export interface OffersDeps {
  */
 export class Offers {
   readonly #deps: OffersDeps;
+  readonly #crowd: Pick<Crowd, "hasAuthor" | "mayAsk" | "answered">;
   readonly #ask: (mode: DeltaMode) => void;
-  readonly #lacking = new Map<ScopeKey, { readonly scope: ScopeId; vector: GenVector }>();
+  readonly #lacking = new Map<
+    ScopeKey,
+    { readonly scope: ScopeId; readonly logs: Map<LogKey, Offered> }
+  >();
+  /** Modes that have been asked for and not answered. */
+  readonly #open = new Set<DeltaMode>();
   #isWaiting = false;
 
   /** `ask`: asks the peer for all that is lacking of a mode's scopes. */
-  constructor(deps: OffersDeps, ask: (mode: DeltaMode) => void) {
+  constructor(
+    deps: OffersDeps,
+    crowd: Pick<Crowd, "hasAuthor" | "mayAsk" | "answered">,
+    ask: (mode: DeltaMode) => void,
+  ) {
     this.#deps = deps;
+    this.#crowd = crowd;
     this.#ask = ask;
   }
 
   /** Takes note; looks later, unless `ended` is aborted before. */
   note({ scope, vector }: ScopeClaim, ended: AbortSignal): void {
-    const lacking = this.#lackingOf(scope, vector);
-    if (lacking.size === 0) return;
+    const now = this.#deps.clock.monotonic();
     const key = scopeKeyOf(scope);
-    const before = this.#lacking.get(key)?.vector ?? new Map<LogKey, number>();
-    this.#lacking.set(key, { scope, vector: new Map([...before, ...lacking]) });
-    if (!this.#isWaiting) void this.#look(ended);
+    for (const [log, generation] of vector) {
+      if (this.#has(scope, log, generation)) continue;
+      const of = this.#lacking.get(key) ?? { scope, logs: new Map<LogKey, Offered>() };
+      this.#lacking.set(key, of);
+      const grace = this.#crowd.hasAuthor(log) ? AUTHOR_GRACE_MS : OFFER_GRACE_MS;
+      const due = Math.min(now + grace, of.logs.get(log)?.due ?? Number.POSITIVE_INFINITY);
+      of.logs.set(log, { generation, due });
+    }
+    if (this.#lacking.size > 0 && !this.#isWaiting) void this.#look(ended);
+  }
+
+  /** A round of this mode has come to its end. */
+  noteAnswered(mode: DeltaMode): void {
+    if (this.#open.delete(mode) && this.#open.size === 0) this.#crowd.answered(this);
   }
 
   async #look(ended: AbortSignal): Promise<void> {
     this.#isWaiting = true;
     try {
-      await this.#deps.clock.sleep(OFFER_GRACE_MS, ended);
+      while (this.#forgetHeld()) {
+        await this.#deps.clock.sleep(this.#untilDue(), ended);
+        if (this.#forgetHeld()) this.#askForDue();
+      }
+      this.#isWaiting = false;
     } catch {
       // The stream has ended: another one begins with a request.
-      return;
+      this.#crowd.answered(this);
     }
-    this.#isWaiting = false;
-    const modes = new Set<DeltaMode>();
-    for (const { scope, vector } of this.#lacking.values())
-      if (this.#lackingOf(scope, vector).size > 0)
-        modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
-    this.#lacking.clear();
-    for (const mode of modes) this.#ask(mode);
   }
 
-  #lackingOf(scope: ScopeId, vector: GenVector): Map<LogKey, number> {
-    const state = this.#deps.history.scope(scope);
-    return new Map([...vector].filter(([log, end]) => end > (state?.generationOf(log) ?? 0)));
+  /** Milliseconds until something is to be asked for; a while more where that is now, and another peer is being asked. */
+  #untilDue(): number {
+    const now = this.#deps.clock.monotonic();
+    let first = Number.POSITIVE_INFINITY;
+    for (const { logs } of this.#lacking.values())
+      for (const { due } of logs.values()) first = Math.min(first, due);
+    return first > now ? first - now : OFFER_GRACE_MS;
+  }
+
+  #askForDue(): void {
+    const now = this.#deps.clock.monotonic();
+    const due = [...this.#lacking].filter(([, { logs }]) =>
+      [...logs.values()].some((offered) => offered.due <= now),
+    );
+    if (due.length === 0 || !this.#crowd.mayAsk(this)) return;
+    const modes = new Set<DeltaMode>();
+    for (const [key, { scope }] of due) {
+      modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
+      // The answer brings all of the scope.
+      this.#lacking.delete(key);
+    }
+    for (const mode of modes) {
+      this.#open.add(mode);
+      this.#ask(mode);
+    }
+  }
+
+  /** Forgets what is here by now; answers whether anything is still lacking. */
+  #forgetHeld(): boolean {
+    for (const [key, { scope, logs }] of this.#lacking) {
+      for (const [log, { generation }] of logs)
+        if (this.#has(scope, log, generation)) logs.delete(log);
+      if (logs.size === 0) this.#lacking.delete(key);
+    }
+    return this.#lacking.size > 0;
+  }
+
+  #has(scope: ScopeId, log: LogKey, generation: number): boolean {
+    return generation <= (this.#deps.history.scope(scope)?.generationOf(log) ?? 0);
   }
 }

@@ -41,18 +41,6 @@ const NOTHING: GenVector = new Map();
 /** What is known of the peers at the other ends of connections. */
 export class PeerKnowledges {
   readonly #connections = new WeakMap<Connection, PeerKnowledge>();
-  readonly #served = new Map<string, number>();
-
-  /** Notes a stream on which a database is served. Answers a function that ends it. */
-  serve(database: string): () => void {
-    this.#served.set(database, this.served(database) + 1);
-    return () => void this.#served.set(database, this.served(database) - 1);
-  }
-
-  /** Streams on which a database is served now. */
-  served(database: string): number {
-    return this.#served.get(database) ?? 0;
-  }
 
   at(connection: Connection): PeerKnowledge {
     let knowledge = this.#connections.get(connection);

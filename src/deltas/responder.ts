@@ -24,13 +24,7 @@ import {
   type ScopeState,
   type Written,
 } from "../history/index.ts";
-import {
-  type Connection,
-  FramedStream,
-  type Stream,
-  type Transport,
-  Wakeup,
-} from "../net/index.ts";
+import { type Connection, FramedStream, type Stream } from "../net/index.ts";
 import {
   create,
   decode,
@@ -42,9 +36,11 @@ import {
   encode,
   encodeParts,
 } from "../wire/index.ts";
+import type { Crowd, Crowds } from "./crowd.ts";
 import { SyncError } from "./errors.ts";
 import { HeldBack } from "./held-back.ts";
 import { inTime } from "./in-time.ts";
+import { News } from "./news.ts";
 import { type AskedScope, Page, type SendFrame } from "./page-writer.ts";
 import { OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire } from "./page.ts";
@@ -61,7 +57,7 @@ export interface ResponderDeps {
   readonly onPulled: (database: string, user: UserId) => void;
   /** What initiators have said that they hold, where we pull from them. */
   readonly known: PeerKnowledges;
-  readonly transport: Pick<Transport, "connections">;
+  readonly crowds: Crowds;
 }
 
 /** What is served of a scope. */
@@ -101,7 +97,8 @@ export async function serveDeltas(
     );
   }
   const known = deps.known.at(connection);
-  const responder = new Responder(deps, frames, database, certified, known);
+  const crowd = deps.crowds.of(database);
+  const responder = new Responder(deps, frames, database, certified, { known, crowd });
   // Unknown, paused and forbidden have one answer, so that nobody learns which databases there are.
   if (!deps.isServed(database) || !responder.mayReadAny()) return responder.refuse();
   await frames.send(
@@ -113,7 +110,7 @@ export async function serveDeltas(
     ),
   );
   deps.onPulled(database, certified.user);
-  const stop = deps.known.serve(database);
+  const stop = crowd.serve(certified.device);
   try {
     await responder.run();
   } finally {
@@ -130,9 +127,10 @@ class Responder {
   readonly #asked = new Map<DeltaMode, Asked>();
   readonly #known: PeerKnowledge;
   readonly #heldBack: HeldBack;
-  readonly #changed = new Wakeup();
-  /** Whether it is waited until what is held back is told of, and whether that time has come. */
-  #telling: "no" | "later" | "now" = "no";
+  readonly #crowd: Crowd;
+  readonly #news: News;
+  /** Whether what is held back is to be told of now. */
+  #isToTell = false;
   #hasEnded = false;
   #round = 0;
   #fault: { readonly error: unknown } | undefined;
@@ -142,7 +140,7 @@ class Responder {
     frames: FramedStream,
     database: string,
     { device, user }: Certified,
-    known: PeerKnowledge,
+    { known, crowd }: { readonly known: PeerKnowledge; readonly crowd: Crowd },
   ) {
     this.#deps = deps;
     this.#frames = frames;
@@ -150,12 +148,9 @@ class Responder {
     this.#device = device;
     this.#user = user;
     this.#known = known;
-    this.#heldBack = new HeldBack({
-      own: deps.history.identity.device,
-      peer: device,
-      streams: () => deps.known.served(database),
-      isConnected: (other) => deps.transport.connections().some(({ peer }) => peer === other),
-    });
+    this.#crowd = crowd;
+    this.#news = new News({ clock: deps.clock, crowd, ended: frames.ended });
+    this.#heldBack = new HeldBack({ own: deps.history.identity.device, peer: device, crowd });
   }
 
   /** Whether there is any scope that the initiator may read. */
@@ -171,9 +166,9 @@ class Responder {
     try {
       while (!this.#hasEnded) {
         // Asked for before looking, so that what changes meanwhile is not missed.
-        const change = this.#changed.wait();
+        const change = this.#news.wait();
         if (!(await this.#serveAll())) return;
-        if (this.#telling === "now") await this.#tell();
+        if (this.#isToTell) await this.#tell();
         if (!this.#hasEnded) await change;
       }
       await requests;
@@ -181,6 +176,7 @@ class Responder {
       throw this.#fault === undefined ? error : this.#fault.error;
     } finally {
       stop();
+      this.#crowd.forget(this.#device, this.#tellNow);
       this.#hasEnded = true;
     }
     if (this.#fault !== undefined) throw this.#fault.error;
@@ -191,8 +187,9 @@ class Responder {
     const isPlain = fromSync && parts.length > 0 && takenBack.length === 0;
     const isLive = [...this.#asked.values()].every(({ isCaughtUp }) => isCaughtUp);
     const logs = parts.map(({ log }) => this.#deps.history.logOf(log));
-    if (isPlain && isLive && this.#heldBack.isForLater(logs)) this.#tellLater();
-    else this.#changed.wake();
+    if (!isLive) this.#news.wake();
+    else if (isPlain && this.#heldBack.isForLater(logs)) this.#tellLater();
+    else this.#news.note();
   }
 
   async refuse(): Promise<void> {
@@ -210,7 +207,7 @@ class Responder {
         frame = await this.#frames.receive()
       ) {
         this.#take(decode(DeltaRequestSchema, frame));
-        this.#changed.wake();
+        this.#news.wake();
       }
     } catch (error) {
       this.#fault = { error };
@@ -218,7 +215,7 @@ class Responder {
       this.#frames.reset();
     }
     this.#hasEnded = true;
-    this.#changed.wake();
+    this.#news.wake();
   }
 
   #take(request: DeltaRequest): void {
@@ -357,20 +354,17 @@ class Responder {
   }
 
   #tellLater(): void {
-    if (this.#telling !== "no") return;
-    this.#telling = "later";
-    this.#deps.clock.sleep(this.#heldBack.delay, this.#frames.ended).then(
-      () => {
-        this.#telling = "now";
-        this.#changed.wake();
-      },
-      () => {}, // The stream has ended.
-    );
+    this.#crowd.tellLater(this.#device, this.#tellNow);
   }
+
+  readonly #tellNow = (): void => {
+    this.#isToTell = true;
+    this.#news.wake();
+  };
 
   /** Says what is held back and has not been heard from elsewhere. [SY86] */
   async #tell(): Promise<void> {
-    this.#telling = "no";
+    this.#isToTell = false;
     for (const asked of this.#asked.values()) {
       for (const { asked: one, scope } of this.#readable(asked)) {
         this.#skipKnown(one);

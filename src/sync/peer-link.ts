@@ -27,6 +27,7 @@ import {
   type PullProgress,
   type ScopesOf,
   type PeerKnowledges,
+  type Crowds,
   Reconciliations,
 } from "../deltas/index.ts";
 import { CallClient } from "./calls.ts";
@@ -42,6 +43,7 @@ export interface LinkDeps {
   readonly logger: Logger;
   readonly budget: PageBudget;
   readonly knowledge: PeerKnowledges;
+  readonly crowds: Crowds;
   readonly transport: Transport;
   readonly time: TrueTime;
   /** Tells that the peer broke the protocol. */

@@ -14,6 +14,7 @@ import {
   PageBudget,
   SyncError,
   isPeerFault,
+  Crowds,
   PeerKnowledges,
   serveDeltas,
   Serving,
@@ -44,7 +45,7 @@ import { Holding } from "./holding.ts";
 import { type LeaveOptions, type LeaveOutcome, Leaving } from "./leaving.ts";
 import { OwnAddresses } from "./own-addresses.ts";
 import { clockOf, type TimeDeps } from "./peer-clock.ts";
-import { PeerLink, type PeerStatus } from "./peer-link.ts";
+import { type LinkDeps, PeerLink, type PeerStatus } from "./peer-link.ts";
 import { CALL_PROTOCOL } from "./protocols.ts";
 import { Publishee } from "./publishee.ts";
 import { Publishing } from "./publishing.ts";
@@ -79,8 +80,8 @@ export class SyncService implements AsyncDisposable {
   readonly #acquainting: Acquainting;
   readonly #answers: Answers;
   readonly #blocked: BlockedPeers;
-  readonly #budget = new PageBudget();
-  readonly #knowledge = new PeerKnowledges();
+  /** What the streams of all peers share. */
+  readonly #shared: Pick<LinkDeps, "budget" | "knowledge" | "crowds">;
   readonly #links = new Map<DeviceId, PeerLink>();
   readonly #pauses: Pauses;
   readonly #stops: (() => void)[] = [];
@@ -126,6 +127,8 @@ export class SyncService implements AsyncDisposable {
       acquainting: this.#acquainting,
     });
     this.#blocked = new BlockedPeers(deps.clock);
+    const crowds = new Crowds({ ...deps, ending }, deps.history.identity.device);
+    this.#shared = { budget: new PageBudget(), knowledge: new PeerKnowledges(), crowds };
     this.#serving = new Serving({ ...deps, blocked: this.#blocked });
     this.#ownAddresses = new OwnAddresses(common);
     this.#holding = new Holding(common);
@@ -315,14 +318,10 @@ export class SyncService implements AsyncDisposable {
 
   #onGroups(): void {
     this.#updateLinks();
-    this.#refreshLinks();
+    for (const link of this.#links.values()) link.refresh();
     this.#ownAddresses.publish();
     this.#publishing.wake();
     this.#checkpoints.wake();
-  }
-
-  #refreshLinks(): void {
-    for (const link of this.#links.values()) link.refresh();
   }
 
   #onConnection(connection: Connection): void {
@@ -358,8 +357,7 @@ export class SyncService implements AsyncDisposable {
   #link(peer: DeviceId): PeerLink {
     const deps = {
       ...this.#deps,
-      budget: this.#budget,
-      knowledge: this.#knowledge,
+      ...this.#shared,
       onFault: (device: DeviceId, error: unknown) => this.punish(device, error),
       askRemovals: (device: DeviceId) => this.#removals.ask(device),
       acquaint: (device: DeviceId) => this.#acquainting.show(device),
@@ -384,8 +382,8 @@ export class SyncService implements AsyncDisposable {
       this.#links.get(peer)?.urge(database);
       this.#acquainting.meet(peer, user, database);
     };
-    const known = this.#knowledge;
-    return serveDeltas({ ...this.#deps, isServed, onPulled, known }, stream, connection);
+    const { knowledge: known, crowds } = this.#shared;
+    return serveDeltas({ ...this.#deps, isServed, onPulled, known, crowds }, stream, connection);
   }
 
   #serveCalls(stream: Stream, connection: Connection): Promise<void> {
