@@ -3,6 +3,7 @@
 import { type Crypto, utf8 } from "../base/index.ts";
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import type { Identity } from "../history/index.ts";
+import { decodeOwnLog, encodeOwnLog, signedRecord } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { type BackupRecord, encodeBackup } from "./backup-file.ts";
 
@@ -32,7 +33,7 @@ export interface BackupManifest {
 export interface BackupDeps {
   readonly store: Store;
   readonly chunks: ChunkStore;
-  readonly crypto: Pick<Crypto, "sha256">;
+  readonly crypto: Pick<Crypto, "sha256" | "sign">;
   readonly clock: { now(): number };
   readonly identity: Identity;
   /** The files that hold the device's keys and its user's, by name. */
@@ -47,6 +48,8 @@ export interface BackupDeps {
 const LEFT_OUT = new Set([0x30, 0x33, 0x38, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x50]);
 /** Edges between the nodes of blobs: they go with the chunks. */
 const NODE_EDGES = 0x31;
+const OWN_LOG = 0x11;
+const COMMITS = 0x22;
 const CHUNK_INDEX = 0x30;
 /** Bytes of a chunk's key before its address. */
 const CHUNK_KEY_PREFIX = 2;
@@ -60,7 +63,7 @@ export function backupBytes(
 }
 
 async function* recordsOf(
-  { store, chunks, clock, identity: own, secretNames, readSecret }: BackupDeps,
+  { store, chunks, crypto, clock, identity: own, secretNames, readSecret }: BackupDeps,
   { identity = false, blobs = false, signal }: BackupOptions,
 ): AsyncGenerator<BackupRecord, void, undefined> {
   signal?.throwIfAborted();
@@ -90,7 +93,12 @@ async function* recordsOf(
         if (bytes !== undefined) yield { type: "chunk", bytes };
       }
       if (LEFT_OUT.has(kind) || (kind === NODE_EDGES && !blobs)) continue;
-      yield { type: "entry", key, value };
+      // Who restores it may not have our key: all commits in it are signed. [HI83]
+      if (kind === COMMITS)
+        yield { type: "entry", key, value: await signedRecord(crypto, own.deviceSeed, value) };
+      else if (kind === OWN_LOG)
+        yield { type: "entry", key, value: encodeOwnLog({ ...decodeOwnLog(value), unsigned: [] }) };
+      else yield { type: "entry", key, value };
     }
   } finally {
     await snapshot.close();

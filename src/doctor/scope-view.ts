@@ -9,7 +9,7 @@ import {
   type Sum256,
   toHex,
 } from "../base/index.ts";
-import type { Interner, LogNumber, ScopeNumber } from "../records/index.ts";
+import type { Interner, LogNumber, PartName, ScopeNumber } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Finding } from "./finding.ts";
 
@@ -24,6 +24,8 @@ export interface ScopeView extends VerifyDeps {
   readonly number: ScopeNumber;
   /** Which device this is, where the store says so. */
   readonly device: DeviceId | undefined;
+  /** Commits of ours that may be without a signature, by what our log's record says. */
+  readonly unsigned: readonly PartName[];
   /** Numbers of all scopes of the database. */
   readonly siblings: readonly ScopeNumber[];
   /** What the scope's record says. */

@@ -122,7 +122,8 @@ class StoreCheck {
       const scope = this.#interner.scope(id);
       const view = { ...this.#deps, interner: this.#interner, id, number: scope };
       const device = own === undefined ? undefined : this.#deviceOf(own);
-      const more = { device, siblings: numbers, sequence: last, sum: Sum256.zero() };
+      const unsigned = own?.unsigned ?? [];
+      const more = { device, unsigned, siblings: numbers, sequence: last, sum: Sum256.zero() };
       yield* this.#verifyScope({ ...view, ...more });
     }
   }

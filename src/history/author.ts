@@ -128,7 +128,7 @@ function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
   return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));
 }
 
-/** Signs a commit of these parts and adds it. Nothing of it is added when it is refused. */
+/** Adds a commit of these parts, a small one to be signed while the store writes it. Nothing of it is added when it is refused. [HI83] */
 async function commitParts(
   deps: AuthorDeps,
   turn: Turn,
@@ -155,8 +155,8 @@ async function commitParts(
   // Each part travels with the header: one commit is never more than a page holds.
   for (const part of parts.slice(1)) room.take(part.header.length + header.length);
   const digest = commitDigest(crypto, header);
-  const signature = await crypto.sign(identity.deviceSeed, digest);
-  parts.forEach((part, index) => part.addTo(turn, index, header, signature));
+  parts.forEach((part, index) => part.addTo(turn, index, header, digest));
+  if (turn.late.isMany) await turn.late.signNow();
   turn.own = { ...turn.own, generation, digest };
 }
 

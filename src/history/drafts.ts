@@ -7,7 +7,6 @@ import { countTogether } from "./fresh-parts.ts";
 import { TURN_OPS_MAX } from "./limits.ts";
 import type { Reads } from "./reads.ts";
 import type { Delivery, Receipt } from "./receive.ts";
-import type { WriteOutcome } from "./writer.ts";
 
 /** A draft and how it may be committed. */
 export interface WriteRequest extends Draft, Reads {
@@ -16,6 +15,9 @@ export interface WriteRequest extends Draft, Reads {
   /** Commit only while this is our log: what is written was worked out with its name. */
   readonly log?: LogKey | undefined;
 }
+
+/** `conflict`: a row or range that was read has changed, or our log, and nothing was written. */
+export type WriteOutcome = "written" | "conflict";
 
 /** A request, and whoever waits for what becomes of it. */
 interface Requested {

@@ -41,7 +41,7 @@ async function proveFork(deps: AuthorDeps, turn: Turn, { part, held }: Fork): Pr
   const proof: VerifiedOp = {
     type: "forkProof",
     headerA: held.header,
-    signatureA: held.signature,
+    signatureA: await deps.signer.signatureOf(held),
     headerB: raw.header,
     signatureB: raw.signature,
     forked: { log, generation },

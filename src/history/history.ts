@@ -11,9 +11,16 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
-import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../turns/index.ts";
+import {
+  type DatabaseState,
+  ownLogKey,
+  type ScopeState,
+  type TurnDeps,
+  type View,
+} from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import {
+  CommitSigner,
   Interner,
   encodeEpochs,
   epochsKey,
@@ -50,15 +57,9 @@ import {
   rootsOf,
 } from "./serve.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
-import {
-  closedError,
-  type Maintenance,
-  type WriteOutcome,
-  Writer,
-  type Written,
-} from "./writer.ts";
+import { closedError, type Maintenance, Writer, type Written } from "./writer.ts";
 import { ChangeOrder, rowIn, type RowRange, scanRows } from "./scans.ts";
-import type { WriteRequest } from "./drafts.ts";
+import type { WriteOutcome, WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
 
@@ -78,7 +79,7 @@ export interface HistoryDeps {
  * network. What it shows is durable. Rules: docs/spec/history.md.
  */
 export class History implements AsyncDisposable {
-  readonly #deps: HistoryDeps & { readonly interner: Interner };
+  readonly #deps: HistoryDeps & TurnDeps;
   readonly #databases: Map<string, DatabaseState>;
   readonly #writers = new Map<string, Writer>();
   /** Of databases that were here when the history was opened. */
@@ -90,10 +91,7 @@ export class History implements AsyncDisposable {
   /** What was written, in the order in which it came. */
   readonly changes: ChangeOrder;
 
-  private constructor(
-    deps: HistoryDeps & { readonly interner: Interner },
-    databases: Map<string, DatabaseState>,
-  ) {
+  private constructor(deps: HistoryDeps & TurnDeps, databases: Map<string, DatabaseState>) {
     this.#deps = deps;
     this.#databases = databases;
     this.changes = new ChangeOrder(deps, databases);
@@ -105,11 +103,13 @@ export class History implements AsyncDisposable {
   /** Opens the history that the store holds; a fresh store holds an empty one. @throws {HistoryError} `HISTORY_CORRUPT`. */
   static async open(deps: HistoryDeps): Promise<History> {
     const interner = await Interner.load(deps.store);
-    const databases = await loadDatabases({ ...deps, interner });
+    const signer = new CommitSigner(deps.crypto, deps.identity.deviceSeed);
+    const made = { ...deps, interner, signer };
+    const databases = await loadDatabases(made);
     const { trueTime = (): number => deps.clock.now(), identity } = deps;
     const doubts = { origin: deps.store.origin, trueTime, identity, interner };
     for (const database of databases.values()) database.doubt = doubtOf(doubts, database);
-    const history = new History({ ...deps, interner }, databases);
+    const history = new History(made, databases);
     const noted = await Promise.all(
       Array.from(databases.values(), (database) =>
         noteOrigin(history.#deps, database, (task) => history.#writer(database.name).alone(task)),
@@ -254,7 +254,7 @@ export class History implements AsyncDisposable {
 
   /** Runs `task` with no other write of the database beside it; what it gives is one store write, and changes nothing that is seen. */
   maintain(name: string, task: Maintenance): Promise<void> {
-    return this.#writer(name).alone((turn) => task((op) => turn.add(op), turn.database.number));
+    return this.#writer(name).maintain(task);
   }
 
   /** The parts of a log in a scope from the generation `from` down, each with what is held of it. */

@@ -32,5 +32,6 @@ export type { ServedPart, WantedScope } from "./serve.ts";
 export type { RowName, ScopeState, SeenRef, View } from "../turns/index.ts";
 export type { WriteRequest } from "./drafts.ts";
 export type { AccessRead, RangeRead, RowRead } from "./reads.ts";
-export type { WriteOutcome, Written } from "./writer.ts";
+export type { WriteOutcome } from "./drafts.ts";
+export type { Written } from "./writer.ts";
 export { COMMIT_PARTS_MAX } from "./limits.ts";

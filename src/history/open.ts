@@ -3,14 +3,12 @@
 import { type ControlEntry, ControlLog } from "../access/index.ts";
 import {
   type Clock,
-  type Crypto,
   equalBytes,
   fromUtf8,
   HybridClock,
   parseDeviceId,
   scopeKeyOf,
 } from "../base/index.ts";
-import type { Store } from "../store/index.ts";
 import {
   asideRange,
   rivalDigestOf,
@@ -21,7 +19,6 @@ import {
   partSize,
   placeOf,
   storedControl,
-  type Interner,
   changeRange,
   controlRange,
   type DatabaseNumber,
@@ -45,14 +42,13 @@ import {
   ControlPlaces,
   RivalIndex,
   DatabaseState,
+  LateCommits,
   ScopeState,
+  type TurnDeps,
 } from "../turns/index.ts";
 import { preparePart } from "./prepare.ts";
 
-export interface LoadDeps {
-  readonly store: Store;
-  readonly crypto: Crypto;
-  readonly interner: Interner;
+export interface LoadDeps extends TurnDeps {
   readonly clock: Clock;
   readonly trueTime?: TrueTime | undefined;
 }
@@ -67,6 +63,7 @@ export async function loadDatabases(deps: LoadDeps): Promise<Map<string, Databas
     if (bytes === undefined) continue;
     const database = createDatabase(deps, name, readRecord("own log", bytes, decodeOwnLog));
     database.sequence = await lastSequence(deps, number);
+    database.late = await LateCommits.load(deps, database.own);
     const epochs = await deps.store.get(epochsKey(number));
     if (epochs !== undefined) database.epochs = readRecord("epochs", epochs, decodeEpochs);
     databases.set(name, database);
@@ -106,6 +103,7 @@ export async function reloadDatabase(deps: LoadDeps, database: DatabaseState): P
     database.clock = database.clock.restarted(own.timestamp);
   }
   database.own = own;
+  database.late = await LateCommits.load(deps, own);
   database.recent.forget();
   database.sequence = await lastSequence(deps, database.number);
   for (const id of interner.scopes()) {

@@ -27,6 +27,7 @@ import {
   encodeHeld,
   digestOfOp,
   indexedContext,
+  NO_SIGNATURE,
   SALT_SIZE,
   type Context,
   contextOf,
@@ -86,8 +87,8 @@ export class PartDraft {
     this.digest = partDigest(crypto, this.header, opsRoot(crypto, digests.length, digests));
   }
 
-  /** Adds it to the turn as part `index` of its signed commit. */
-  addTo(turn: Turn, index: number, header: Uint8Array, signature: Uint8Array): void {
+  /** Adds it to the turn as part `index` of its commit, which is not signed yet. */
+  addTo(turn: Turn, index: number, header: Uint8Array, digest: Uint8Array): void {
     const { scope, rows, staged } = this.content;
     const { controls, versions } = this.#encoder;
     const { log, logKey, generation } = this.#dot;
@@ -95,7 +96,7 @@ export class PartDraft {
     staged.forEach((row, i) => turn.mergeInto(scope, row, versions[i] as Version));
     const record = {
       header,
-      signature,
+      signature: NO_SIGNATURE,
       part: this.header,
       partIndex: index,
       sequence: turn.place,
@@ -103,7 +104,9 @@ export class PartDraft {
       elided: [],
     };
     const names = rows.map(({ name }) => name);
-    turn.addPart(scope, log, generation, encodeStoredCommit(record, names));
+    const bytes = encodeStoredCommit(record, names);
+    turn.addPart(scope, log, generation, bytes);
+    turn.late.add({ scope: scope.state.number, log, generation }, digest, header, bytes);
     turn.raise(scope, logKey, generation);
   }
 

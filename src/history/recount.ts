@@ -50,6 +50,12 @@ export function needsRecount({ scopes }: Turn): boolean {
   return false;
 }
 
+/** Whether a control log has grown: rights may have come back. */
+export function hasGrown({ scopes }: Turn): boolean {
+  for (const { hasNewControls } of scopes) if (hasNewControls) return true;
+  return false;
+}
+
 /** Takes back what counts no more. @throws {CutTooLarge}. */
 export async function takeBackUncounted(
   deps: RecountDeps,

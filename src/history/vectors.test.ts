@@ -183,6 +183,19 @@ const RECORDS: readonly GoldenCase[] = [
           digest: filled(0xdd),
         },
       ],
+      [
+        "with commits to be signed",
+        {
+          incarnation: 1n,
+          generation: MAX,
+          timestamp: head.timestamp,
+          digest: filled(0xdd),
+          unsigned: [
+            { scope: 1, log: 1, generation: 1 },
+            { scope: 2 ** 32 - 1, log: 2 ** 32 - 1, generation: MAX },
+          ],
+        },
+      ],
     ] as const
   ).map(([name, own]) => twoWays("own log", name, own, encodeOwnLog, decodeOwnLog)),
   ...(

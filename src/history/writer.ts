@@ -19,6 +19,7 @@ import {
   type WaitingDraft,
   type WaitingEntry,
   type WaitingTask,
+  type WriteOutcome,
   type WriteRequest,
 } from "./drafts.ts";
 import { halvesOf } from "./fresh-parts.ts";
@@ -28,11 +29,8 @@ import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./incarnation.ts";
 import { authorAgain, hasForkedParts } from "./quarantine.ts";
 import { hasReads, isStillAsRead } from "./reads.ts";
-import { needsRecount, recountAll } from "./recount.ts";
+import { hasGrown, needsRecount, recountAll } from "./recount.ts";
 import { CutTooLarge, takeBackSome } from "./take-back.ts";
-
-/** `conflict`: a row or range that was read has changed, or our log, and nothing was written. */
-export type WriteOutcome = "written" | "conflict";
 
 /** What one store write brought, told once it is durable. */
 export interface Written {
@@ -60,12 +58,6 @@ export type Maintenance = (
 /** What is answered to whoever writes after closing. */
 export function closedError(): HistoryError {
   return new HistoryError("HISTORY_CLOSED", "Cannot write: the database is closed");
-}
-
-/** Whether a control log has grown: rights may have come back. */
-function hasGrown({ scopes }: Turn): boolean {
-  for (const { hasNewControls } of scopes) if (hasNewControls) return true;
-  return false;
 }
 
 interface WriterDeps extends AuthorDeps, ReceiveDeps {
@@ -125,6 +117,19 @@ export class Writer {
     return this.#enter((resolve, reject) => ({ kind: "task", task, resolve, reject }));
   }
 
+  /** As `alone`, for what reads and writes records below what is seen. [HI83] */
+  async maintain(task: Maintenance): Promise<void> {
+    await this.alone(async (turn) => {
+      // It finds no commit whose signature is still to be written.
+      if (this.#hasLate) await this.#runTask(async (before) => before.touch());
+      await task((op) => turn.add(op), turn.database.number);
+    });
+  }
+
+  get #hasLate(): boolean {
+    return this.#database.late?.isEmpty === false;
+  }
+
   /** Authors what a fork of our log has put aside again, beside other writes and one part a turn, if there is any. [HI75] */
   authorAgain(): void {
     const { doubt } = this.#database;
@@ -151,6 +156,9 @@ export class Writer {
     this.#endWatch();
     await this.#authoring;
     await this.#run;
+    if (!this.#hasLate || this.#isUnsure || this.#deps.store.state !== "open") return;
+    // Failed, they are signed again when the history is opened.
+    await this.#runTask(async (turn) => turn.touch()).catch(() => {});
   }
 
   #enter<Answer>(

@@ -12,6 +12,7 @@ import {
 import { controlIdBytes } from "./digest.ts";
 import { HistoryError } from "./errors.ts";
 import type { Interner } from "./interner.ts";
+import type { CommitSigner } from "./signer.ts";
 import { type CommitPart, decodeHeld, type HeldOp, indexedContext } from "./part.ts";
 import type { Version } from "./version.ts";
 
@@ -25,13 +26,20 @@ export interface PartSources {
   controlOp(id: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
-/** The part of a record. @throws {HistoryError} `HISTORY_CORRUPT` when something of it is missing. */
+interface AssembleDeps {
+  readonly crypto: Crypto;
+  readonly interner: Interner;
+  /** Signs what is ours and not signed yet; without it such a part is answered as it is. */
+  readonly signer?: CommitSigner | undefined;
+}
+
+/** The part of a record, signed. [HI83] @throws {HistoryError} `HISTORY_CORRUPT` when something of it is missing. */
 export async function assemblePart(
-  { crypto, interner }: { readonly crypto: Crypto; readonly interner: Interner },
+  { crypto, interner, signer }: AssembleDeps,
   record: StoredRecord,
   sources: PartSources,
 ): Promise<CommitPart> {
-  const { header, signature, part, partIndex, elided } = record;
+  const { header, part, partIndex, elided } = record;
   const dictionary = new Map(
     decode(PartHeaderSchema, part).logs.map(
       (id, index) => [interner.log(logFromWire(id)), index] as const,
@@ -58,6 +66,7 @@ export async function assemblePart(
       }),
     );
   }
+  const signature = (await signer?.signatureOf(record)) ?? record.signature;
   return { header, signature, part, partIndex, ops, elided };
 }
 

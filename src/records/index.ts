@@ -11,7 +11,15 @@ export { Branches, type BranchPart } from "./branches.ts";
 export { type AsideRecord, controlsOnly, decodeAside, encodeAside, opsOnly } from "./aside.ts";
 export { assemblePart, digestOf, type PartSources, type StoredRecord } from "./assemble.ts";
 export { READ_ROWS_MAX } from "./limits.ts";
+export { CommitSigner } from "./signer.ts";
 export { storedOps } from "./stored-ops.ts";
+export {
+  isUnsigned,
+  NO_SIGNATURE,
+  placeOfSignature,
+  signedCopy,
+  signedRecord,
+} from "./unsigned.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
 export { commitDigest } from "../wire/index.ts";
 export { controlIdBytes, digestOfOp, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";

@@ -77,12 +77,26 @@ describe("records", () => {
     isSame(row, encodeRow, decodeRow);
     isSame(version, encodeVersion, decodeVersion);
     isSame(
-      fc.record({
-        incarnation: timestamp,
-        generation: fc.maxSafeNat(),
-        digest: fc.option(bytesOf(32), { nil: undefined }),
-        timestamp,
-      }),
+      fc.oneof(
+        fc.record({
+          incarnation: timestamp,
+          generation: fc.constant(0),
+          digest: fc.constant(undefined),
+          timestamp,
+        }),
+        fc.record(
+          {
+            incarnation: timestamp,
+            generation: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+            digest: bytesOf(32),
+            timestamp,
+            unsigned: fc.array(fc.record({ scope: number, log: number, generation }), {
+              minLength: 1,
+            }),
+          },
+          { requiredKeys: ["incarnation", "generation", "digest", "timestamp"] },
+        ),
+      ),
       encodeOwnLog,
       decodeOwnLog,
     );

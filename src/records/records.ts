@@ -3,7 +3,7 @@
  * interned numbers. Golden vectors pin the bytes.
  */
 
-import { ByteReader, ByteWriter, Sum256, varintSize } from "../base/index.ts";
+import { assert, ByteReader, ByteWriter, Sum256, varintSize } from "../base/index.ts";
 import { DIGEST_SIZE } from "./digest.ts";
 import type { ScopeNumber } from "./keys.ts";
 import { HistoryError } from "./errors.ts";
@@ -180,6 +180,8 @@ export interface OwnLog {
   readonly digest: Uint8Array | undefined;
   /** The clock's last stamp, ours or observed. */
   readonly timestamp: bigint;
+  /** Commits of ours that the store holds without a signature, which the next write brings. Absent: none. [HI83] */
+  readonly unsigned?: readonly PartName[] | undefined;
 }
 
 export function encodeOwnLog(own: OwnLog): Uint8Array {
@@ -187,7 +189,10 @@ export function encodeOwnLog(own: OwnLog): Uint8Array {
   out.u64(own.incarnation);
   out.varint(own.generation);
   out.u64(own.timestamp);
+  assert(own.digest === undefined || own.generation > 0, "only a log with commits has a digest");
   if (own.digest !== undefined) out.bytes(own.digest);
+  const { unsigned = [] } = own;
+  if (unsigned.length > 0) writePartNames(out, unsigned);
   return out.finish();
 }
 
@@ -196,12 +201,10 @@ export function decodeOwnLog(bytes: Uint8Array): OwnLog {
   const incarnation = input.u64();
   const generation = input.varint();
   const timestamp = input.u64();
-  return {
-    incarnation,
-    generation,
-    timestamp,
-    digest: input.remaining === 0 ? undefined : input.bytes(DIGEST_SIZE),
-  };
+  const hasDigest = generation > 0 && input.remaining > 0;
+  const digest = hasDigest ? input.bytes(DIGEST_SIZE) : undefined;
+  const own = { incarnation, generation, timestamp, digest };
+  return input.remaining === 0 ? own : { ...own, unsigned: readPartNames(input) };
 }
 
 /** One part of a commit, as a change names it. */

@@ -119,7 +119,10 @@ async function dieAt(
     }
   };
   const death = disk.dieAt(n, survives).then(() => true);
-  const living = live({ flock, dying, other, said, until }).then(() => false);
+  const living = live({ flock, dying, other, said, until })
+    // To close writes as well.
+    .then(() => flock.close(dying))
+    .then(() => false);
   isDead = await Promise.race([death, living]);
   if (isDead) {
     // Its connections end with it; nobody closes anything.
@@ -127,7 +130,7 @@ async function dieAt(
     flock.forget(dying);
     await dying.transport.close();
     dying.sync.close().catch(() => {});
-  } else await flock.close(dying);
+  }
   disk.live();
   const again = await flock.open("dying", { identity, store: await openOn(disk) });
   const db = await again.database(FLOCK_DATABASE);

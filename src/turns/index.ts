@@ -9,6 +9,7 @@
 
 export { type AsideEntry, AsideIndex, type Awaits, type HeldUpBy } from "./aside.ts";
 export { ControlPlaces } from "./control-places.ts";
+export { LateCommits } from "./late-commits.ts";
 export { TURN_REFS_MAX } from "./limits.ts";
 export { type Rival, RivalIndex, rivalText } from "./rivals.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";

@@ -20,5 +20,7 @@ export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
 export const ROWS_A_READ = 250;
 /** Rows that a turn reads without waiting: what a disk takes for as many that are not cached holds nobody up for long. */
 export const ROWS_AT_ONCE_MAX = 128;
+/** Bytes of commits that one turn leaves without signatures, which are written again with them: a signature takes as long as writing as much. */
+export const LATE_BYTES_MAX = 8 * 1024;
 /** Bytes of the parts of one scope that are kept as they were served last: a few seconds of small commits, or one page. */
 export const RECENT_PARTS_BYTES_MAX = 256 * 1024;

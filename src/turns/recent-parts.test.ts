@@ -3,16 +3,16 @@ import type { CommitPart, StoredRecord } from "../records/index.ts";
 import { RECENT_PARTS_BYTES_MAX } from "./limits.ts";
 import { RecentParts } from "./recent-parts.ts";
 
-const part = (signature: number, bytes = 100): CommitPart => ({
-  header: new Uint8Array(10),
-  signature: new Uint8Array(64).fill(signature),
+const part = (commit: number, bytes = 100): CommitPart => ({
+  header: new Uint8Array(10).fill(commit),
+  signature: new Uint8Array(64),
   part: new Uint8Array(10),
   partIndex: 0,
   ops: [new Uint8Array(bytes)],
   elided: [],
 });
-const record = (signature: number, held = 1): StoredRecord => ({
-  ...part(signature),
+const record = (commit: number, held = 1): StoredRecord => ({
+  ...part(commit),
   sequence: 1,
   held: Array.from({ length: held }, () => new Uint8Array(3)),
 });

@@ -15,7 +15,7 @@ export class RecentParts {
     const part = this.#parts.get(`${log} ${generation}`);
     if (part === undefined || part.ops.length !== record.held.length) return undefined;
     // After a fork there may be another commit of that name.
-    return equalBytes(part.signature, record.signature) ? part : undefined;
+    return equalBytes(part.header, record.header) ? part : undefined;
   }
 
   put(log: LogNumber, generation: number, part: CommitPart): void {

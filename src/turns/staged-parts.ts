@@ -96,6 +96,16 @@ export class StagedParts {
     scope.changed = true;
   }
 
+  /** Whether it adds a part of this name, which counts from now on. */
+  adds(name: PartName): boolean {
+    return this.#commits.get(placeText(name))?.value !== undefined;
+  }
+
+  /** Whether it changes what lies in a part's place. */
+  changes(name: PartName): boolean {
+    return this.#commits.has(placeText(name));
+  }
+
   /** Whether anything was laid aside, or taken from there. */
   get hasAsides(): boolean {
     return this.#asides.size > 0;

@@ -12,6 +12,7 @@ import {
 import { type AccessState, ControlLog } from "../access/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { ControlPlaces } from "./control-places.ts";
+import type { LateCommits } from "./late-commits.ts";
 import { RivalIndex } from "./rivals.ts";
 import { RecentChanges } from "./recent-changes.ts";
 import { RecentParts } from "./recent-parts.ts";
@@ -105,6 +106,8 @@ export class DatabaseState {
    * reason. [HI50]
    */
   doubt: IncarnationReason | undefined;
+  /** Commits of ours whose signatures the next write brings. */
+  late: LateCommits | undefined;
   /** Of the last change; 0 when there is none. */
   sequence = 0;
   /** What names positions among its changes, the oldest first. */

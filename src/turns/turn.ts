@@ -10,15 +10,15 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import { rowEdge } from "../chunks/index.ts";
-import { type Store, STORE_VALUE_BYTES_MAX, type WriteOp } from "../store/index.ts";
+import type { Store, WriteOp } from "../store/index.ts";
 import {
+  type CommitSigner,
   type Interner,
   type ScopeNumber,
   changeKey,
   controlKey,
   decodeControlRecord,
   decodeVersion,
-  oldKey,
   oldRange,
   ownKey,
   scopeStateKey,
@@ -27,9 +27,7 @@ import {
   encodeChange,
   encodeControlRecord,
   encodeOwnLog,
-  encodeRow,
   encodeScopeRecord,
-  encodeVersion,
   type OwnLog,
   type PartName,
   readRecord,
@@ -43,7 +41,9 @@ import {
   type Version,
 } from "../records/index.ts";
 import { TURN_REFS_MAX } from "./limits.ts";
+import { LateCommits } from "./late-commits.ts";
 import { RowReader } from "./row-reader.ts";
+import { stageRows } from "./row-writes.ts";
 import { StagedParts } from "./staged-parts.ts";
 import {
   dotText,
@@ -61,6 +61,7 @@ export interface TurnDeps {
   readonly store: Store;
   readonly crypto: Crypto;
   readonly interner: Interner;
+  readonly signer: CommitSigner;
 }
 
 /** A blob that a row version names, and where. */
@@ -91,6 +92,8 @@ export class Turn {
   readonly #writes: WriteOp[] = [];
   /** What it adds, takes back and lays aside. */
   readonly staged: StagedParts;
+  /** What of ours it adds without a signature. */
+  readonly late: LateCommits;
   /** Whether something that counts now found no room: it is taken from aside by a later turn. */
   hasLeftOver = false;
   readonly #controls = new Map<ControlId, ControlRecord>();
@@ -104,6 +107,7 @@ export class Turn {
     this.#reader = new RowReader(deps.store, readBytesMax);
     this.#deps = deps;
     this.staged = new StagedParts(deps.store);
+    this.late = new LateCommits(deps.signer);
     this.database = database;
     this.own = database.own;
     this.clock = database.clock;
@@ -315,7 +319,12 @@ export class Turn {
     const { store, interner } = this.#deps;
     const batch = this.#writes;
     batch.push(...this.staged.writes());
-    for (const scope of this.#scopes.values()) this.#stage(scope, batch);
+    for (const scope of this.#scopes.values()) {
+      stageRows(scope, batch);
+      if (!scope.changed) continue;
+      const key = scopeStateKey(scope.state.number);
+      batch.push({ type: "put", key, value: encodeScopeRecord(scope) });
+    }
     if (batch.length === 0 && !this.#touched) return false;
     if (this.hasNews) {
       const { brought: parts, takenBack } = this.staged;
@@ -326,40 +335,32 @@ export class Turn {
         value: change,
       });
     }
-    this.own = { ...this.own, timestamp: this.clock.last };
+    await this.#stageSignatures(batch);
+    this.own = { ...this.own, timestamp: this.clock.last, unsigned: this.late.names };
     batch.push({ type: "put", key: ownKey(this.database.number), value: encodeOwnLog(this.own) });
     const saved = interner.save(batch);
+    // Whatever keeps it from being made is met again by whoever needs the signature.
+    if (!this.late.isEmpty) this.late.signWhileWriting().catch(() => {});
     await store.write(batch);
     saved();
     this.#settle();
     return true;
   }
 
-  #stage(scope: StagedScope, batch: WriteOp[]): void {
-    const { number } = scope.state;
-    for (const { name, place: key, row, changed, beside } of scope.rows.all) {
-      if (!changed) continue;
-      // Nothing is left of a row whose versions were all taken back.
-      if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
-      else {
-        scope.state.written?.add(name);
-        batch.push({ type: "put", key, value: storableRow(row) });
-      }
-      if (beside === undefined) continue;
-      for (const { log, generation, version } of beside.values()) {
-        const old = oldKey(number, name.space, name.key, log, generation);
-        if (version === undefined) batch.push({ type: "delete", key: old });
-        else batch.push({ type: "put", key: old, value: encodeVersion(version) });
-      }
-    }
-    if (!scope.changed) return;
-    batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });
+  /** Brings the signatures that the write before this one left out, and leaves out what may come later. [HI83] */
+  async #stageSignatures(batch: WriteOp[]): Promise<void> {
+    this.late.keep((name) => this.staged.adds(name));
+    // A log that was given up has nothing left to do.
+    if (this.hasBegunAgain) await this.late.signNow();
+    const before = await this.database.late?.writes((name) => this.staged.changes(name));
+    if (before !== undefined) batch.push(...before);
   }
 
   #settle(): void {
     const { database } = this;
     if (this.hasBegunAgain) database.doubt = undefined;
     database.own = this.own;
+    database.late = this.late.isEmpty ? undefined : this.late;
     database.clock = this.clock;
     if (this.hasNews) database.sequence += 1;
     for (const scope of this.#scopes.values()) {
@@ -387,14 +388,4 @@ export class Turn {
       publishedIn(row, (log) => interner.isLogOf(log, device)),
     );
   }
-}
-
-/** The record of a row, which holds the values of all its heads. @throws {HistoryError} `HISTORY_TOO_LARGE`. [HI31] */
-function storableRow(row: Row): Uint8Array {
-  const bytes = encodeRow(row);
-  if (bytes.length <= STORE_VALUE_BYTES_MAX) return bytes;
-  throw new HistoryError(
-    "HISTORY_TOO_LARGE",
-    "Cannot write: the concurrent values of a row come to more than the store takes in one",
-  );
 }

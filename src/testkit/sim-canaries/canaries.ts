@@ -74,9 +74,9 @@ const STORAGE: readonly Canary[] = [
     says: "writes rows without the knowledge of them",
     breaks: ["D1", "K2"],
     file: "turns/turn.ts",
-    find: '    batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });',
+    find: '      batch.push({ type: "put", key, value: encodeScopeRecord(scope) });',
     replace:
-      '    if (this.database.sequence % 3 === 0)\n      batch.push({ type: "put", key: scopeStateKey(number), value: encodeScopeRecord(scope) });',
+      '      if (this.database.sequence % 3 === 0)\n        batch.push({ type: "put", key, value: encodeScopeRecord(scope) });',
     profile: "crashes",
     seeds: 10,
   },
@@ -89,6 +89,20 @@ const STORAGE: readonly Canary[] = [
     replace: "      throw error;",
     profile: "disks",
     seeds: 60,
+  },
+];
+
+/** Faults of what is signed late. */
+const LATE: readonly Canary[] = [
+  {
+    name: "sent-unsigned",
+    says: "◆ sends commits that are not signed yet as they lie in the store",
+    breaks: ["B2"],
+    file: "records/assemble.ts",
+    find: "  const signature = (await signer?.signatureOf(record)) ?? record.signature;",
+    replace: "  const { signature } = record;",
+    profile: "network",
+    seeds: 10,
   },
 ];
 
@@ -355,6 +369,7 @@ const LIES: readonly Canary[] = [
 
 export const CANARIES: readonly Canary[] = [
   ...STORAGE,
+  ...LATE,
   ...MERGE,
   ...RIGHTS,
   ...MEMBERS,

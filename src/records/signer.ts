@@ -1,0 +1,42 @@
+import { type Crypto, equalBytes } from "../base/index.ts";
+import { commitDigest } from "../wire/index.ts";
+import { SIGNATURES_KEPT } from "./limits.ts";
+import { isUnsigned } from "./unsigned.ts";
+
+/**
+ * Signs commits of this device, and remembers those that it signed last: who takes a commit from the store before its signature is
+ * there need not make it again.
+ */
+export class CommitSigner {
+  readonly #crypto: Pick<Crypto, "sha256" | "sign">;
+  readonly #seed: Uint8Array;
+  /** The oldest first. */
+  readonly #last: { readonly digest: Uint8Array; readonly signature: Promise<Uint8Array> }[] = [];
+
+  /** `seed`: of the device's key, 32 bytes. */
+  constructor(crypto: Pick<Crypto, "sha256" | "sign">, seed: Uint8Array) {
+    this.#crypto = crypto;
+    this.#seed = seed;
+  }
+
+  /** The signature of the commit of this digest, 64 bytes. */
+  sign(digest: Uint8Array): Promise<Uint8Array> {
+    const known = this.#last.findLast((one) => equalBytes(one.digest, digest));
+    if (known !== undefined) return known.signature;
+    const signature = this.#crypto.sign(this.#seed, digest);
+    this.#last.push({ digest, signature });
+    if (this.#last.length > SIGNATURES_KEPT) this.#last.shift();
+    return signature;
+  }
+
+  /** That of a stored commit of ours, which may not have it yet. */
+  signatureOf({
+    header,
+    signature,
+  }: {
+    readonly header: Uint8Array;
+    readonly signature: Uint8Array;
+  }): Uint8Array | Promise<Uint8Array> {
+    return isUnsigned(signature) ? this.sign(commitDigest(this.#crypto, header)) : signature;
+  }
+}
