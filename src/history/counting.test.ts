@@ -1,6 +1,7 @@
 /** What counts, what lies aside, what is taken back. */
 
 import { describe, expect, test } from "vitest";
+import type { VerifiedOp } from "../access/index.ts";
 import { fromUtf8, type ScopeId, toHex, utf8, scopeKeyOf } from "../base/index.ts";
 import { asideRange, oldRange } from "../records/index.ts";
 import { nodeCrypto } from "../node/index.ts";
@@ -337,6 +338,28 @@ describe("control ops", () => {
     expect(dan.history.scope(scope)?.access.heads).toEqual(cai.history.scope(scope)?.access.heads);
     expect(summary(dan, scope)).toEqual(summary(cai, scope));
     await close(ada, bea, cai, dan);
+  });
+
+  test("[HI43] of one part all are taken, whatever becomes of the first", async () => {
+    const { ada, bea, cai, scope } = await opened();
+    await grant(ada, scope, bea.user, "admin");
+    await exchange(ada, bea, [scope]);
+    await writeRows(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await exchange(ada, cai, [scope]);
+    await revoke(ada, scope, bea);
+    // Bea does not know it yet: at Ada each of these comes without effect, at Cai it has one.
+    const controls = ["a", "b", "c"].map((prefix): VerifiedOp => ({
+      type: "policy",
+      prefix,
+      policy: "keepAll",
+    }));
+    await bea.history.write({ parts: [{ scope, rows: [], controls }] });
+    await exchange(bea, cai, [scope]);
+    await exchange(cai, ada, [scope]);
+    await exchange(ada, cai, [scope]);
+    expect(summary(ada, scope)).toEqual(summary(cai, scope));
+    await close(ada, bea, cai);
   });
 
   test("[HI43] of a part that does not count are taken from their author once that has a right again", async () => {

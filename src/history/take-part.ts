@@ -31,7 +31,9 @@ export function addControls(
     assert(op !== undefined, "control ops are verified before they are taken");
     const entry = controlEntry(id, op, part.author, dot, parents);
     const record = controlRecord(entry, log, index, bytes);
-    rejection ??= turn.addControl(scope, idBytes, entry, record);
+    // Each of them, whatever became of those before it: all are held, also those without effect.
+    const verdict = turn.addControl(scope, idBytes, entry, record);
+    rejection ??= verdict;
     parents = [id];
   }
   return rejection;
