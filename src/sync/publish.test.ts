@@ -163,6 +163,21 @@ describe("publishing", () => {
     await eventually(() => there.sync.status(group) === "running");
   });
 
+  test("[SY71] a device that was revoked is offered nothing, and the group is rejected at once", async () => {
+    await using flock = new SyncFlock();
+    const [owner, server] = [await flock.open("owner"), await flock.open("server")];
+    await allow(server, owner);
+    const shared = await shareTodos(owner);
+    await admit(owner, server, shared);
+    await owner.sync.edits.eject(shared.group, { device: server.device });
+    await owner.sync.edits.setSpec(shared.group, { publishAt: server.transport.addresses() });
+    await eventually(() => owner.sync.status(shared.group) === "publishRejected");
+    const { events } = flock;
+    expect(events.map(({ event }) => event)).not.toContain("sync.published");
+    const access = owner.history.scope(shared.group)?.access;
+    expect(access?.tagsOfDevice(server.device, server.identity.certified.user)).toBe(0);
+  });
+
   test("[SY72] publishing twice changes nothing; another device of the owner leaves it to the first", async () => {
     await using flock = new SyncFlock();
     const { one, two, server, shared } = await twoOfOneOwner(flock);

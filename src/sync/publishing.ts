@@ -4,6 +4,7 @@
  */
 
 import {
+  type Certified,
   controlIdBytes,
   specToWire,
   Tags,
@@ -22,6 +23,7 @@ import {
   type ScopeKey,
   scopeKeyOf,
   spread,
+  type UserId,
 } from "../base/index.ts";
 import { claimToWire, RefusalError, SyncError } from "../deltas/index.ts";
 import type { History, PartWrite, RowWrite } from "../history/index.ts";
@@ -137,8 +139,12 @@ export class Publishing {
     const { logger } = this.#deps;
     const { database } = group;
     try {
+      if (this.#isRevoked(group, peer)) return await this.#noteRejected(group, peer);
       const published = await this.#offer(group, peer);
-      await this.#admit(group, peer, published);
+      const certified = await this.#certifiedOf(peer, published);
+      if (this.#isRevoked(group, peer, certified.user))
+        return await this.#noteRejected(group, peer);
+      await this.#admit(group, peer, published, certified);
       logger("info", "sync.published", { database, peer });
     } catch (error) {
       const code = codeOf(error);
@@ -146,6 +152,17 @@ export class Publishing {
       if (!(error instanceof RefusalError)) return;
       if (code !== undefined && REJECTIONS.has(code)) await this.#noteRejected(group, peer);
     }
+  }
+
+  /** Whether the peer never comes to be an admin, whatever it answers and whatever is granted: it was revoked for good. */
+  #isRevoked(group: ScopeId, peer: DeviceId, user?: UserId): boolean {
+    return this.#deps.history.scope(group)?.access.isRevoked(peer, user) === true;
+  }
+
+  async #certifiedOf(peer: DeviceId, { certificate }: Published): Promise<Certified> {
+    const certified = await verifyCertificate({ crypto: this.#deps.crypto }, certificate);
+    if (certified.device === peer) return certified;
+    throw new SyncError("SYNC_PROTOCOL", "Cannot publish: the certificate is another device's");
   }
 
   async #offer(group: ScopeId, peer: DeviceId): Promise<Published> {
@@ -174,11 +191,13 @@ export class Publishing {
   }
 
   /** Makes the publish peer an admin and a member, in one commit: then it is published. */
-  async #admit(group: ScopeId, peer: DeviceId, published: Published): Promise<void> {
-    const { history, groups, crypto, clock } = this.#deps;
-    const certified = await verifyCertificate({ crypto }, published.certificate);
-    if (certified.device !== peer)
-      throw new SyncError("SYNC_PROTOCOL", "Cannot publish: the certificate is another device's");
+  async #admit(
+    group: ScopeId,
+    peer: DeviceId,
+    published: Published,
+    certified: Certified,
+  ): Promise<void> {
+    const { history, groups, clock } = this.#deps;
     const known = await readMember(history, group, peer);
     const member = memberRow({
       device: peer,
@@ -203,10 +222,7 @@ export class Publishing {
   }
 
   /** What a publish peer lacks in a scope: it reads all, and admits others where we may let it. [SY72] */
-  #rightsOf(
-    scope: ScopeId,
-    certified: Awaited<ReturnType<typeof verifyCertificate>>,
-  ): VerifiedOp[] {
+  #rightsOf(scope: ScopeId, certified: Certified): VerifiedOp[] {
     const { history } = this.#deps;
     const access = history.scope(scope)?.access;
     const controls: VerifiedOp[] = [];
