@@ -171,6 +171,27 @@ test("[SY77] who comes back to one of two groups is heard of, though it was neve
   await alike([ada, bea]);
 });
 
+test("[SY77] who comes back by another admin is heard of by whoever serves it already, and from itself alone", async () => {
+  await using flock = new SyncFlock();
+  const [ada, bea, cyd] = [
+    await flock.open("ada"),
+    await flock.open("bea"),
+    await flock.open("cyd"),
+  ];
+  const [home, work] = [await shareTodos(ada), await shareTodos(ada, "work")];
+  for (const shared of [home, work]) await admit(ada, bea, shared);
+  await admit(ada, cyd, home, { role: "admin" });
+  await eventually(() => [bea, cyd].every((one) => one.sync.members(home.group).length === 3));
+  const stateAtAda = (): string | undefined =>
+    ada.sync.members(home.group).find(({ device }) => device === bea.device)?.state;
+  await bea.sync.leave(home.group);
+  await eventually(() => stateAtAda() === "left");
+  // Ada hears nothing from Cyd for a while.
+  ada.sync.punish(cyd.device, new Error("as if it had broken the protocol"));
+  await admit(cyd, bea, home);
+  await eventually(() => stateAtAda() === "joined");
+});
+
 test("[SY77] a device that was set back hears of a member whom it serves as one of another group's collection", async () => {
   await using flock = new SyncFlock();
   const medium = createMemoryMedium();

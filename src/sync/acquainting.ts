@@ -40,10 +40,18 @@ export interface AcquaintingDeps {
   readonly call: (peer: DeviceId, request: RequestInit) => Promise<Answer>;
 }
 
+/** A device that pulls from us now, as one of a user's. */
+interface Pulling {
+  readonly peer: DeviceId;
+  readonly user: UserId;
+  readonly database: string;
+}
+
 /** Shows, and takes what is shown. Rules: [SY77], [SY78]. */
 export class Acquainting {
   readonly #deps: AcquaintingDeps;
   readonly #showing = new Map<DeviceId, Promise<void>>();
+  readonly #pulling = new Set<Pulling>();
   /** The ops that groups begin with. They do not change. */
   readonly #roots = new Map<ScopeKey, { readonly count: number; readonly ops: Uint8Array[] }>();
 
@@ -77,8 +85,22 @@ export class Acquainting {
     await call(peer, { case: "acquaint", value });
   }
 
-  /** A device is served by its user's right: it may be in groups of those in which it is not known, by what this store has lost. */
-  meet(peer: DeviceId, user: UserId, database: string): void {
+  /**
+   * A device is served by its user's right, until the answered function is called: it may be in groups of those in which it is
+   * not known, by what this store has lost.
+   */
+  meet(pulling: Pulling): () => void {
+    this.#pulling.add(pulling);
+    this.#meet(pulling);
+    return () => void this.#pulling.delete(pulling);
+  }
+
+  /** Groups have changed: who pulls already may have been known when it began, and not be now. */
+  wake(): void {
+    for (const one of this.#pulling) this.#meet(one);
+  }
+
+  #meet({ peer, user, database }: Pulling): void {
     const { history, sharing } = this.#deps;
     const known = new Set(sharing.groups(peer).map(scopeKeyOf));
     const open = this.#openGroups();

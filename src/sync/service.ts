@@ -322,6 +322,7 @@ export class SyncService implements AsyncDisposable {
     this.#ownAddresses.publish();
     this.#publishing.wake();
     this.#checkpoints.wake();
+    this.#acquainting.wake();
   }
 
   #onConnection(connection: Connection): void {
@@ -375,15 +376,17 @@ export class SyncService implements AsyncDisposable {
   }
 
   #serveDeltas(stream: Stream, connection: Connection): Promise<void> {
+    const { peer } = connection;
     const isServed = (database: string): boolean =>
       this.#deps.history.databases().includes(database) && !this.#pauses.has(database);
-    const { peer } = connection;
+    let stop = (): void => {};
     const onPulled = (database: string, user: UserId): void => {
       this.#links.get(peer)?.urge(database);
-      this.#acquainting.meet(peer, user, database);
+      stop = this.#acquainting.meet({ peer, user, database });
     };
     const { knowledge: known, crowds } = this.#shared;
-    return serveDeltas({ ...this.#deps, isServed, onPulled, known, crowds }, stream, connection);
+    const deps = { ...this.#deps, isServed, onPulled, known, crowds };
+    return serveDeltas(deps, stream, connection).finally(() => stop());
   }
 
   #serveCalls(stream: Stream, connection: Connection): Promise<void> {
