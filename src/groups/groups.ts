@@ -234,9 +234,17 @@ export class Groups {
     return `syncgroup "${ended.name}", which shared it, is ${this.status(ended)} here`;
   }
 
-  /** Keeps what an admin or a publisher answered. Durable when it resolves. */
+  /**
+   * Keeps what an admin or a publisher answered. Durable when it resolves. What was waited for until now and is not here
+   * stays read-only: some of it may have come since it was asked for first. [SY30]
+   */
   async addJoined(joined: JoinedGroup, publisher?: DeviceId): Promise<void> {
-    await this.records.addJoined(joined, publisher);
+    const { group } = joined;
+    const before = this.progress(group) === undefined ? undefined : this.joined(group);
+    const fresh = new Map(
+      [...joined.fresh, ...(before?.fresh ?? [])].map((id) => [scopeKeyOf(id), id]),
+    );
+    await this.records.addJoined({ ...joined, fresh: [...fresh.values()] }, publisher);
     this.#isAnyPending = this.#findPending();
     this.tell();
   }

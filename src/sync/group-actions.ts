@@ -217,9 +217,11 @@ export class GroupActions {
       );
     }
     // Whoever has left or was ejected comes back by a ticket; nobody comes back to what is gone.
-    if (this.#deps.groups.has(group)) {
-      if (this.#deps.groups.isActive(group)) return group;
-      if (this.#deps.groups.status(group) === "destroyed") refuseEnded(this.#deps.groups, group);
+    const { groups } = this.#deps;
+    const isPending = groups.has(group) && groups.status(group) === "pending";
+    if (groups.has(group)) {
+      if (groups.status(group) === "destroyed") refuseEnded(groups, group);
+      if (groups.isActive(group) && !isPending) return group;
     }
     let failure: unknown;
     for (const [admin, addresses] of byDevice(ticket.addresses)) {
@@ -240,6 +242,8 @@ export class GroupActions {
     }
     // One was reached, and says why it could not.
     if (failure instanceof RefusalError) throw failure;
+    // It goes on waiting, as it would have without being asked.
+    if (isPending) return group;
     throw new SyncError(
       "SYNC_JOIN_FAILED",
       `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,

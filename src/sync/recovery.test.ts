@@ -116,6 +116,32 @@ test("[HI14] a device that has lost its store gets its rows back when it joins a
   expect(logsOf(ada, device)).toBe(2);
 });
 
+test("[SY25] who waits for an admin that has lost that it let it in joins again by another ticket", async () => {
+  await using flock = new SyncFlock();
+  const medium = createMemoryMedium();
+  const ada = await flock.open("ada", { store: await openMemoryStore({ medium }) });
+  const bea = await flock.open("bea");
+  const shared = await shareTodos(ada);
+  const { identity } = ada;
+  await flock.close(ada);
+  const backup = await copyMedium(medium);
+  const later = await flock.open("ada", { identity, store: await openMemoryStore({ medium }) });
+  // Bea hears nothing but the answer.
+  await bea.sync.pause(FLOCK_DATABASE);
+  await bea.sync.join(FLOCK_DATABASE, await later.sync.invite(shared.group));
+  await flock.close(later);
+  const store = await openMemoryStore({ medium: backup });
+  const restored = await flock.open("ada", { identity, store });
+  await bea.sync.resume(FLOCK_DATABASE);
+  const ticket = await restored.sync.invite(shared.group);
+  expect(bea.sync.status(shared.group)).toBe("pending");
+  await bea.sync.join(FLOCK_DATABASE, ticket);
+  await bea.sync.ready(shared.group);
+  expect(bea.sync.status(shared.group)).toBe("running");
+  await (await todosOf(bea, shared)).put("mine", 1);
+  await alike([restored, bea]);
+});
+
 test("[SY33] what our disk refused is asked for again, though nothing more comes", async () => {
   await using flock = new SyncFlock();
   const below = createMemoryMedium();

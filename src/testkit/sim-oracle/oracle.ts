@@ -146,6 +146,14 @@ export class Oracle {
     throw new SimError("B1", `${name} checks the signature of ${dot}, which it holds`);
   }
 
+  /** Whether a device's user may read a scope by the control ops that some device holds of it. */
+  mayRead(device: string, scope: ScopeName, heads: readonly string[]): boolean {
+    const user = this.#deps.userOf(device);
+    return (
+      user !== undefined && (this.#rights(scope, heads).tagsOfDevice(device, user) & READ) !== 0
+    );
+  }
+
   /** Rights by control heads, remembered: they are asked for with every part that is sent. */
   #rights(scope: ScopeName, heads: readonly string[]): Rights {
     const name = `${scope} ${heads.join()}`;

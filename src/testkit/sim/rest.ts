@@ -85,6 +85,7 @@ export class Rest {
         throw new SimError("L1", `Devices differ for good: ${difference}; ${this.#links()}`);
       // Whoever granted before they had heard of all that was revoked does so once more.
       await this.#grantAll();
+      await this.#admitAgain();
     }
   }
 
@@ -120,6 +121,34 @@ export class Rest {
           if (this.#isMember(at(this.#deps.devices, step.joiner).running, group)) return;
           await this.#workload.memberships.admit(owner, step.joiner, group, step.role);
         });
+      }
+    }
+  }
+
+  /**
+   * Lets in again whoever was let in by what is nowhere any more: a store that was set back, of which the one who joined had
+   * nothing but the answer [SY25]; or a part of a log beyond a fork, which has no effect [AC33].
+   */
+  async #admitAgain(): Promise<void> {
+    const { plan, scheduler, oracle, sometimes } = this.#deps;
+    const { memberships } = this.#workload;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const [group, { owner }] of plan.groups.entries()) {
+      const scope = nameOfScope(this.#workload.groupId(group));
+      for (const { index, key, name, running } of this.#members(group)) {
+        const status = running?.sync.status(this.#workload.groupId(group));
+        if (index === owner || running === undefined) continue;
+        const isForgotten =
+          status === "pending" && [...oracle.ledger.setBack].some((one) => one !== key);
+        const isBeyondFork =
+          status === "ejected" &&
+          oracle.ledger.hasForks &&
+          !oracle.mayRead(key, scope, running.controlHeads(scope));
+        if (!isForgotten && !isBeyondFork) continue;
+        sometimes(`let in again ${status}`);
+        await this.#insist(end, `let ${name} into group ${group} again`, () =>
+          memberships.admit(owner, index, group, "writer"),
+        );
       }
     }
   }
