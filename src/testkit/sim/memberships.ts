@@ -1,7 +1,7 @@
 /** Syncgroups of a run: who makes them, is let in, taken out, leaves, and where they are published. */
 
 import { signDeviceRevocation, type VerifiedOp } from "../../access/index.ts";
-import type { ScopeId, UserId } from "../../base/index.ts";
+import { type ScopeId, scopeKeyOf, type UserId } from "../../base/index.ts";
 import { ServiceAccess } from "../../sync/index.ts";
 import type { Oracle } from "../sim-oracle/index.ts";
 import { chanceOf } from "../sim-ports/index.ts";
@@ -17,16 +17,10 @@ export interface MembershipsDeps {
   readonly sometimes: (what: string) => void;
 }
 
-/** What freezes logs, sets stores back or lets others answer, so that not all that an admin held has to come. */
-const EXCUSES: ReadonlySet<string> = new Set([
-  "eject",
-  "disown",
-  "publish",
-  "leave",
-  "restore",
-  "wipe",
-  "swap",
-]);
+/** What freezes logs or sets stores back, so that not all that an admin held has to come. */
+const EXCUSES: ReadonlySet<string> = new Set(["eject", "disown", "restore", "wipe", "swap"]);
+/** What a group is to a device that has it and waits for an admin's answer all the same when it joins. */
+const ASKING: ReadonlySet<string> = new Set(["left", "ejected"]);
 /** Milliseconds for which somebody who leaves waits for others to have what they have. */
 const LEAVE_MS = 20_000;
 
@@ -80,13 +74,24 @@ export class Memberships {
     if (joining === undefined) return sometimes("skipped join");
     const floor = process.knowledge().scopes;
     const { plan, oracle } = this.#deps;
-    const { key } = at(devices, admin);
+    const { key, identity } = at(devices, admin);
     const before = oracle.timesSetBack(key);
+    const id = this.groupId(group);
+    // Who has joined already, or has taken the group as one that is published there, need not be answered. [SY25] [SY72]
+    const isIn = joining.sync
+      .groups(SIM_DATABASE)
+      .some((one) => scopeKeyOf(one) === scopeKeyOf(id));
+    const isTold = isIn && !ASKING.has(joining.sync.status(id));
     await joining.sync.join(SIM_DATABASE, ticket);
     sometimes("joined");
-    const isExcused = plan.steps.some((step) => EXCUSES.has(nameOfStep(step)));
+    // A ticket names other admins too, who may answer in the place of one that is away. [SY73]
+    const [answered] = joining.sync.sharing.admitting(id);
+    const isExcused =
+      isTold ||
+      answered !== identity.device ||
+      plan.steps.some((step) => EXCUSES.has(nameOfStep(step)));
     if (!isExcused && oracle.timesSetBack(key) === before)
-      this.#checkpoints.note(at(devices, joiner), this.groupId(group), floor);
+      this.#checkpoints.note(at(devices, joiner), id, floor);
     const others = joining.sync.groups(SIM_DATABASE).length;
     if (others > 1) sometimes("joined a second group");
   }
