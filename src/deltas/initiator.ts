@@ -110,7 +110,7 @@ export class Initiator {
     this.#scopesOf = scopesOf;
     this.#isAcquaintance = isAcquaintance;
     this.#catchUps = new CatchUps(deps.history);
-    this.#waiting = new WaitingLogs(deps.history);
+    this.#waiting = new WaitingLogs(deps, () => this.#askForWaiting());
     const crowd = deps.crowds.of(database);
     this.#offers = new Offers(deps, crowd, (mode) => this.#askLater(mode));
     this.#sums = new Sums(deps, connection.peer);
@@ -119,8 +119,7 @@ export class Initiator {
       connection.peer,
       database,
       (receipt, heads) => this.#took(receipt, heads),
-      // Else it would be noticed with the next frame, and there may never be one.
-      () => this.#frames?.stream.reset(),
+      () => this.#frames?.stream.reset(), // With the next frame it would be too late: there may be none.
     );
   }
 
@@ -392,7 +391,8 @@ export class Initiator {
   }
 
   #askForWaiting(): void {
-    for (const mode of this.#waiting.due()) if (this.#asked.has(mode)) this.#askLater(mode);
+    const due = this.#waiting.due(this.#frames?.stream.ended);
+    for (const mode of due) if (this.#asked.has(mode)) this.#askLater(mode);
   }
 }
 

@@ -24,6 +24,10 @@ export const PART_MS_MAX = 1_700_000;
 export const OPEN_TIMEOUT_MS = 20_000;
 /** Logs per stream that wait for a control log to grow; further ones are asked for again with the next stream. */
 export const WAITING_LOGS_MAX = 1000;
+/** Times that what waits is asked for again at once, a stream: more than the control ops of a scope follow on each other in the answers of honest peers. */
+export const ASKED_AGAIN_AT_ONCE = 16;
+/** Milliseconds after which what waits may be asked for once more: a member whose each answer makes a control log grow is asked four times a second. */
+export const ASK_AGAIN_MS = 250;
 /** Entries of vectors in the claims or sums of one frame, as one vector's limit says: about 250 kB. */
 export const FRAME_VECTOR_ENTRIES_MAX = 4096;
 /** Logs, over all scopes, of which we remember per connection how far the peer says to hold them; of others it is sent what it has. */

@@ -1,17 +1,33 @@
-import { type LogKey, type ScopeId, scopeKeyOf } from "../base/index.ts";
+import { type Clock, type LogKey, type ScopeId, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
 import { controlHeads } from "./intake.ts";
-import { WAITING_LOGS_MAX } from "./limits.ts";
+import { ASKED_AGAIN_AT_ONCE, ASK_AGAIN_MS, WAITING_LOGS_MAX } from "./limits.ts";
 
-/** Logs of one stream that wait for a control log to grow: they are asked for again once it has. */
+export interface WaitingLogsDeps {
+  readonly history: History;
+  readonly clock: Clock;
+}
+
+/**
+ * Logs of one stream that wait for a control log to grow: they are asked for again once it has. At once a few times, then with
+ * a pause: what the peer answers may make the control log grow each time. [SY110]
+ */
 export class WaitingLogs {
-  readonly #history: History;
+  readonly #deps: WaitingLogsDeps;
+  readonly #onDue: () => void;
   /** With the heads of the control log when they began to wait. */
   readonly #logs = new Map<string, { readonly scope: ScopeId; readonly heads: string }>();
+  /** Times that may be asked at once, when that was worked out. */
+  #left = ASKED_AGAIN_AT_ONCE;
+  #leftAt: number;
+  #isResting = false;
 
-  constructor(history: History) {
-    this.#history = history;
+  /** `onDue`: called when something may be due that was not to be asked for at once. */
+  constructor(deps: WaitingLogsDeps, onDue: () => void) {
+    this.#deps = deps;
+    this.#onDue = onDue;
+    this.#leftAt = deps.clock.monotonic();
   }
 
   get size(): number {
@@ -24,14 +40,44 @@ export class WaitingLogs {
       this.#logs.set(place, { scope, heads });
   }
 
-  /** The modes in which is to be asked again now. What is asked for waits no more. */
-  due(): ReadonlySet<DeltaMode> {
-    const modes = new Set<DeltaMode>();
-    for (const [place, { scope, heads }] of this.#logs) {
-      if (controlHeads(this.#history, scope) === heads) continue;
-      this.#logs.delete(place);
-      modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
+  /** The modes in which is to be asked again now. What is asked for waits no more. `ended`: of the stream, once it is open. */
+  due(ended: AbortSignal | undefined): ReadonlySet<DeltaMode> {
+    const due = [...this.#logs].filter(
+      ([, { scope, heads }]) => controlHeads(this.#deps.history, scope) !== heads,
+    );
+    if (ended === undefined || due.length === 0 || !this.#mayAsk(ended)) return new Set();
+    for (const [place] of due) this.#logs.delete(place);
+    return new Set(
+      due.map(
+        ([
+          ,
+          {
+            scope: { kind },
+          },
+        ]) => (kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA),
+      ),
+    );
+  }
+
+  #mayAsk(ended: AbortSignal): boolean {
+    const { clock } = this.#deps;
+    const now = clock.monotonic();
+    const earned = Math.floor((now - this.#leftAt) / ASK_AGAIN_MS);
+    this.#left = Math.min(ASKED_AGAIN_AT_ONCE, this.#left + earned);
+    this.#leftAt = this.#left === ASKED_AGAIN_AT_ONCE ? now : this.#leftAt + earned * ASK_AGAIN_MS;
+    if (this.#left > 0) {
+      this.#left -= 1;
+      return true;
     }
-    return modes;
+    if (this.#isResting || ended.aborted) return false;
+    this.#isResting = true;
+    clock.sleep(this.#leftAt + ASK_AGAIN_MS - now, ended).then(
+      () => {
+        this.#isResting = false;
+        this.#onDue();
+      },
+      () => {}, // The stream has ended.
+    );
+    return false;
   }
 }

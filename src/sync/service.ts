@@ -320,9 +320,7 @@ export class SyncService implements AsyncDisposable {
     this.#updateLinks();
     for (const link of this.#links.values()) link.refresh();
     this.#ownAddresses.publish();
-    this.#publishing.wake();
-    this.#checkpoints.wake();
-    this.#acquainting.wake();
+    for (const one of [this.#publishing, this.#checkpoints, this.#acquainting]) one.wake();
   }
 
   #onConnection(connection: Connection): void {
@@ -384,8 +382,8 @@ export class SyncService implements AsyncDisposable {
       this.#links.get(peer)?.urge(database);
       stop = this.#acquainting.meet({ peer, user, database });
     };
-    const { knowledge: known, crowds } = this.#shared;
-    const deps = { ...this.#deps, isServed, onPulled, known, crowds };
+    const known = this.#shared.knowledge;
+    const deps = { ...this.#deps, ...this.#shared, isServed, onPulled, known };
     return serveDeltas(deps, stream, connection).finally(() => stop());
   }
 
