@@ -2,7 +2,7 @@
 
 import { dotOf, rowOf, type VersionFact } from "./facts.ts";
 import { type Ledger, short } from "./ledger.ts";
-import { ADMIN, closureOf, READ, Rights, WRITE } from "./rights.ts";
+import { ADMIN, READ, type Rights, rightsBy, WRITE } from "./rights.ts";
 import { covers, headsOf } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { DeviceView, RowView, ScopeView } from "./views.ts";
@@ -16,13 +16,16 @@ export function checkDevice(ledger: Ledger, view: DeviceView): void {
 }
 
 /** Rights by the control ops that a device holds of a scope. @throws {SimError} `A1` for one that nobody has signed. */
-export function rightsIn(ledger: Ledger, scope: Pick<ScopeView, "scope" | "controlHeads">): Rights {
-  const ids = closureOf(ledger, scope.controlHeads);
-  for (const id of ids) {
+export function rightsIn(
+  ledger: Ledger,
+  { scope, controlHeads }: Pick<ScopeView, "scope" | "controlHeads">,
+): Rights {
+  const rights = rightsBy(ledger, scope, controlHeads);
+  for (const id of rights.ids) {
     if (ledger.control(id) === undefined)
-      throw new SimError("A1", `A control op of ${scope.scope} was never signed: ${id}`);
+      throw new SimError("A1", `A control op of ${scope} was never signed: ${id}`);
   }
-  return new Rights(ledger, scope.scope, ids);
+  return rights;
 }
 
 /** Whether what a version says counts by these rights. */
@@ -63,11 +66,11 @@ class ScopeCheck {
         row.key,
         head.value,
       );
-      const dot = short(dotOf(head.log, head.generation));
-      if (fact === undefined) throw this.#error("A1", `shows ${dot}, which nobody has written`);
-      if (fact.value !== head.value) throw this.#error("D5", `shows another value of ${dot}`);
+      const dot = (): string => short(dotOf(head.log, head.generation));
+      if (fact === undefined) throw this.#error("A1", `shows ${dot()}, which nobody has written`);
+      if (fact.value !== head.value) throw this.#error("D5", `shows another value of ${dot()}`);
       if (!isCounted(this.#rights, fact))
-        throw this.#error("A2", `shows ${dot}, whose author may not write`);
+        throw this.#error("A2", `shows ${dot()}, whose author may not write`);
       return fact;
     });
     const expected = headsOf(facts);

@@ -3,7 +3,7 @@
  * key, a slash and that of its incarnation; a scope its kind, owner's key and name.
  */
 
-import { hex, Message } from "./fields.ts";
+import { hex, latin1, Message } from "./fields.ts";
 
 /** `<device, 64 digits>/<incarnation, 16 digits>`. */
 export type LogName = string;
@@ -80,8 +80,7 @@ const COMMIT_CONTEXT = "rookery commit 1\n";
 export function isCommitInput(input: Uint8Array): boolean {
   return (
     input.length > COMMIT_CONTEXT.length &&
-    Buffer.from(input.buffer, input.byteOffset, COMMIT_CONTEXT.length).toString("latin1") ===
-      COMMIT_CONTEXT
+    latin1(input.subarray(0, COMMIT_CONTEXT.length)) === COMMIT_CONTEXT
   );
 }
 

@@ -3,93 +3,126 @@
  */
 
 /** A number as such while it is exact, else as a bigint. */
-export type FieldValue = number | bigint | Uint8Array;
+type FieldValue = number | bigint | Uint8Array;
 
 /** Bytes of the longest varint whose value is exact as a number. */
 const EXACT_VARINT_SIZE = 7;
 
-/** What stands under each field number, in order. @throws {RangeError} when the bytes are no message. */
-export function fieldsOf(bytes: Uint8Array): Map<number, FieldValue[]> {
-  const fields = new Map<number, FieldValue[]>();
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  let at = 0;
-  const varint = (): number | bigint => {
+/** Fields of a message in their order: the number of each, and what stands there. */
+interface Fields {
+  readonly numbers: number[];
+  readonly values: FieldValue[];
+}
+
+/** Reads a message from its beginning to its end. @throws {RangeError} when the bytes are no message. */
+class FieldReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  all(): Fields {
+    const fields: Fields = { numbers: [], values: [] };
+    while (this.#at < this.#bytes.length) {
+      const tag = Number(this.#varint());
+      fields.numbers.push(tag >> 3);
+      fields.values.push(this.#value(tag & 7));
+    }
+    return fields;
+  }
+
+  #value(type: number): FieldValue {
+    switch (type) {
+      case 0:
+        return this.#varint();
+      case 1: {
+        const bytes = this.#sized(8);
+        return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+      }
+      case 2:
+        return this.#sized(Number(this.#varint()));
+      default:
+        throw new RangeError(`Wire type ${type} is not used here`);
+    }
+  }
+
+  #varint(): number | bigint {
     let value = 0;
     let factor = 1;
     for (let size = 1; size <= EXACT_VARINT_SIZE; size++) {
-      const byte = view.getUint8(at++);
+      const byte = this.#byte();
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;
       factor *= 128;
     }
     let great = BigInt(value);
     for (let shift = 7n * BigInt(EXACT_VARINT_SIZE); ; shift += 7n) {
-      const byte = view.getUint8(at++);
+      const byte = this.#byte();
       great |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return great;
     }
-  };
-  const sized = (length: number): Uint8Array => {
-    if (at + length > bytes.length) throw new RangeError("A field ends after its message");
-    at += length;
-    return bytes.subarray(at - length, at);
-  };
-  const read = (type: number): FieldValue => {
-    switch (type) {
-      case 0:
-        return varint();
-      case 1:
-        at += 8;
-        return view.getBigUint64(at - 8, true);
-      case 2:
-        return sized(Number(varint()));
-      default:
-        throw new RangeError(`Wire type ${type} is not used here`);
-    }
-  };
-  while (at < bytes.length) {
-    const tag = Number(varint());
-    const value = read(tag & 7);
-    const values = fields.get(tag >> 3);
-    if (values === undefined) fields.set(tag >> 3, [value]);
-    else values.push(value);
   }
-  return fields;
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at++];
+    if (byte === undefined) throw new RangeError("A message ends within a field");
+    return byte;
+  }
+
+  #sized(length: number): Uint8Array {
+    if (this.#at + length > this.#bytes.length)
+      throw new RangeError("A field ends after its message");
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
 }
+
+const texts = new TextDecoder();
 
 /** A message's fields, with the defaults of proto3 for what is left out. */
 export class Message {
-  readonly #fields: Map<number, FieldValue[]>;
+  readonly #fields: Fields;
 
   constructor(bytes: Uint8Array) {
-    this.#fields = fieldsOf(bytes);
+    this.#fields = new FieldReader(bytes).all();
   }
 
   has(field: number): boolean {
-    return this.#fields.has(field);
+    return this.#fields.numbers.includes(field);
+  }
+
+  #first(field: number): FieldValue | undefined {
+    const at = this.#fields.numbers.indexOf(field);
+    return at < 0 ? undefined : this.#fields.values[at];
   }
 
   number(field: number): number {
-    const value = this.#fields.get(field)?.[0];
+    const value = this.#first(field);
     return value instanceof Uint8Array ? 0 : Number(value ?? 0);
   }
 
   bigint(field: number): bigint {
-    const value = this.#fields.get(field)?.[0];
+    const value = this.#first(field);
     return value instanceof Uint8Array ? 0n : BigInt(value ?? 0);
   }
 
   bytes(field: number): Uint8Array {
-    const value = this.#fields.get(field)?.[0];
+    const value = this.#first(field);
     return value instanceof Uint8Array ? value : new Uint8Array();
   }
 
   text(field: number): string {
-    return new TextDecoder().decode(this.bytes(field));
+    return texts.decode(this.bytes(field));
   }
 
   all(field: number): Uint8Array[] {
-    return (this.#fields.get(field) ?? []).filter((value) => value instanceof Uint8Array);
+    const { numbers, values } = this.#fields;
+    const all: Uint8Array[] = [];
+    for (const [i, value] of values.entries())
+      if (numbers[i] === field && value instanceof Uint8Array) all.push(value);
+    return all;
   }
 
   messages(field: number): Message[] {
@@ -102,9 +135,11 @@ export class Message {
 
   /** Numbers that stand packed, or one by one. */
   numbers(field: number): number[] {
-    return (this.#fields.get(field) ?? []).flatMap((value) =>
-      value instanceof Uint8Array ? packed(value) : [Number(value)],
-    );
+    const { numbers, values } = this.#fields;
+    return values.flatMap((value, i) => {
+      if (numbers[i] !== field) return [];
+      return value instanceof Uint8Array ? packed(value) : [Number(value)];
+    });
   }
 }
 
@@ -123,6 +158,16 @@ function packed(bytes: Uint8Array): number[] {
   return numbers;
 }
 
+/** What Node.js has under `toString`, for any `Uint8Array`: no Buffer is made of it. */
+const { hexSlice, latin1Slice } = Buffer.prototype as unknown as Readonly<
+  Record<"hexSlice" | "latin1Slice", (this: Uint8Array, from: number, to: number) => string>
+>;
+
 export function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+  return hexSlice.call(bytes, 0, bytes.length);
+}
+
+/** A character a byte, for maps. */
+export function latin1(bytes: Uint8Array): string {
+  return latin1Slice.call(bytes, 0, bytes.length);
 }

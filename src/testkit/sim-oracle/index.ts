@@ -1,6 +1,7 @@
 /** What the simulator needs of the oracle. */
 
-export { type CommitFact, type ScopeName, scopeNameOf } from "./facts.ts";
+export { type CommitFact, type LogName, type ScopeName, scopeNameOf } from "./facts.ts";
+export { hex, latin1 } from "./fields.ts";
 export { Oracle } from "./oracle.ts";
 export { SimError } from "./sim-error.ts";
 export type { DeviceView, RowView, ScopeView } from "./views.ts";

@@ -17,7 +17,7 @@ import {
   type ScopeName,
   type VersionFact,
 } from "./facts.ts";
-import { hex } from "./fields.ts";
+import { hex, latin1 } from "./fields.ts";
 import { SimError } from "./sim-error.ts";
 
 /** The parts of one log in one scope, by generation. */
@@ -32,6 +32,7 @@ export class Ledger {
   readonly #controls = new Map<string, ControlFact>();
   readonly #log: CommitFact[] = [];
   #honest = 0;
+  #controlsReplaced = 0;
   /** Second commits under one generation, of liars and of logs that forked. */
   readonly #others: CommitFact[] = [];
   readonly #forks = new Map<LogName, number>();
@@ -83,7 +84,7 @@ export class Ledger {
     else this.#others.push(commit);
     if (hasBranches) {
       for (const part of commit.parts)
-        for (const control of part.controls) this.#controls.set(control.id, control);
+        for (const control of part.controls) this.#setControl(control);
     }
     this.#log.push(commit);
     if (!isLiar) this.#honest += 1;
@@ -129,7 +130,7 @@ export class Ledger {
   #index(dot: Dot, commit: CommitFact): void {
     for (const { scope, controls } of this.#commits.get(dot)?.parts ?? []) {
       this.#parts.get(scope)?.get(commit.log)?.delete(commit.generation);
-      for (const { id } of controls) this.#controls.delete(id);
+      for (const { id } of controls) this.#controlsReplaced += Number(this.#controls.delete(id));
     }
     this.#commits.set(dot, commit);
     for (const part of commit.parts) {
@@ -140,8 +141,18 @@ export class Ledger {
       if (generations === undefined)
         logs.set(commit.log, (generations = new Map<number, PartFact>()));
       generations.set(commit.generation, part);
-      for (const control of part.controls) this.#controls.set(control.id, control);
+      for (const control of part.controls) this.#setControl(control);
     }
+  }
+
+  #setControl(control: ControlFact): void {
+    this.#controlsReplaced += Number(this.#controls.has(control.id));
+    this.#controls.set(control.id, control);
+  }
+
+  /** How often a control op went, or stood somewhere else: what was worked out before may be wrong then. */
+  get controlsReplaced(): number {
+    return this.#controlsReplaced;
   }
 
   /** A commit left its author, or was acknowledged: from now on its generation is taken for ever. [K2] */
@@ -240,10 +251,6 @@ function controlId(part: Uint8Array, index: number): string {
   const at = Buffer.alloc(4);
   at.writeUInt32BE(index);
   return createHash("sha256").update(Uint8Array.of(3)).update(part).update(at).digest("hex");
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }
 
 /** A dot as messages name it. */

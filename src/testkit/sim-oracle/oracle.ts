@@ -5,15 +5,16 @@
 import { checkDevice, isCounted, rightsIn } from "./check-device.ts";
 import {
   type CommitFact,
-  type LogName,
   dotOf,
+  type LogName,
   type PartFact,
   type ScopeName,
   type VersionFact,
 } from "./facts.ts";
+import { hex } from "./fields.ts";
 import { Ledger, short } from "./ledger.ts";
 import { checkExpected } from "./expected.ts";
-import { closureOf, READ, Rights } from "./rights.ts";
+import { closureOf, READ, rightsBy } from "./rights.ts";
 import { covers } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { DeviceView, ScopeView } from "./views.ts";
@@ -49,7 +50,6 @@ export class Oracle {
   readonly #held = new Map<string, Map<ScopeName, ReadonlyMap<string, number>>>();
   readonly #setBacks = new Map<string, number>();
   readonly #readers = new WeakMap<object, DeltasReader>();
-  readonly #rightsByHeads = new Map<string, Rights>();
   #sent = 0;
 
   constructor(deps: OracleDeps) {
@@ -120,7 +120,7 @@ export class Oracle {
       throw new SimError("A1", `${this.#deps.name(from)} sends a commit that nobody has signed`);
     this.ledger.establish(commit);
     const user = this.#deps.userOf(to);
-    const rights = this.#rights(scope, this.#deps.controlHeads(from, scope));
+    const rights = rightsBy(this.ledger, scope, this.#deps.controlHeads(from, scope));
     if (user !== undefined && (rights.tagsOfDevice(to, user) & READ) !== 0) return;
     throw new SimError(
       "A3",
@@ -131,16 +131,15 @@ export class Oracle {
   /** A device checks a signature: never of what it holds, which costs a comparison. [B1] */
   checksSignature(
     name: string,
-    { scopes }: { readonly scopes: readonly Pick<ScopeView, "scope" | "vector">[] },
+    generationIn: (scope: ScopeName, log: LogName) => number,
     message: Uint8Array,
   ): void {
-    const commit = this.ledger.byDigest(Buffer.from(message).toString("hex"));
+    const commit = this.ledger.byDigest(hex(message));
     // Who lies can make others look again.
     if (commit === undefined || this.ledger.hasForks || this.ledger.liars.size > 0) return;
-    const isHeld = commit.parts.every(({ scope }) => {
-      const known = scopes.find((one) => one.scope === scope);
-      return (known?.vector.get(commit.log) ?? 0) >= commit.generation;
-    });
+    const isHeld = commit.parts.every(
+      ({ scope }) => generationIn(scope, commit.log) >= commit.generation,
+    );
     if (!isHeld) return;
     const dot = short(dotOf(commit.log, commit.generation));
     throw new SimError("B1", `${name} checks the signature of ${dot}, which it holds`);
@@ -149,19 +148,8 @@ export class Oracle {
   /** Whether a device's user may read a scope by the control ops that some device holds of it. */
   mayRead(device: string, scope: ScopeName, heads: readonly string[]): boolean {
     const user = this.#deps.userOf(device);
-    return (
-      user !== undefined && (this.#rights(scope, heads).tagsOfDevice(device, user) & READ) !== 0
-    );
-  }
-
-  /** Rights by control heads, remembered: they are asked for with every part that is sent. */
-  #rights(scope: ScopeName, heads: readonly string[]): Rights {
-    const name = `${scope} ${heads.join()}`;
-    const known = this.#rightsByHeads.get(name);
-    if (known !== undefined) return known;
-    const rights = new Rights(this.ledger, scope, closureOf(this.ledger, heads));
-    this.#rightsByHeads.set(name, rights);
-    return rights;
+    if (user === undefined) return false;
+    return (rightsBy(this.ledger, scope, heads).tagsOfDevice(device, user) & READ) !== 0;
   }
 
   /** Checks a device as it is now, and remembers what it holds. */

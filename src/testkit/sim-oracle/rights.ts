@@ -249,6 +249,21 @@ export class Rights {
   }
 }
 
+/** Rights worked out, by scope and heads, and what the ledger's control ops were then. */
+const known = new WeakMap<Ledger, { at: number; readonly byHeads: Map<string, Rights> }>();
+
+/** Rights by these heads and all that they follow, nothing having been published. Remembered: few are asked for again and again. */
+export function rightsBy(ledger: Ledger, scope: ScopeName, heads: readonly string[]): Rights {
+  let all = known.get(ledger);
+  if (all?.at !== ledger.controlsReplaced)
+    known.set(ledger, (all = { at: ledger.controlsReplaced, byHeads: new Map<string, Rights>() }));
+  const name = `${scope} ${heads.join()}`;
+  let rights = all.byHeads.get(name);
+  if (rights === undefined)
+    all.byHeads.set(name, (rights = new Rights(ledger, scope, closureOf(ledger, heads))));
+  return rights;
+}
+
 /** All control ops that these heads follow, themselves included. */
 export function closureOf(ledger: Ledger, heads: readonly string[]): Set<string> {
   const ids = new Set<string>();

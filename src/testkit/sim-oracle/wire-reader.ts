@@ -17,19 +17,17 @@ export interface SentPart {
 /** Cuts one stream into frames and finds the parts in them. */
 export class DeltasReader {
   readonly #onPart: (part: SentPart) => void;
-  #rest = Buffer.alloc(0);
+  #rest: Uint8Array = new Uint8Array();
 
   constructor(onPart: (part: SentPart) => void) {
     this.#onPart = onPart;
   }
 
   push(bytes: Uint8Array): void {
-    this.#rest = this.#rest.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#rest, bytes]);
-    for (;;) {
-      const frame = this.#next();
-      if (frame === undefined) return;
-      this.#read(frame);
-    }
+    this.#rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    for (let frame = this.#next(); frame !== undefined; frame = this.#next()) this.#read(frame);
+    // The memory is its sender's.
+    this.#rest = new Uint8Array(this.#rest);
   }
 
   #next(): Uint8Array | undefined {

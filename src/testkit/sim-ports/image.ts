@@ -4,7 +4,7 @@
  */
 
 import type { EngineOp, EngineRange } from "../../store/index.ts";
-import { latin1 } from "./crypto.ts";
+import { latin1 } from "../sim-oracle/index.ts";
 
 /** A treap: a search tree by key, a heap by priority, which is a function of the key. */
 interface Tree {

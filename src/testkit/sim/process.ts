@@ -23,6 +23,8 @@ import { SyncService } from "../../sync/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import {
   type DeviceView,
+  hex,
+  type LogName,
   type RowView,
   type ScopeName,
   scopeNameOf,
@@ -126,6 +128,14 @@ export class SimProcess {
     return [];
   }
 
+  /** The generation of a log that it holds of a scope; 0: none. */
+  generationIn(scope: ScopeName, log: LogName): number {
+    const state = this.#history?.scopes(SIM_DATABASE).find(({ id }) => nameOfScope(id) === scope);
+    for (const [key, generation] of state?.vector() ?? [])
+      if (nameOfLog(key) === log) return generation;
+    return 0;
+  }
+
   /** What it holds, without its rows. */
   knowledge(): Pick<DeviceView, "device" | "store"> & {
     readonly scopes: Omit<ScopeView, "rows">[];
@@ -134,7 +144,7 @@ export class SimProcess {
       scope: nameOfScope(state.id),
       vector: new Map([...state.vector()].map(([log, at]) => [nameOfLog(log), at] as const)),
       controlHeads: state.access.heads,
-      sum: toHex(state.sum.toBytes()),
+      sum: hex(state.sum.toBytes()),
     }));
     return { device: this.#key, store: this.#deps.storeName, scopes };
   }
@@ -159,9 +169,9 @@ export class SimProcess {
         const heads = row.heads.map(({ log, generation, value }) => ({
           log: nameOfLog(this.history.logOf(log)),
           generation,
-          value: value && toHex(value),
+          value: value && hex(value),
         }));
-        rows.push({ space, key: toHex(key), heads });
+        rows.push({ space, key: hex(key), heads });
       }
     }
     return rows;
@@ -178,9 +188,14 @@ function open<T>(part: T | undefined): T {
   return part;
 }
 
+const scopeNames = new WeakMap<ScopeId, ScopeName>();
+
 /** The oracle's name of a scope. */
-export function nameOfScope({ kind, owner, name }: ScopeId): ScopeName {
-  return scopeNameOf(kind, hexOfUser(owner), name);
+export function nameOfScope(id: ScopeId): ScopeName {
+  let name = scopeNames.get(id);
+  if (name === undefined)
+    scopeNames.set(id, (name = scopeNameOf(id.kind, hexOfUser(id.owner), id.name)));
+  return name;
 }
 
 /** The oracle's name of a log. */

@@ -190,9 +190,10 @@ class World {
       keys,
       tap,
       onChecked: (device: SimDevice, message: Uint8Array) => {
-        const knowledge = device.running?.knowledge();
-        if (knowledge !== undefined)
-          this.#guarded(() => this.oracle.checksSignature(device.name, knowledge, message));
+        const { running } = device;
+        if (running === undefined) return;
+        const generationIn = running.generationIn.bind(running);
+        this.#guarded(() => this.oracle.checksSignature(device.name, generationIn, message));
       },
       logger: this.#logger,
       onFault: (name: string) => this.sometimes(name),
