@@ -8,10 +8,17 @@ import type { CanaryOutcome } from "./canary.ts";
 /** Processes that share the canaries: each loads the product anew for every one. */
 const PARTS = 2;
 
+/** As `npm run sim` has it, but for compiling each function at once: most of what is loaded here runs for a few seeds. */
+const FLAGS = [
+  "--conditions=rookery-source",
+  "--disable-warning=ExperimentalWarning",
+  "--min-semi-space-size=16",
+  "--max-semi-space-size=32",
+];
+
 function run(part: number): Promise<CanaryOutcome[]> {
   const main = join(import.meta.dirname, "main.ts");
-  const args = ["--conditions=rookery-source", "--disable-warning=ExperimentalWarning", main];
-  const child = spawn(process.execPath, [...args, "--part", `${part}/${PARTS}`], {
+  const child = spawn(process.execPath, [...FLAGS, main, "--part", `${part}/${PARTS}`], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";
