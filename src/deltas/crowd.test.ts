@@ -70,8 +70,7 @@ test("[SY87] one is asked at a time, until it has answered or taken too long", a
 test("[SY88] news go out at once after a rest, and then together", async () => {
   const { clock, crowd, stops } = world();
   expect(crowd.pace).toBe(CROWD_STREAMS_MIN * PACE_MS_A_STREAM);
-  const ended = new AbortController();
-  const news = new News({ clock, crowd, ended: ended.signal });
+  const news = new News({ clock, crowd });
   const looks: number[] = [];
   void (async () => {
     for (;;) {

@@ -28,6 +28,7 @@ export class Crowd {
   readonly #toTell = new Map<DeviceId, () => void>();
   #lastTold: DeviceId;
   #isTelling = false;
+  #stepping: Promise<void> | undefined;
   #gathering: Promise<void> | undefined;
   /** When what had been received was last written, by the monotonic clock. */
   #gathered = Number.NEGATIVE_INFINITY;
@@ -65,6 +66,15 @@ export class Crowd {
   /** Milliseconds that a stream rests after a page of news. */
   get pace(): number {
     return this.isCrowd ? Math.min(PACE_MS_MAX, this.#size * PACE_MS_A_STREAM) : 0;
+  }
+
+  /** Resolves in `left` milliseconds, or before, when others who wait for that go on: one timer for all streams. */
+  step(left: number): Promise<void> {
+    const { clock, ending } = this.#deps;
+    const over = (): void => {
+      this.#stepping = undefined;
+    };
+    return (this.#stepping ??= clock.sleep(left, ending).then(over, over));
   }
 
   /**

@@ -4,9 +4,7 @@ import type { Crowd } from "./crowd.ts";
 
 export interface NewsDeps {
   readonly clock: Clock;
-  readonly crowd: Pick<Crowd, "pace">;
-  /** Aborted when the stream has ended. */
-  readonly ended: AbortSignal;
+  readonly crowd: Pick<Crowd, "pace" | "step">;
 }
 
 /** When one serving stream looks at what there is to send: at once, but for news in a crowd. [SY88] */
@@ -33,22 +31,18 @@ export class News {
   /** Something was written. What comes within a while after a look is looked at together. */
   note(): void {
     if (this.#isDueLater) return;
-    const { clock, crowd, ended } = this.#deps;
-    const now = clock.monotonic();
-    const left = this.#looked + crowd.pace - now;
-    if (left <= 0) {
-      this.#looked = now;
-      this.wake();
-      return;
-    }
+    const { clock, crowd } = this.#deps;
+    const left = this.#looked + crowd.pace - clock.monotonic();
+    if (left <= 0) return this.#look();
     this.#isDueLater = true;
-    clock.sleep(left, ended).then(
-      () => {
-        this.#isDueLater = false;
-        this.#looked = clock.monotonic();
-        this.wake();
-      },
-      () => {}, // The stream has ended.
-    );
+    void crowd.step(left).then(() => {
+      this.#isDueLater = false;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    this.#looked = this.#deps.clock.monotonic();
+    this.wake();
   }
 }

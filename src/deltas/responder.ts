@@ -149,7 +149,7 @@ class Responder {
     this.#user = user;
     this.#known = known;
     this.#crowd = crowd;
-    this.#news = new News({ clock: deps.clock, crowd, ended: frames.ended });
+    this.#news = new News({ clock: deps.clock, crowd });
     this.#heldBack = new HeldBack({ own: deps.history.identity.device, peer: device, crowd });
   }
 
