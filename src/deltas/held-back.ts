@@ -44,19 +44,22 @@ export class HeldBack {
 
   /** What of all up to `until` is due at once to an initiator that has `sent`. */
   dueNow(sent: GenVector, until: GenVector): DueNow {
-    const held: [LogKey, number][] = [];
-    if (this.#deps.crowd.isCrowd)
-      for (const [log, end] of until)
-        if (end > generationIn(sent, log) && this.#isFromElsewhere(log)) held.push([log, end]);
-    if (held.length === 0) return { has: sent, until, isHeldBack: false };
-    const now = new Map(until);
-    for (const [log] of held) now.delete(log);
-    return { has: new Map([...sent, ...held]), until: now, isHeldBack: true };
+    if (!this.#deps.crowd.isCrowd) return { has: sent, until, isHeldBack: false };
+    const [has, now] = [new Map(sent), new Map(until)];
+    for (const [log, end] of until) {
+      if (end <= generationIn(sent, log) || !this.#isFromElsewhere(log)) continue;
+      has.set(log, end);
+      now.delete(log);
+    }
+    return { has, until: now, isHeldBack: now.size < until.size };
   }
 
-  /** Whether news of all these logs are held back. */
+  /** Whether news of all these logs are held back, or most likely the initiator's own: a turn in a crowd brings some of everybody. */
   isForLater(logs: readonly LogKey[]): boolean {
-    return this.#deps.crowd.isCrowd && logs.every((log) => this.#isFromElsewhere(log));
+    const { crowd, peer } = this.#deps;
+    return (
+      crowd.isCrowd && logs.every((log) => this.#isFromElsewhere(log) || deviceOfLog(log) === peer)
+    );
   }
 
   #isFromElsewhere(log: LogKey): boolean {
