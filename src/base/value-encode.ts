@@ -44,7 +44,17 @@ export function equalValues(a: Value, b: Value): boolean {
 
 /** Memory to write in, since what is written goes out as a copy: most values fit, and making it costs more than they do. */
 const SCRATCH_BYTES = 16 * 1024;
-let spare: Uint8Array | undefined;
+const SCRATCH = new Uint8Array(SCRATCH_BYTES);
+let spare: Uint8Array | undefined = SCRATCH;
+
+/** Views of its start up to this size are kept, by size: making one for each value costs as much as copying it. */
+const STARTS_BYTES_MAX = 1024;
+const starts: (Uint8Array | undefined)[] = [];
+
+function startOf(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes !== SCRATCH || size > STARTS_BYTES_MAX) return bytes.subarray(0, size);
+  return (starts[size] ??= SCRATCH.subarray(0, size));
+}
 
 /** Below this many characters a loop is quicker than the encoder's call. Measured on V8. */
 const SHORT_CHARACTERS = 160;
@@ -64,7 +74,7 @@ class Encoder {
   finish(): Uint8Array {
     if (this.#at > ROW_VALUE_BYTES_MAX) throw tooLarge();
     const bytes = allocate(this.#at);
-    bytes.set(this.#bytes.subarray(0, this.#at));
+    bytes.set(startOf(this.#bytes, this.#at));
     return bytes;
   }
 

@@ -58,6 +58,18 @@ export class BatchContent {
       .sort((a, b) => sign * compareBytes(a.name.key, b.name.key));
   }
 
+  /** As `write`, of one row: most are written one by one. */
+  writeOne(scope: ScopeId, row: RowWrite): void {
+    const last = this.#find(scope);
+    const size = sizeOf(row);
+    const isKnown = last === undefined || last.writes.size === 0 || last.writes.has(row.name.text);
+    if (isKnown || this.#ops >= BATCH_OPS_MAX || this.#bytes + size > BATCH_BYTES_MAX)
+      return this.write(scope, [row]);
+    last.writes.set(row.name.text, row);
+    this.#ops += 1;
+    this.#bytes += size;
+  }
+
   /** Takes all of `rows`, or none. @throws {DbError} `DB_BATCH_TOO_LARGE`. */
   write(scope: ScopeId, rows: readonly RowWrite[]): void {
     if (rows.length === 0) return;

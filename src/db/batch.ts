@@ -244,7 +244,7 @@ export class Batch {
   }
 
   #write({ id }: Pick<Collection, "id">, row: RowWrite): void {
-    this.#content.write(id, [row]);
+    this.#content.writeOne(id, row);
   }
 
   #open(): View {

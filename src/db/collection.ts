@@ -35,7 +35,7 @@ import {
 import { markerNow, watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
 import { type CollectionProgress, type DbWorld, refuseUnusable } from "./world.ts";
-import { checkHint, commit } from "./write.ts";
+import { checkHint, committed } from "./write.ts";
 
 export interface WriteOptions {
   /** The application's word for the write, offered to whoever resolves a conflict: 256 bytes at most. */
@@ -118,8 +118,12 @@ export class Collection<T = Value> {
    * @throws {DbError} `DB_KEY_INVALID`, `DB_NO_ACCESS`, `DB_READ_ONLY`, `DB_CLOSED`, `DB_CONTEXT_FULL`, `DB_BATCH_TOO_LARGE` for the
    *   hint; {ValueError}; {StoreError}.
    */
-  async put(key: string, value: T, options: WriteOptions = {}): Promise<void> {
-    await this.#write({ name: rowName(key), value: encodeValue(value) }, options);
+  put(key: string, value: T, options: WriteOptions = NO_OPTIONS): Promise<void> {
+    try {
+      return this.#write({ name: rowName(key), value: encodeValue(value) }, options);
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /** The row's value, or `undefined`: absence is an answer. [DB4] */
@@ -332,13 +336,15 @@ export class Collection<T = Value> {
     return this.#world.history.row(this.id, name.space, name.key);
   }
 
-  #write(row: RowWrite, { hint }: WriteOptions): Promise<unknown> {
+  #write(row: RowWrite, { hint }: WriteOptions): Promise<void> {
     checkHint(hint);
     // A hint speaks for its own commit.
     const together = hint === undefined;
-    return commit(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
+    return committed(this.#world, { parts: [{ scope: this.id, rows: [row] }], hint, together });
   }
 }
+
+const NO_OPTIONS: WriteOptions = {};
 
 async function refused(error: unknown): Promise<never> {
   throw error;

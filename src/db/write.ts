@@ -9,22 +9,52 @@ export function checkHint(hint: string | undefined): void {
 }
 
 /** Commits through the history, with refusals in this layer's words. What the store refuses passes through. [DB13] */
-export async function commit(world: DbWorld, request: WriteRequest): Promise<WriteOutcome> {
+export function commit(world: DbWorld, request: WriteRequest): Promise<WriteOutcome> {
+  return begun(world, request, (outcome) => outcome);
+}
+
+/** As `commit`, of what has been read of nothing and so is never in conflict. */
+export function committed(world: DbWorld, request: WriteRequest): Promise<void> {
+  return begun(world, request, () => {});
+}
+
+function begun<T>(
+  world: DbWorld,
+  request: WriteRequest,
+  answer: (outcome: WriteOutcome) => T,
+): Promise<T> {
+  // One promise beside the history's own: each async function would cost a single write as much again.
+  try {
+    refuseUnwritable(world, request);
+  } catch (error) {
+    return refused(error);
+  }
+  const committing = world.history.write(request);
+  world.commits.add(committing);
+  return committing.then(
+    (outcome) => {
+      world.commits.delete(committing);
+      return answer(outcome);
+    },
+    (cause: unknown) => {
+      world.commits.delete(committing);
+      throw inOurWords(world, request, cause);
+    },
+  );
+}
+
+/** A refusal as a promise. */
+async function refused(error: unknown): Promise<never> {
+  throw error;
+}
+
+function refuseUnwritable(world: DbWorld, { parts }: WriteRequest): void {
   refuseClosed(world);
-  for (const { scope } of request.parts) {
+  for (const { scope } of parts) {
     refuseDestroyed(world, scope);
     const reason = world.readOnlyReason(scope);
     if (reason === undefined) continue;
     throw new DbError("DB_READ_ONLY", `Cannot write to collection "${scope.name}": ${reason}`);
-  }
-  const committing = world.history.write(request);
-  world.commits.add(committing);
-  try {
-    return await committing;
-  } catch (cause) {
-    throw inOurWords(world, request, cause);
-  } finally {
-    world.commits.delete(committing);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { assert, type LogKey, scopeKeyOf } from "../base/index.ts";
 import type { Turn } from "../turns/index.ts";
-import type { Draft, RowWrite } from "./author.ts";
+import type { Draft, PartWrite, RowWrite } from "./author.ts";
 import { countTogether } from "./fresh-parts.ts";
 import { TURN_OPS_MAX } from "./limits.ts";
 import type { Reads } from "./reads.ts";
@@ -26,31 +26,45 @@ interface Requested {
 
 /** Drafts that become one commit: single writes of one scope, as long as no batch of that scope comes between. */
 export function groups<D extends Requested>(drafts: readonly D[]): D[][] {
+  if (drafts.length === 1) return [[drafts[0] as D]];
   const all: D[][] = [];
   const open = new Map<string, { group: D[]; ops: number }>();
   for (const draft of drafts) {
-    const scopes = draft.request.parts.map(({ scope }) => scopeKeyOf(scope));
-    const ops = opsOf(draft.request);
-    const isSingle = isSingleWrite(draft.request);
-    const current = isSingle ? open.get(scopes[0] as string) : undefined;
-    if (current !== undefined && current.ops + ops <= TURN_OPS_MAX) {
-      current.group.push(draft);
-      current.ops += ops;
+    const { request } = draft;
+    const ops = opsOf(request);
+    if (isSingleWrite(request)) {
+      const scope = scopeKeyOf((request.parts[0] as PartWrite).scope);
+      const current = open.get(scope);
+      if (current !== undefined && current.ops + ops <= TURN_OPS_MAX) {
+        current.group.push(draft);
+        current.ops += ops;
+        continue;
+      }
+      const group = [draft];
+      all.push(group);
+      open.set(scope, { group, ops });
       continue;
     }
-    const group = [draft];
-    all.push(group);
-    for (const scope of scopes) {
-      if (isSingle) open.set(scope, { group, ops });
-      else open.delete(scope);
-    }
+    all.push([draft]);
+    for (const { scope } of request.parts) open.delete(scopeKeyOf(scope));
   }
   return all;
 }
 
 /** Rows that it writes. */
 export function opsOf({ parts }: WriteRequest): number {
-  return parts.reduce((ops, { rows }) => ops + rows.length, 0);
+  let ops = 0;
+  for (const { rows } of parts) ops += rows.length;
+  return ops;
+}
+
+/** The database that all of its parts are of. */
+export function databaseOf({ parts }: WriteRequest): string {
+  assert(parts.length > 0, "a write has a part");
+  const { database } = (parts[0] as PartWrite).scope;
+  for (const { scope } of parts)
+    assert(scope.database === database, "all parts of a commit are of one database");
+  return database;
 }
 
 /** Whether a request may share a commit: what has more than rows keeps its own, or the rest of it would be lost. */
@@ -63,8 +77,9 @@ function isSingleWrite({
   log,
   hint,
 }: WriteRequest): boolean {
-  const isPlain = [reads, ranges, access, log, hint].every((one) => one === undefined);
-  return together === true && isPlain && parts.length === 1 && parts[0]?.controls === undefined;
+  if (together !== true || parts.length !== 1 || parts[0]?.controls !== undefined) return false;
+  const isFree = reads === undefined && ranges === undefined && access === undefined;
+  return isFree && log === undefined && hint === undefined;
 }
 
 /** One draft of several: of two writes to a row the later counts. */
@@ -72,14 +87,20 @@ export function joined(group: readonly Requested[]): WriteRequest {
   const first = group[0]?.request;
   assert(first !== undefined, "a group has a member");
   if (group.length === 1) return first;
-  const rows = new Map<string, RowWrite>();
+  // A map a space: a text of space and key would be made and hashed anew for each.
+  const spaces = new Map<number, Map<string, RowWrite>>();
   for (const { request } of group) {
-    for (const part of request.parts)
-      for (const row of part.rows) rows.set(`${row.name.space}${row.name.text}`, row);
+    for (const row of request.parts[0]?.rows ?? []) {
+      const { space, text } = row.name;
+      let rows = spaces.get(space);
+      if (rows === undefined) spaces.set(space, (rows = new Map<string, RowWrite>()));
+      rows.set(text, row);
+    }
   }
   const [part] = first.parts;
   assert(part !== undefined, "a single write has a part");
-  return { parts: [{ scope: part.scope, rows: [...rows.values()] }] };
+  const rows = Array.from(spaces.values(), (of) => [...of.values()]);
+  return { parts: [{ scope: part.scope, rows: rows.flat() }] };
 }
 
 interface Waiting<Answer> {

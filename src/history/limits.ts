@@ -52,3 +52,5 @@ export const AUTHOR_AGAIN_BYTES_MAX = 2 * 1024 * 1024;
 export const RECOUNT_BYTES_MAX = 32 * 1024 * 1024;
 /** Changes, or parts of a log, up to which what follows a position is read one by one by their numbers, not by a scan: opening one takes as long as reading some twenty. */
 export const READ_SINGLY_MAX = 16;
+/** Control heads whose bytes are remembered: those of the scopes that are written to by turns. */
+export const HEADS_REMEMBERED_MAX = 256;

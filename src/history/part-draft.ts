@@ -7,7 +7,7 @@ import {
   encodeControlOp,
   type VerifiedOp,
 } from "../access/index.ts";
-import { BATCH_BYTES_MAX, CONTEXT_ENTRIES_MAX } from "../base/index.ts";
+import { BATCH_BYTES_MAX, CONTEXT_ENTRIES_MAX, remembered } from "../base/index.ts";
 import {
   encodeOp,
   encodePartHeader,
@@ -37,7 +37,10 @@ import {
 } from "../records/index.ts";
 import type { StagedRow, StagedScope, Turn } from "../turns/index.ts";
 import type { AuthorDeps, RowWrite } from "./author.ts";
-import { PART_LOGS_MAX } from "./limits.ts";
+import { HEADS_REMEMBERED_MAX, PART_LOGS_MAX } from "./limits.ts";
+
+/** The bytes of control heads: a scope's commits name the same again and again. */
+const headBytes = remembered(HEADS_REMEMBERED_MAX, bytesOfControlId);
 
 /** The bytes that a commit may still come to. */
 export class CommitRoom {
@@ -156,7 +159,7 @@ class OpEncoder {
       salt: this.#salt(),
       scope: encodeScopeId(scope.state.id),
       previousGeneration: scope.vector.get(this.#dot.log) ?? 0,
-      controlHeads: heads.map(bytesOfControlId),
+      controlHeads: heads.map(headBytes),
       logs: Array.from(this.#dictionary.keys(), (log) => interner.logNameOf(log)),
       opCount: this.digests.length,
       controlCount: controls.length,

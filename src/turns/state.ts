@@ -1,6 +1,7 @@
 import {
   type DeviceId,
   type HybridClock,
+  type LogId,
   type LogKey,
   logKeyOf,
   type GenVector,
@@ -121,7 +122,12 @@ export class DatabaseState {
   }
 }
 
+/** The log that was named last: a commit names its own several times, and each time the text would be made and hashed anew. */
+let last: (LogId & { readonly key: LogKey }) | undefined;
+
 /** The name of our own log, as it is in a database or as a turn goes on with it. */
 export function ownLogKey(device: DeviceId, { incarnation }: OwnLog): LogKey {
-  return logKeyOf({ device, incarnation });
+  if (last?.incarnation === incarnation && last.device === device) return last.key;
+  last = { device, incarnation, key: logKeyOf({ device, incarnation }) };
+  return last.key;
 }
