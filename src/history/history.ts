@@ -1,5 +1,4 @@
 import {
-  assert,
   type Clock,
   type Crypto,
   type GenVector,
@@ -59,7 +58,7 @@ import {
 import { hintOfPart, keptVersions } from "./versions.ts";
 import { closedError, type Maintenance, Writer, type Written } from "./writer.ts";
 import { ChangeOrder, rowIn, type RowRange, scanRows } from "./scans.ts";
-import type { WriteOutcome, WriteRequest } from "./drafts.ts";
+import { databaseOf, type WriteOutcome, type WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./incarnation.ts";
 import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
 
@@ -103,7 +102,7 @@ export class History implements AsyncDisposable {
   /** Opens the history that the store holds; a fresh store holds an empty one. @throws {HistoryError} `HISTORY_CORRUPT`. */
   static async open(deps: HistoryDeps): Promise<History> {
     const interner = await Interner.load(deps.store);
-    const signer = new CommitSigner(deps.crypto, deps.identity.deviceSeed);
+    const signer = new CommitSigner(deps.crypto, deps.identity);
     const made = { ...deps, interner, signer };
     const databases = await loadDatabases(made);
     const { trueTime = (): number => deps.clock.now(), identity } = deps;
@@ -188,18 +187,15 @@ export class History implements AsyncDisposable {
   }
 
   /** A commit of ours: resolves when it is durable. [HI1] [HI3] */
-  async write(request: WriteRequest): Promise<WriteOutcome> {
-    const [first, ...others] = request.parts;
-    assert(first !== undefined, "a write has a part");
-    const { database } = first.scope;
-    assert(
-      others.every(({ scope }) => scope.database === database),
-      "all parts of a commit are of one database",
-    );
-    const writer = this.#writer(database);
-    const word = this.#words.get(database)?.wait();
-    if (word !== undefined) await word;
-    return writer.write(request);
+  write(request: WriteRequest): Promise<WriteOutcome> {
+    try {
+      const database = databaseOf(request);
+      const writer = this.#writer(database);
+      const word = this.#words.get(database)?.wait();
+      return word === undefined ? writer.write(request) : word.then(() => writer.write(request));
+    } catch (error) {
+      return refused(error);
+    }
   }
 
   /**
@@ -397,4 +393,8 @@ export class History implements AsyncDisposable {
     this.#writers.set(name, writer);
     return writer;
   }
+}
+
+async function refused(error: unknown): Promise<never> {
+  throw error;
 }

@@ -179,3 +179,20 @@ test("[HI83] who works on records below what is seen finds them signed", async (
   expect(found).toBe(0);
   for (const device of [ada, bea]) await device.close();
 });
+
+test("[HI83] whoever opens the store with another key signs nothing of it, and sends nothing unsigned", async () => {
+  const { ada, bea, scope, store } = await pair();
+  await writeRows(bea, scope, rowOf("b"));
+  const left = await leftOf(store);
+  await bea.close();
+  const stranger = await makeDevice(7, { store: left, opening: 9 });
+  await expect(signatureSent(stranger, scope)).rejects.toMatchObject({ code: "HISTORY_CORRUPT" });
+  await stranger.close();
+  expect(await unsignedIn(left)).toBe(1);
+  const again = await makeDevice(2, { store: left, opening: 10 });
+  await exchange(again, ada, [scope]);
+  expect(await shownIn(ada, scope)).toHaveProperty("b");
+  await again.close();
+  expect(await findingsIn(left)).toEqual([]);
+  await ada.close();
+});

@@ -14,6 +14,8 @@ import {
   type CommitPart,
   decodeHeld,
   type HeldOp,
+  HistoryError,
+  isUnsigned,
   type LogNumber,
   readRecord,
   type StoredRecord,
@@ -149,6 +151,9 @@ async function servedPart(
       const recent = scope.recentParts.get(log, generation, current);
       if (recent !== undefined) return recent;
       const part = await assemblePart(deps, current, sources);
+      // Of a device whose store this was: who is sent it could only blame us.
+      if (isUnsigned(part.signature))
+        throw new HistoryError("HISTORY_CORRUPT", "Cannot read commit: nobody here can sign it");
       scope.recentParts.put(log, generation, part);
       return part;
     } catch (error) {
@@ -306,7 +311,7 @@ export async function loosePartsOf(
     const whole = await partAt(deps, scope, place);
     const part = whole && controlsOnly(deps.crypto, whole);
     // Moved meanwhile; or the control ops of this place are a rival's.
-    if (part === undefined || part.ops.length === 0) continue;
+    if (part === undefined || part.ops.length === 0 || isUnsigned(part.signature)) continue;
     const { timestamp } = decode(CommitHeaderSchema, part.header);
     loose.push({ part, timestamp });
   }

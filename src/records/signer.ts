@@ -1,5 +1,5 @@
-import { type Crypto, equalBytes } from "../base/index.ts";
-import { commitDigest } from "../wire/index.ts";
+import { type Crypto, type DeviceId, deviceOfLog, equalBytes } from "../base/index.ts";
+import { CommitHeaderSchema, commitDigest, decode, logFromWire } from "../wire/index.ts";
 import { SIGNATURES_KEPT } from "./limits.ts";
 import { isUnsigned } from "./unsigned.ts";
 
@@ -10,13 +10,24 @@ import { isUnsigned } from "./unsigned.ts";
 export class CommitSigner {
   readonly #crypto: Pick<Crypto, "sha256" | "sign">;
   readonly #seed: Uint8Array;
+  readonly #device: DeviceId;
   /** The oldest first. */
   readonly #last: { readonly digest: Uint8Array; readonly signature: Promise<Uint8Array> }[] = [];
 
-  /** `seed`: of the device's key, 32 bytes. */
-  constructor(crypto: Pick<Crypto, "sha256" | "sign">, seed: Uint8Array) {
+  /** `deviceSeed`: of the device's key, 32 bytes. */
+  constructor(
+    crypto: Pick<Crypto, "sha256" | "sign">,
+    { device, deviceSeed }: { readonly device: DeviceId; readonly deviceSeed: Uint8Array },
+  ) {
     this.#crypto = crypto;
-    this.#seed = seed;
+    this.#seed = deviceSeed;
+    this.#device = device;
+  }
+
+  /** Whether a commit is this device's to sign: a store may have been put under another one's key. */
+  isOurs(header: Uint8Array): boolean {
+    const { log } = decode(CommitHeaderSchema, header);
+    return log !== undefined && deviceOfLog(logFromWire(log)) === this.#device;
   }
 
   /** The signature of the commit of this digest, 64 bytes. */
@@ -29,7 +40,7 @@ export class CommitSigner {
     return signature;
   }
 
-  /** That of a stored commit of ours, which may not have it yet. */
+  /** That of a stored commit, which may not have it yet: of one that is not ours what it has. */
   signatureOf({
     header,
     signature,
@@ -37,6 +48,7 @@ export class CommitSigner {
     readonly header: Uint8Array;
     readonly signature: Uint8Array;
   }): Uint8Array | Promise<Uint8Array> {
-    return isUnsigned(signature) ? this.sign(commitDigest(this.#crypto, header)) : signature;
+    if (!isUnsigned(signature) || !this.isOurs(header)) return signature;
+    return this.sign(commitDigest(this.#crypto, header));
   }
 }

@@ -32,10 +32,14 @@ interface LatePart {
 export class LateCommits {
   readonly #signer: CommitSigner;
   #parts: LatePart[] = [];
+  /** Those of another device, whose store this was: they stay named until it is back. */
+  readonly #others: PartName[];
   #bytes = 0;
 
-  constructor(signer: CommitSigner) {
+  /** `before`: those of the write before, of which it goes on to name what cannot be signed here. */
+  constructor(signer: CommitSigner, before?: LateCommits) {
     this.#signer = signer;
+    this.#others = before === undefined ? [] : before.#others;
   }
 
   /** Those that the store holds without a signature, by what our log's record says. Signs them. */
@@ -59,18 +63,22 @@ export class LateCommits {
       const digest = commitDigest(crypto, header);
       // What is not the commit that was given this generation is never signed.
       const isOther = name.generation === generation && last && !equalBytes(last, digest);
-      if (isUnsigned(signature) && isOther !== true) late.add(name, digest, header, bytes);
+      if (!isUnsigned(signature) || isOther === true) continue;
+      if (signer.isOurs(header)) late.add(name, digest, header, bytes);
+      else late.#others.push(name);
     }
     await late.sign();
     return late;
   }
 
+  /** Whether nothing is to be signed. */
   get isEmpty(): boolean {
     return this.#parts.length === 0;
   }
 
+  /** All that our log's record names. */
   get names(): readonly PartName[] {
-    return this.#parts.map(({ name }) => name);
+    return [...this.#others, ...this.#parts.map(({ name }) => name)];
   }
 
   /** Adds a part whose `record` has no signature yet. */
@@ -110,16 +118,18 @@ export class LateCommits {
     await this.sign();
   }
 
-  /** What writes them with their signatures, but for those whose places are `taken`. */
-  async writes(isTaken: (name: PartName) => boolean): Promise<WriteOp[]> {
-    await this.sign();
-    const writes: WriteOp[] = [];
+  /** Whether all are signed, in memory of their own. */
+  get isSigned(): boolean {
+    return this.#parts.every(({ signed }) => signed !== undefined);
+  }
+
+  /** Adds what writes those that are signed, but for those whose places are `taken`. */
+  stage(batch: WriteOp[], isTaken: (name: PartName) => boolean): void {
     for (const { name, signed } of this.#parts) {
       if (signed === undefined || isTaken(name)) continue;
       const key = commitKey(name.scope, name.log, name.generation);
-      writes.push({ type: "put", key, value: signed });
+      batch.push({ type: "put", key, value: signed });
     }
-    return writes;
   }
 }
 

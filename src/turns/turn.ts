@@ -107,7 +107,7 @@ export class Turn {
     this.#reader = new RowReader(deps.store, readBytesMax);
     this.#deps = deps;
     this.staged = new StagedParts(deps.store);
-    this.late = new LateCommits(deps.signer);
+    this.late = new LateCommits(deps.signer, database.late);
     this.database = database;
     this.own = database.own;
     this.clock = database.clock;
@@ -335,7 +335,8 @@ export class Turn {
         value: change,
       });
     }
-    await this.#stageSignatures(batch);
+    const signing = this.#stageSignatures(batch);
+    if (signing !== undefined) await signing;
     this.own = { ...this.own, timestamp: this.clock.last, unsigned: this.late.names };
     batch.push({ type: "put", key: ownKey(this.database.number), value: encodeOwnLog(this.own) });
     const saved = interner.save(batch);
@@ -348,19 +349,27 @@ export class Turn {
   }
 
   /** Brings the signatures that the write before this one left out, and leaves out what may come later. [HI83] */
-  async #stageSignatures(batch: WriteOp[]): Promise<void> {
+  #stageSignatures(batch: WriteOp[]): Promise<void> | undefined {
     this.late.keep((name) => this.staged.adds(name));
+    const { late: before } = this.database;
+    // Mostly they are there since the store synced.
+    if (this.hasBegunAgain || before?.isSigned === false) return this.#signAndStage(batch);
+    before?.stage(batch, (name) => this.staged.changes(name));
+    return undefined;
+  }
+
+  async #signAndStage(batch: WriteOp[]): Promise<void> {
     // A log that was given up has nothing left to do.
     if (this.hasBegunAgain) await this.late.signNow();
-    const before = await this.database.late?.writes((name) => this.staged.changes(name));
-    if (before !== undefined) batch.push(...before);
+    await this.database.late?.sign();
+    this.database.late?.stage(batch, (name) => this.staged.changes(name));
   }
 
   #settle(): void {
     const { database } = this;
     if (this.hasBegunAgain) database.doubt = undefined;
     database.own = this.own;
-    database.late = this.late.isEmpty ? undefined : this.late;
+    database.late = this.late.names.length > 0 ? this.late : undefined;
     database.clock = this.clock;
     if (this.hasNews) database.sequence += 1;
     for (const scope of this.#scopes.values()) {

@@ -1,19 +1,21 @@
 import type { LogKey } from "../../base/index.ts";
-import { toHex, Sum256 } from "../../base/index.ts";
+import { deviceIdOf, toHex, Sum256 } from "../../base/index.ts";
 import { History, ROW_SPACE, type ScopeState } from "../../history/index.ts";
 import { nodeClock, nodeCrypto, nodeRandom } from "../../node/index.ts";
 import type { Store } from "../../store/index.ts";
 import { makeDeviceIdentity } from "../device.ts";
 
 /**
- * Opens what a store holds as a stranger would, and demands that its knowledge is true: of each scope every part up to the vector is there, follows on
+ * Opens what a store holds as its device would, whose key is made of the seed, and demands that its knowledge is true: of each scope every part up to the vector is there, follows on
  * the one before it, has the digest that was signed, and the head sum is that of the rows. Answers how many parts that were.
  *
  * @throws Error that says what is wrong.
  */
-export async function checkKnowledge(store: Store): Promise<number> {
-  const identity = await makeDeviceIdentity(999);
-  const deps = { store, crypto: nodeCrypto(), clock: nodeClock(), random: nodeRandom(), identity };
+export async function checkKnowledge(store: Store, deviceSeed: Uint8Array): Promise<number> {
+  const crypto = nodeCrypto();
+  const device = deviceIdOf(await crypto.publicKey(deviceSeed));
+  const identity = { ...(await makeDeviceIdentity(999)), device, deviceSeed };
+  const deps = { store, crypto, clock: nodeClock(), random: nodeRandom(), identity };
   await using history = await History.open({ ...deps, logger: () => {} });
   let parts = 0;
   for (const database of history.databases())

@@ -1,6 +1,8 @@
 /** Real peers over libp2p, one of them killed again and again. */
 
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fromHex } from "../../base/index.ts";
 import type { Collection } from "../../db/index.ts";
 import { nodeClock, nodeRandom, openDiskStore } from "../../node/index.ts";
 import { openPeer, type Peer, type PeerDatabase } from "../../peer/index.ts";
@@ -187,7 +189,9 @@ class Killing {
   async #checkDisk(): Promise<void> {
     const deps = { clock: nodeClock(), random: nodeRandom(), logger: (): void => {} };
     await using store = await openDiskStore(deps, join(this.#path, "store"));
-    this.#parts += await checkKnowledge(store);
+    const key = await readFile(join(this.#path, "device.key"), "utf8");
+    const seed = fromHex(key.trim()) ?? new Uint8Array();
+    this.#parts += await checkKnowledge(store, seed);
   }
 }
 
