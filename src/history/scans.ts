@@ -1,4 +1,4 @@
-/** Rows and changes as they are read in order. */
+/** Rows, changes and stored parts as they are read in order. */
 
 import type { VerifiedOp } from "../access/index.ts";
 import {
@@ -8,6 +8,7 @@ import {
   type ChangeRecord,
   changeRange,
   commitKey,
+  commitRange,
   controlRange,
   decodeAside,
   decodeChange,
@@ -16,6 +17,7 @@ import {
   decodeRow,
   HistoryError,
   type Interner,
+  type LogNumber,
   isEmptyRange,
   markerOf,
   type PartName,
@@ -27,11 +29,12 @@ import {
   type ScopeNumber,
   sequenceOf,
   storedControl,
+  type StoredRecord,
 } from "../records/index.ts";
 import type { ScanOptions, Store } from "../store/index.ts";
-import { changeOfPlace, type DatabaseState } from "../turns/index.ts";
+import { changeOfPlace, type DatabaseState, type ScopeState } from "../turns/index.ts";
 import { decodeOp, decodeStoredCommit } from "../wire/index.ts";
-import { READ_SINGLY_MAX } from "./limits.ts";
+import { READ_SINGLY_MAX, SERVE_AHEAD_BYTES } from "./limits.ts";
 
 /** Where a scan of rows begins and ends, by row key bytes. */
 export interface RowRange {
@@ -166,4 +169,87 @@ export class ChangeOrder {
     const state = this.#databases.get(database);
     return state && positionOf(state, marker);
   }
+}
+
+/** A part as it is stored. */
+export interface StoredPart {
+  readonly generation: number;
+  readonly record: StoredRecord;
+}
+
+/** The stored parts of one log in one scope, some ahead, without a scan that stays open: there may be very many logs. */
+export class LogSource {
+  readonly scope: ScopeState;
+  readonly log: LogNumber;
+  /** The last generation that is due. */
+  readonly last: number;
+  readonly #store: Store;
+  /** Read ahead, the next one last. */
+  #read: StoredPart[] = [];
+  #after: number;
+  #hasEnded = false;
+
+  constructor(
+    store: Store,
+    scope: ScopeState,
+    log: LogNumber,
+    { after, last }: { readonly after: number; readonly last: number },
+  ) {
+    this.#store = store;
+    this.scope = scope;
+    this.log = log;
+    this.#after = after;
+    this.last = last;
+  }
+
+  /** Whether the part of this generation is due and has not been given. */
+  isDue(generation: number): boolean {
+    const { current } = this;
+    return current !== undefined && generation >= current.generation && generation <= this.last;
+  }
+
+  get current(): StoredPart | undefined {
+    return this.#read.at(-1);
+  }
+
+  /** Goes to the next part; reads at most `ahead` of them, fewer when they are large. */
+  async advance(ahead: number): Promise<void> {
+    this.#read.pop();
+    if (this.#read.length > 0 || this.#hasEnded) return;
+    let bytes = 0;
+    for await (const [generation, value] of this.#stored(ahead)) {
+      this.#read.push({ generation, record: readRecord("commit", value, decodeStoredCommit) });
+      this.#after = generation;
+      bytes += value.length;
+      if (bytes >= SERVE_AHEAD_BYTES || this.#read.length === ahead) break;
+    }
+    this.#hasEnded = this.#read.length === 0 || this.#after >= this.last;
+    this.#read.reverse();
+  }
+
+  /** What is stored of the log from here on, `limit` parts at most. */
+  async *#stored(limit: number): AsyncGenerator<[number, Uint8Array], void, undefined> {
+    const { number } = this.scope;
+    const after = this.#after;
+    if (this.last - after <= READ_SINGLY_MAX) {
+      // Who follows what is written lacks one or two: each is read by its number, without an iterator or a thread.
+      for (let one = after + 1; one <= this.last; one++) {
+        const value = await this.#store.get(commitKey(number, this.log, one));
+        if (value !== undefined) yield [one, value];
+      }
+      return;
+    }
+    const range = commitRange(number, this.log, after);
+    for await (const { key, value } of this.#store.scan(range, { limit })) {
+      const generation = generationOf(key);
+      if (generation > this.last) return;
+      yield [generation, value];
+    }
+  }
+}
+
+/** The generation in a commit's key: its last 8 bytes. */
+export function generationOf(key: Uint8Array): number {
+  const view = new DataView(key.buffer, key.byteOffset, key.length);
+  return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
 }

@@ -8,7 +8,6 @@ import { type GenVector, generationIn } from "../base/index.ts";
 import {
   assemblePart,
   commitKey,
-  commitRange,
   controlKey,
   decodeControlRecord,
   type CommitPart,
@@ -18,7 +17,8 @@ import {
   isUnsigned,
   type LogNumber,
   readRecord,
-  type StoredRecord,
+  type RowRecords,
+  rowsOf,
   storedOps,
   asideKey,
   controlsOnly,
@@ -27,11 +27,14 @@ import {
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
 import { readRival, type ScopeState, type TurnDeps } from "../turns/index.ts";
+import { generationOf, LogSource, type StoredPart } from "./scans.ts";
 import {
-  READ_SINGLY_MAX,
-  SERVE_AHEAD_BYTES,
   SERVE_AHEAD_PARTS,
   SERVE_SCANS_MAX,
+  SERVE_TOGETHER_BYTES,
+  SERVE_TOGETHER_BYTES_MAX,
+  SERVE_TOGETHER_OPS_MAX,
+  SERVE_TOGETHER_PARTS_MAX,
 } from "./limits.ts";
 
 /** A part with its place, as a peer is sent it. */
@@ -53,12 +56,37 @@ export interface WantedScope {
 /**
  * The parts of some scopes of one database above what a peer has, up to the knowledge at the time of the call: in
  * generation order per log and scope, otherwise in the order in which they arrived here. What one store write brought is
- * therefore given together, whatever its scopes. Reads as it is asked, so a slow peer costs no memory. [HI37]
+ * therefore given together, whatever its scopes. Reads as it is asked, and what follows while that is being sent: a slow peer
+ * costs no more memory than that. [HI37]
  */
 export async function* partsAbove(
   deps: TurnDeps,
   wanted: readonly WantedScope[],
 ): AsyncGenerator<ServedPart, void, undefined> {
+  const ahead = new ReadAhead(deps, dueParts(deps, wanted));
+  let following = ahead.next();
+  for (let due = await following; due.length > 0; due = await following) {
+    following = ahead.next();
+    // Met when it is waited for; who asks no more waits for nothing.
+    following.catch(() => {});
+    for (const { scope, log, stored, isWhole, rows } of due) {
+      const part = await servedPart(deps, scope, log, stored, rows);
+      // Taken back since it was found, as is all that follows in its log.
+      if (part !== undefined) yield { scope, part, log, generation: stored.generation, isWhole };
+    }
+  }
+}
+
+/** A part that is due, and its place. */
+interface DuePart extends Omit<ServedPart, "part" | "generation"> {
+  readonly stored: StoredPart;
+}
+
+/** What is due, in order, as it is stored. */
+async function* dueParts(
+  deps: TurnDeps,
+  wanted: readonly WantedScope[],
+): AsyncGenerator<DuePart, void, undefined> {
   const sources = wanted.flatMap((one) => sourcesOf(deps, one));
   const ahead = Math.max(1, Math.floor(SERVE_AHEAD_PARTS / Math.max(1, sources.length)));
   const siblings = new Siblings(deps, sources);
@@ -70,14 +98,55 @@ export async function* partsAbove(
   const waiting = sources.filter(({ current }) => current !== undefined).sort(laterFirst);
   for (let next = waiting.pop(); next?.current !== undefined; next = waiting.pop()) {
     const { scope, log, current } = next;
-    const { generation } = current;
-    const isWhole = await siblings.note(next, current);
-    const part = await servedPart(deps, scope, log, current);
-    // Taken back since it was found, as is all that follows in its log.
-    if (part === undefined) continue;
-    yield { scope, part, log, generation, isWhole };
+    yield { scope, log, stored: current, isWhole: await siblings.note(next, current) };
     await next.advance(ahead);
     if (next.current !== undefined) waiting.splice(placeFor(waiting, next), 0, next);
+  }
+}
+
+/** Reads the rows of several parts together, as many as come to few bytes by what those before them came to. */
+class ReadAhead {
+  readonly #deps: TurnDeps;
+  readonly #due: AsyncGenerator<DuePart, void, undefined>;
+  /** Ops that are read together: the first part alone, since nothing is known of how large rows are. */
+  #opsMax = 1;
+
+  constructor(deps: TurnDeps, due: AsyncGenerator<DuePart, void, undefined>) {
+    this.#deps = deps;
+    this.#due = due;
+  }
+
+  /** The next parts, with what was read of their rows; none: there are no more. */
+  async next(): Promise<readonly (DuePart & { readonly rows?: RowRecords | undefined })[]> {
+    const parts: DuePart[] = [];
+    for (let ops = 0; ops < this.#opsMax && parts.length < SERVE_TOGETHER_PARTS_MAX;) {
+      const { value } = await this.#due.next();
+      if (value === undefined) break;
+      parts.push(value);
+      ops += value.stored.record.held.length;
+    }
+    const unread = parts.filter(
+      ({ scope, log, stored: { generation, record } }) =>
+        scope.recentParts.get(log, generation, record) === undefined,
+    );
+    const held = unread.map(({ scope, stored }) => ({
+      scope: scope.number,
+      held: stored.record.held,
+    }));
+    const rows = new Map((await rowsOf(this.#deps.store, held)).map((one, i) => [unread[i], one]));
+    let bytes = 0;
+    let ops = 0;
+    const read = parts.map((part) => {
+      const ofPart = rows.get(part);
+      ops += ofPart?.length ?? 0;
+      for (const record of ofPart ?? []) bytes += record?.length ?? 0;
+      // Larger than those before it: what is beyond is read again when it is its turn.
+      const isKept = part === parts[0] || bytes <= SERVE_TOGETHER_BYTES_MAX;
+      return { ...part, rows: isKept ? ofPart : undefined };
+    });
+    const fitting = Math.ceil((ops * SERVE_TOGETHER_BYTES) / Math.max(1, bytes));
+    if (ops > 0) this.#opsMax = Math.min(fitting, SERVE_TOGETHER_OPS_MAX);
+    return read;
   }
 }
 
@@ -131,20 +200,16 @@ export async function* partsBefore(
   }
 }
 
-interface StoredPart {
-  readonly generation: number;
-  readonly record: StoredRecord;
-}
-
-/** A part as it was signed; `undefined` when it does not count any more. */
+/** A part as it was signed; `undefined` when it does not count any more. `rows`: what was read of its rows before. */
 async function servedPart(
   deps: TurnDeps,
   scope: ScopeState,
   log: LogNumber,
   { generation, record }: StoredPart,
+  rows?: RowRecords,
 ): Promise<CommitPart | undefined> {
   const isCounted = (): boolean => generation <= (scope.numbers.get(log) ?? 0);
-  const sources = storedOps(deps.store, scope.number, log, generation);
+  let sources = storedOps(deps.store, scope.number, log, generation, rows);
   let current = record;
   for (let isAgain = false; isCounted();) {
     try {
@@ -163,82 +228,13 @@ async function servedPart(
       const isLess = now !== undefined && now.held.length < current.held.length;
       if (isAgain && !isLess && isCounted()) throw error;
       // Or a write has moved a version between two reads.
-      if (!isLess) isAgain = true;
+      if (!isLess && rows === undefined) isAgain = true;
       current = now ?? current;
+      rows = undefined;
+      sources = storedOps(deps.store, scope.number, log, generation);
     }
   }
   return undefined;
-}
-
-/** The stored parts of one log in one scope, some ahead, without a scan that stays open: there may be very many logs. */
-class LogSource {
-  readonly scope: ScopeState;
-  readonly log: LogNumber;
-  /** The last generation that is due. */
-  readonly last: number;
-  readonly #store: Store;
-  /** Read ahead, the next one last. */
-  #read: StoredPart[] = [];
-  #after: number;
-  #hasEnded = false;
-
-  constructor(
-    store: Store,
-    scope: ScopeState,
-    log: LogNumber,
-    { after, last }: { readonly after: number; readonly last: number },
-  ) {
-    this.#store = store;
-    this.scope = scope;
-    this.log = log;
-    this.#after = after;
-    this.last = last;
-  }
-
-  /** Whether the part of this generation is due and has not been given. */
-  isDue(generation: number): boolean {
-    const { current } = this;
-    return current !== undefined && generation >= current.generation && generation <= this.last;
-  }
-
-  get current(): StoredPart | undefined {
-    return this.#read.at(-1);
-  }
-
-  /** Goes to the next part; reads at most `ahead` of them, fewer when they are large. */
-  async advance(ahead: number): Promise<void> {
-    this.#read.pop();
-    if (this.#read.length > 0 || this.#hasEnded) return;
-    let bytes = 0;
-    for await (const [generation, value] of this.#stored(ahead)) {
-      this.#read.push({ generation, record: readRecord("commit", value, decodeStoredCommit) });
-      this.#after = generation;
-      bytes += value.length;
-      if (bytes >= SERVE_AHEAD_BYTES || this.#read.length === ahead) break;
-    }
-    this.#hasEnded = this.#read.length === 0 || this.#after >= this.last;
-    this.#read.reverse();
-  }
-
-  /** What is stored of the log from here on, `limit` parts at most. */
-  async *#stored(limit: number): AsyncGenerator<[number, Uint8Array], void, undefined> {
-    const { number } = this.scope;
-    const after = this.#after;
-    if (this.last - after <= READ_SINGLY_MAX) {
-      // Who follows what is written lacks one or two: each is read by its number, without an iterator or a thread.
-      for (let one = after + 1; one <= this.last; one++) {
-        const value = await this.#store.get(commitKey(number, this.log, one));
-        if (value !== undefined) yield [one, value];
-      }
-      return;
-    }
-    const range = commitRange(number, this.log, after);
-    for await (const { key, value } of this.#store.scan(range, { limit })) {
-      const generation = generationOf(key);
-      if (generation > this.last) return;
-      yield [generation, value];
-    }
-  }
 }
 
 /** Which parts of commits of several scopes are still to come. */
@@ -273,12 +269,6 @@ class Siblings {
 
 function placeOf({ scope, log }: LogSource, generation: number): string {
   return `${scope.number} ${log} ${generation}`;
-}
-
-/** The generation in a commit's key: its last 8 bytes. */
-function generationOf(key: Uint8Array): number {
-  const view = new DataView(key.buffer, key.byteOffset, key.length);
-  return view.getUint32(9) * 2 ** 32 + view.getUint32(13);
 }
 
 /** Where control ops stand; `digest`: of the commit, where that is a rival. */

@@ -12,7 +12,7 @@ export { type AsideRecord, controlsOnly, decodeAside, encodeAside, opsOnly } fro
 export { assemblePart, digestOf, type PartSources, type StoredRecord } from "./assemble.ts";
 export { READ_ROWS_MAX } from "./limits.ts";
 export { CommitSigner } from "./signer.ts";
-export { storedOps } from "./stored-ops.ts";
+export { type RowRecords, rowsOf, storedOps } from "./stored-ops.ts";
 export {
   isUnsigned,
   NO_SIGNATURE,

@@ -97,6 +97,15 @@ export function rowKey(scope: ScopeNumber, space: number, key: Uint8Array): Uint
   return out.finish();
 }
 
+/** The same of what a stored commit says of a row: a byte, its space, its key. */
+export function rowKeyOfHeld(scope: ScopeNumber, held: Uint8Array): Uint8Array {
+  const key = allocateShared(ROW_KEY_PREFIX - 2 + held.length);
+  key[0] = SPACE_OF.row;
+  for (let i = 0; i < 4; i++) key[1 + i] = scope >>> (24 - 8 * i);
+  for (let i = 1; i < held.length; i++) key[4 + i] = held[i] as number;
+  return key;
+}
+
 /** Where the superseded versions of one row lie. The row key's size goes first, or a longer key's would lie among them. */
 function writeOldOf(out: ByteWriter, scope: ScopeNumber, space: number, key: Uint8Array): void {
   out.u32(scope);

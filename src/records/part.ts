@@ -30,7 +30,8 @@ export function partSize(part: CommitPart): number {
 /** What a stored commit says of each op still held: a row's space and key, or a control op. */
 export type HeldOp = { readonly space: number; readonly key: Uint8Array } | "control";
 
-const HELD_ROW = 0;
+/** First byte of what a stored commit says of a row. */
+export const HELD_ROW = 0;
 const HELD_CONTROL = 1;
 
 export function encodeHeld(held: HeldOp): Uint8Array {

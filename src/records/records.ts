@@ -19,7 +19,7 @@ import {
 export const SALT_SIZE = 16;
 
 /** First byte of a row record: `seen` is that of the only head, or written out. */
-const SEEN_OF_HEAD = 0;
+export const SEEN_OF_HEAD = 0;
 const SEEN_WRITTEN = 1;
 
 export function encodeRow(row: Row): Uint8Array {
