@@ -16,6 +16,7 @@ interface Command {
   readonly bytes?: number;
   readonly batch?: number;
   readonly round?: number;
+  readonly first?: number;
   readonly target?: number;
   readonly rate?: number;
   readonly name?: string;
@@ -91,12 +92,14 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
     await group.ready();
     return {};
   },
-  async write({ rows = 0, bytes = 100, batch: size = 1000, round = 0 }) {
+  /** Rows `first` and those after it, with values of this round. */
+  async write({ first = 0, rows = 0, bytes = 100, batch: size = 1000, round = 0 }) {
     const { database: db } = opened();
     const collection = db.collection<string>(COLLECTION);
-    for (let from = 0; from < rows; from += size) {
+    const end = first + rows;
+    for (let from = first; from < end; from += size) {
       await db.batch((batch) => {
-        for (let i = from; i < Math.min(from + size, rows); i++) {
+        for (let i = from; i < Math.min(from + size, end); i++) {
           batch.put(collection, rowKeyOf(i), rowValueOf(bytes, i + round * 1_000_003));
         }
       });
