@@ -12,6 +12,7 @@ export { type AsideRecord, controlsOnly, decodeAside, encodeAside, opsOnly } fro
 export { assemblePart, digestOf, type PartSources, type StoredRecord } from "./assemble.ts";
 export { READ_ROWS_MAX } from "./limits.ts";
 export { CommitSigner } from "./signer.ts";
+export { nearOrder } from "./near-order.ts";
 export { type RowRecords, rowsOf, storedOps } from "./stored-ops.ts";
 export {
   isUnsigned,

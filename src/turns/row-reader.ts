@@ -1,14 +1,26 @@
 /** How a turn reads the rows that it is about to change. */
 
-import { ABSENT_ROW, decodeRow, HistoryError, readRecord, rowKey } from "../records/index.ts";
+import {
+  ABSENT_ROW,
+  decodeRow,
+  HistoryError,
+  nearOrder,
+  readRecord,
+  rowKey,
+} from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
 import type { RowName, StagedScope } from "./staged-scope.ts";
 
+/** A row that is to be read, and where it would lie. */
+interface Sought {
+  readonly name: RowName;
+  readonly place: Uint8Array;
+}
+
 /** Rows that are being read. */
 interface Page {
-  readonly names: readonly RowName[];
-  readonly places: readonly Uint8Array[];
+  readonly sought: readonly Sought[];
   readonly found: Promise<(Uint8Array | undefined)[]>;
 }
 
@@ -30,16 +42,17 @@ export class RowReader {
     bytesMax = this.#bytesMax,
   ): Promise<void> {
     if (this.loadNow(scope, names, bytesMax)) return;
-    const missing = names.filter((name) => !this.#isHere(scope, name));
+    const missing = this.#inPlace(
+      scope,
+      names.filter((name) => !this.#isHere(scope, name)),
+    );
     // The next page is read while this one is taken up.
-    let next = this.#read(scope, missing.slice(0, ROWS_A_READ));
-    for (let from = ROWS_A_READ; next.names.length > 0; from += ROWS_A_READ) {
+    let next = this.#read(missing.slice(0, ROWS_A_READ));
+    for (let from = ROWS_A_READ; next.sought.length > 0; from += ROWS_A_READ) {
       const page = next;
-      next = this.#read(scope, missing.slice(from, from + ROWS_A_READ));
+      next = this.#read(missing.slice(from, from + ROWS_A_READ));
       const records = await page.found;
-      page.names.forEach((name, i) =>
-        this.#take(scope, name, page.places[i] as Uint8Array, records[i]),
-      );
+      page.sought.forEach(({ name, place }, i) => this.#take(scope, name, place, records[i]));
       this.#refuse(bytesMax);
     }
   }
@@ -67,12 +80,21 @@ export class RowReader {
     return true;
   }
 
-  #read({ state }: StagedScope, names: readonly RowName[]): Page {
+  /** The rows with their places in the store, about in the order of these: neighbours are read together. */
+  #inPlace({ state }: StagedScope, names: readonly RowName[]): readonly Sought[] {
     const places = names.map(({ space, key }) => rowKey(state.number, space, key));
+    return nearOrder(places).map((i) => ({
+      name: names[i] as RowName,
+      place: places[i] as Uint8Array,
+    }));
+  }
+
+  #read(sought: readonly Sought[]): Page {
+    const places = sought.map(({ place }) => place);
     const found = places.length > 0 ? this.#store.getMany(places) : Promise.resolve([]);
     // Where the page before it fails nobody waits for this one.
     found.catch(() => {});
-    return { names, places, found };
+    return { sought, found };
   }
 
   #take(
