@@ -154,7 +154,9 @@ class OpReader {
   readonly #logs: readonly LogKey[];
   readonly #own: number;
   readonly #generation: number;
+  /** Of the application's rows by their keys, so that no text is made of each; of others with their space. */
   readonly #names = new Set<string>();
+  readonly #otherNames = new Set<string>();
 
   constructor(
     crypto: Crypto,
@@ -194,9 +196,10 @@ class OpReader {
     refuse(!hasSpace(this.#scope, space), "it has rows that its scope does not hold");
     const text = fromUtf8(key);
     refuse(text === undefined || text === "", "a row key is empty or not UTF-8");
-    const name = `${space}${text}`;
-    refuse(this.#names.has(name), "it writes a row twice");
-    this.#names.add(name);
+    const names = space === 0 ? this.#names : this.#otherNames;
+    const name = space === 0 ? (text as string) : `${space}${text}`;
+    refuse(names.has(name), "it writes a row twice");
+    names.add(name);
     if (value !== undefined) this.refs += checkValue(value).blobRefs.length;
     refuse(this.refs > PART_REFS_MAX, "it names too many blobs");
     this.#checkContext(context);
