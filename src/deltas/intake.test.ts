@@ -5,17 +5,21 @@ import { nodeCrypto } from "../node/index.ts";
 import { makeDevice, type TestDevice } from "../testkit/device.ts";
 import { PageBudget } from "./budget.ts";
 import { Intake } from "./intake.ts";
+import { CATCH_UP_AT_ONCE_OPS } from "./limits.ts";
 
 const DATABASE = "notes";
 const PAGE = { isLive: false, isLoose: false, restores: new Set<never>() };
 
-/** Two rows of Ada's, as she serves them, and how they are asked for and claimed. */
-async function served(ada: TestDevice) {
+/** Two commits of Ada's with `rows` rows each, as she serves them, and how they are asked for and claimed. */
+async function served(ada: TestDevice, rows = 1) {
   const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
   await ada.history.createDatabase(DATABASE);
   for (const text of ["first", "second"]) {
-    const name = { space: ROW_SPACE.rows, key: utf8(text), text };
-    await ada.history.write({ parts: [{ scope, rows: [{ name, value: encodeValue(1) }] }] });
+    const written = Array.from({ length: rows }, (_, i) => {
+      const name = { space: ROW_SPACE.rows, key: utf8(`${text}${i}`), text: `${text}${i}` };
+      return { name, value: encodeValue(1) };
+    });
+    await ada.history.write({ parts: [{ scope, rows: written }] });
   }
   const state = ada.history.scope(scope) ?? expect.unreachable();
   const parts: CommitPart[] = [];
@@ -45,6 +49,24 @@ test("[SY6] what the answer to a later request brings once more, before it was w
   await intake.close();
   expect(intake.failure).toBeUndefined();
   expect(bea.history.scope(scope)?.vector()).toEqual(state.vector());
+});
+
+test("[SY11] pages that come while one is written are one write, also where nothing follows them", async () => {
+  await using ada = await makeDevice(1);
+  await using bea = await makeDevice(2);
+  const { scope, state, parts, asked, claims } = await served(ada, CATCH_UP_AT_ONCE_OPS);
+  const [log = expect.unreachable()] = state.vector().keys();
+  const first = parts.slice(0, -1);
+  const receive = vi.spyOn(bea.history, "receive");
+  const intake = await intakeOf(ada, bea, () => {});
+  intake.add(first);
+  await intake.endPage([{ scope, vector: new Map([[log, first.length]]) }], asked, PAGE);
+  intake.add(parts.slice(-1));
+  await intake.endPage(claims, asked, PAGE);
+  await intake.endPage(claims, asked, PAGE);
+  await vi.waitFor(() => expect(bea.history.scope(scope)?.vector()).toEqual(state.vector()));
+  expect(receive.mock.calls.map(([, { parts: written }]) => written.length)).toEqual([2, 1]);
+  await intake.close();
 });
 
 test("[SY32] what cannot be taken is told although nothing more comes", async () => {

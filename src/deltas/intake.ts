@@ -21,6 +21,7 @@ import {
   GATHERED_BYTES_MAX,
   GATHERED_OPS_MAX,
   PAGE_BYTES_MAX,
+  PAGES_TOGETHER_BYTES,
   PAGES_IN_FLIGHT_MAX,
 } from "./limits.ts";
 import type { ScopeClaim } from "./page.ts";
@@ -73,6 +74,8 @@ export class Intake {
   #holdsLarge = false;
   /** Until what came last has been gathered. */
   #gathered: Promise<void> | undefined;
+  /** Whether what waits is written as soon as a write under way has ended. */
+  #followsWrite = false;
   #failure: { readonly error: unknown } | undefined;
 
   /** `onFailure`: called when a write failed that nobody may be waiting for. */
@@ -148,6 +151,10 @@ export class Intake {
     this.#restores = restores;
     const isLarge = this.#ops >= CATCH_UP_AT_ONCE_OPS || this.#bytes >= CATCH_UP_AT_ONCE_BYTES;
     if (!isLive && !isLarge && !this.#holdsLarge) return;
+    // What comes while the disk is at work is one write, with one sync.
+    const hasRoom = this.#bytes < PAGES_TOGETHER_BYTES && !this.#holdsLarge;
+    this.#followsWrite = !isLive && hasRoom && this.#inFlight.size > 0;
+    if (this.#followsWrite) return;
     this.#writeEnded();
     while (this.#inFlight.size >= PAGES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
     this.#throwFailure();
@@ -163,6 +170,7 @@ export class Intake {
   /** Waits for writes under way, drops what has no page's end, gives everything back. */
   async close(): Promise<void> {
     this.#stopRelief();
+    this.#followsWrite = false;
     await Promise.all(this.#inFlight);
     this.#giveBack(this.#held, this.#holdsLarge);
     this.#held = 0;
@@ -206,9 +214,11 @@ export class Intake {
     this.#bytes = 0;
     this.#held = 0;
     this.#holdsLarge = false;
+    this.#followsWrite = false;
     const written = this.#receive(delivery, isSmall).finally(() => {
       this.#giveBack(held, holdsLarge);
       this.#inFlight.delete(written);
+      if (this.#followsWrite && this.#failure === undefined) this.#writeEnded();
     });
     this.#inFlight.add(written);
   }

@@ -6,7 +6,9 @@ export const PAGES_HELD_BYTES_MAX = 64 * 1024 * 1024;
 export const CATCH_UP_AT_ONCE_OPS = 1000;
 /** Bytes of such a catch-up. */
 export const CATCH_UP_AT_ONCE_BYTES = 4 * 1024 * 1024;
-/** Pages of one stream that are written while the next is read: two in all, so that disk and network work at the same time. */
+/** Bytes of pages from which on those that came while a write was under way are a write of their own: more would only be held longer. */
+export const PAGES_TOGETHER_BYTES = 256 * 1024;
+/** Writes of one stream's pages that wait or are under way while the next page is read: two in all, so that disk and network work at the same time. */
 export const PAGES_IN_FLIGHT_MAX = 2;
 /** Scopes in one request for deltas, as the message's limit says. */
 export const REQUEST_SCOPES_MAX = 256;
