@@ -1,5 +1,7 @@
 /** A fault that is planted to see whether the simulator finds it. */
-export interface Canary {
+export type Canary = PlantedFault & (InProfile | InPlan);
+
+interface PlantedFault {
   readonly name: string;
   /** What the product does wrong with it. */
   readonly says: string;
@@ -10,6 +12,9 @@ export interface Canary {
   /** Text that stands exactly once in it. */
   readonly find: string;
   readonly replace: string;
+}
+
+interface InProfile {
   /** Whose plans are run. */
   readonly profile: string;
   /** First seed that is run. Default 0; another one where the first that finds it is known and far. */
@@ -18,10 +23,15 @@ export interface Canary {
   readonly seeds: number;
 }
 
+interface InPlan {
+  /** A plan of `sim/regressions` that is run instead: what chance would take too many seeds to bring about. */
+  readonly plan: string;
+}
+
 /** What came of one. */
 export interface CanaryOutcome {
   readonly name: string;
-  /** Seed that found it; `undefined`: none did. */
+  /** Seed, of a profile or of the plan, that found it; `undefined`: none did. */
   readonly seed: number | undefined;
   /** What was found, or why nothing could be looked for. */
   readonly found: string;

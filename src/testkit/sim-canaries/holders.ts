@@ -12,4 +12,22 @@ export const HOLDERS: readonly Canary[] = [
     profile: "calm",
     seeds: 10,
   },
+  {
+    name: "holders-not-asked",
+    says: "◆ drops what has been superseded here, whatever others have said that they have",
+    breaks: ["bug", "K1", "K3", "L1"],
+    file: "holders/holders.ts",
+    find: "    stable = meet(stable, published);",
+    replace: "    void meet(stable, published);",
+    plan: "K1-ejected-by-who-was-away",
+  },
+  {
+    name: "freeze-as-written",
+    says: "◆ takes back what the device that revokes had published, before its store was set back",
+    breaks: ["bug", "K1", "K3", "L1"],
+    file: "access/rights.ts",
+    find: "  return Math.max(freeze.get(log) ?? 0, published?.get(log) ?? 0);",
+    replace: "  void published;\n  return freeze.get(log) ?? 0;",
+    plan: "K1-ejected-by-an-older-store",
+  },
 ];

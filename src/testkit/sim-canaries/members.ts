@@ -54,4 +54,13 @@ export const MEMBERS: readonly Canary[] = [
     profile: "members",
     seeds: 20,
   },
+  {
+    name: "frozen-waited-for",
+    says: "◆ waits for what a context names beyond a freeze",
+    breaks: ["L1", "L2"],
+    file: "history/counting.ts",
+    find: "    if (isCounted || generation > access.frozenAfter(log)) return [];",
+    replace: "    if (isCounted) return [];",
+    plan: "L1-context-beyond-a-freeze",
+  },
 ];

@@ -2,7 +2,8 @@
 
 import { dotOf, rowOf, type VersionFact } from "./facts.ts";
 import { type Ledger, short } from "./ledger.ts";
-import { ADMIN, READ, type Rights, rightsBy, WRITE } from "./rights.ts";
+import { publishedUpTo } from "./published.ts";
+import { ADMIN, READ, Rights, rightsBy, WRITE } from "./rights.ts";
 import { covers, headsOf } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { DeviceView, RowView, ScopeView } from "./views.ts";
@@ -40,12 +41,20 @@ class ScopeCheck {
   readonly #view: DeviceView;
   readonly #scope: ScopeView;
   readonly #rights: Rights;
+  #raised: Rights | undefined;
 
   constructor(ledger: Ledger, view: DeviceView, scope: ScopeView) {
     this.#ledger = ledger;
     this.#view = view;
     this.#scope = scope;
     this.#rights = rightsIn(ledger, scope);
+  }
+
+  /** Rights by which nothing is taken back that whoever revoked had published before, as far as that is held here. [AC34] */
+  #raisedRights(): Rights {
+    const { scope } = this.#scope;
+    const published = publishedUpTo(this.#ledger, this.#scope);
+    return (this.#raised ??= new Rights(this.#ledger, scope, this.#rights.ids, published));
   }
 
   run(): void {
@@ -69,7 +78,7 @@ class ScopeCheck {
       const dot = (): string => short(dotOf(head.log, head.generation));
       if (fact === undefined) throw this.#error("A1", `shows ${dot()}, which nobody has written`);
       if (fact.value !== head.value) throw this.#error("D5", `shows another value of ${dot()}`);
-      if (!isCounted(this.#rights, fact))
+      if (!isCounted(this.#rights, fact) && !isCounted(this.#raisedRights(), fact))
         throw this.#error("A2", `shows ${dot()}, whose author may not write`);
       return fact;
     });

@@ -4,15 +4,14 @@
  */
 
 import { isCounted } from "./check-device.ts";
-import { dotOf, type LogName, readVector, type ScopeName, type VersionFact } from "./facts.ts";
-import { Message } from "./fields.ts";
+import { dotOf, type LogName, type ScopeName, type VersionFact } from "./facts.ts";
 import { type Ledger, short } from "./ledger.ts";
+import { deviceOfKey, HOLDER_SPACE, vectorIn } from "./published.ts";
 import { type Published, Rights } from "./rights.ts";
 import { headsOf } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { ScopeView } from "./views.ts";
 
-const HOLDER_SPACE = 2;
 /** Rounds of working out what holders say and what counts by that. */
 const ROUNDS_MAX = 8;
 
@@ -110,24 +109,6 @@ function publishedIn(rows: readonly ExpectedRow[], rights: Rights): Published {
     }
   }
   return published;
-}
-
-const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-
-/** The device that a record is about: its key is the device's peer id, which ends with the public key. */
-function deviceOfKey(key: string): string {
-  let number = 0n;
-  for (const digit of Buffer.from(key, "hex").toString())
-    number = number * 58n + BigInt(BASE58.indexOf(digit));
-  return (number % 2n ** 256n).toString(16).padStart(64, "0");
-}
-
-/** A row value of bytes (RFC 8949: a byte string) that is a vector. */
-function vectorIn(value: string): Map<LogName, number> {
-  const bytes = Buffer.from(value, "hex");
-  const size = (bytes[0] as number) & 0x1f;
-  const at = size < 24 ? 1 : 1 + 2 ** (size - 24);
-  return readVector(new Message(bytes.subarray(at)));
 }
 
 /** The vector is what counts, but for what was lost before anybody had it. */
