@@ -156,6 +156,18 @@ test("[SY78] an acquaintance is told nothing of what is known, and forgotten wit
   expect([...ada.sync.sharing.acquaintances.devices]).toEqual([]);
 });
 
+test("[SY77] what is shown once more is no news, and takes nothing away", async () => {
+  await using flock = new SyncFlock();
+  const [ada, eve] = [await flock.open("ada"), await flock.open("eve")];
+  const [home, work] = [await shareTodos(ada), await shareTodos(ada, "work")];
+  await eve.sync.close();
+  for (const shared of [home, work, home, work])
+    await show(eve, ada, [await tokenOf(ada, shared, eve, ada)]);
+  const { acquaintances } = ada.sync.sharing;
+  for (const { group } of [home, work]) expect(acquaintances.has(eve.device, group)).toBe(true);
+  expect(flock.events.filter(({ event }) => event === "sync.acquainted")).toHaveLength(2);
+});
+
 test("[SY77] who comes back to one of two groups is heard of, though it was never away from the other", async () => {
   await using flock = new SyncFlock();
   const [ada, bea] = [await flock.open("ada"), await flock.open("bea")];

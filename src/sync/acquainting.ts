@@ -109,9 +109,7 @@ export class Acquainting {
       const access = history.scope(group)?.access;
       return ((access?.tagsOfDevice(peer, user) ?? 0) & Tags.READ) !== 0;
     });
-    if (read.length === 0) return;
-    const shown = open.filter((group) => sharing.acquaintances.has(peer, group));
-    this.#note(peer, [...read, ...shown]);
+    this.#note(peer, read);
   }
 
   /** Takes what a connected peer shows. Whatever it is, the answer is the same, so that nobody learns which groups there are. */
@@ -132,14 +130,18 @@ export class Acquainting {
       .filter((group) => groups.status(group) !== "left" && !isPaused(group.database));
   }
 
-  /** From now on, as long as it is connected, these groups are pulled from a peer too. */
+  /** From now on, as long as it is connected, these groups are pulled from a peer too, beside those before. */
   #note(peer: DeviceId, read: readonly ScopeId[]): void {
     const { groups, sharing, transport, logger } = this.#deps;
     const connection = transport
       .connections()
       .find((one) => one.peer === peer && !one.closed.aborted);
-    if (read.length === 0 || connection === undefined) return;
-    if (!sharing.acquaintances.note(peer, read)) return;
+    const { acquaintances } = sharing;
+    // What is shown again is no news: who is told of it asks again, is passed over again, and shows it again.
+    const isNew = read.some((group) => !acquaintances.has(peer, group));
+    if (!isNew || connection === undefined) return;
+    const before = this.#openGroups().filter((group) => acquaintances.has(peer, group));
+    if (!acquaintances.note(peer, [...read, ...before])) return;
     logger("info", "sync.acquainted", { peer });
     const forget = (): void => {
       sharing.acquaintances.forget(peer);
