@@ -77,16 +77,21 @@ async function main(path: string, ticket: string, first: number): Promise<void> 
   await group.ready();
   say("joined");
   let isWriting = true;
+  let writing = Promise.resolve();
   const answer = async (): Promise<void> => {
     for await (const _ of told) {
       isWriting = false;
+      // What is acknowledged before the answer is in it.
+      await writing;
       say(`slots ${JSON.stringify(await readSlots(database, collections))}`);
     }
   };
   void answer();
   for (let number = first; isWriting; number++) {
-    await database.batch((batch) => fillSlot(batch, collections, "child", number));
-    say(`ack ${number}`);
+    writing = database
+      .batch((batch) => fillSlot(batch, collections, "child", number))
+      .then(() => say(`ack ${number}`));
+    await writing;
   }
 }
 
