@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { encodeValue, Mergeable, type ScopeId, scopeKeyOf, toHex, utf8 } from "../base/index.ts";
-import { openMemoryStore, type Store } from "../store/index.ts";
+import { createMemoryMedium, openMemoryStore, type Store } from "../store/index.ts";
 import {
   exchange,
   grant,
@@ -35,10 +35,17 @@ async function quarantined({ history }: TestDevice, scope: ScopeId): Promise<Qua
 
 /** Ada owns, Bea and Cai write, and all know row `a`. `copy` is Bea's store as it was then, at work under the same log. */
 async function opened(): Promise<
-  Record<"ada" | "bea" | "cai" | "copy", TestDevice> & { scope: ScopeId; medium: Store }
+  Record<"ada" | "bea" | "cai" | "copy", TestDevice> & {
+    scope: ScopeId;
+    medium: Store;
+    /** Bea, in doubt whether her store is what was closed last. */
+    reopen: (opening: number) => Promise<TestDevice>;
+  }
 > {
   const [ada, cai] = [await makeDevice(1), await makeDevice(3)];
-  const medium = await openMemoryStore();
+  const disk = createMemoryMedium();
+  const anonymous = { openEngine: () => disk.openEngine() };
+  const medium = await openMemoryStore({ medium: anonymous });
   const bea = await makeDevice(2, { store: medium });
   for (const device of [ada, bea, cai]) await device.history.createDatabase(DATABASE);
   const scope: ScopeId = { database: DATABASE, kind: "collection", owner: ada.user, name: "list" };
@@ -51,7 +58,12 @@ async function opened(): Promise<
   for await (const { key, value } of medium.scan({})) entries.push({ type: "put", key, value });
   await copied.write(entries);
   const copy = await makeDevice(2, { store: copied, opening: 50 });
-  return { ada, bea, cai, copy, scope, medium };
+  const reopen = async (opening: number): Promise<TestDevice> => {
+    await bea.close();
+    await medium.close();
+    return makeDevice(2, { store: await openMemoryStore({ medium: anonymous }), opening });
+  };
+  return { ada, bea, cai, copy, scope, medium, reopen };
 }
 
 /** Gives `to` all that counts at `from`, as an initiator gets it that asks for everything. */
@@ -153,6 +165,37 @@ describe("a forked log of ours", () => {
     const state = last.history.scope(scope) ?? expect.unreachable();
     expect([...state.vector()]).toEqual([...before]);
     await closeAll(ada, cai, copy, last);
+  });
+
+  test("[HI75] is written again by an opening that is in doubt about its log: at once, where the fork has ended that", async () => {
+    const { ada, bea, cai, copy, scope, reopen } = await opened();
+    await writeRows(bea, scope, rowOf("a", "1"));
+    await exchange(bea, ada, [scope]);
+    await writeRows(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await giveAll(cai, ada, scope);
+    const again = await reopen(60);
+    await exchange(ada, again, [scope]);
+    await settled(again, scope);
+    expect(await shownIn(again, scope)).toEqual({ a: "1", b: "0" });
+    await closeAll(ada, cai, copy, again);
+  });
+
+  test("[HI75] is written again by an opening that is in doubt about another log, once a peer's word has ended that", async () => {
+    const { ada, bea, cai, copy, scope, reopen } = await opened();
+    for (const n of [1, 2, 3]) await writeRows(bea, scope, rowOf(`r${n}`, `${n}`));
+    await writeRows(copy, scope, rowOf("c", "right"));
+    await exchange(copy, cai, [scope]);
+    await giveAll(cai, bea, scope);
+    const again = await reopen(60);
+    await again.history.maintain(DATABASE, () => Promise.resolve());
+    const log = again.history.ownLog(DATABASE);
+    expect(await quarantined(again, scope)).not.toEqual([]);
+    again.history.hearWord(DATABASE, new Map([[log, 1]]));
+    await settled(again, scope);
+    expect(again.history.ownLog(DATABASE)).toBe(log);
+    expect(await shownIn(again, scope)).toMatchObject({ r1: "1", r2: "2", r3: "3" });
+    await closeAll(ada, cai, copy, again);
   });
 
   test("[HI75] stays in quarantine where its user may not write, until that is granted again", async () => {

@@ -211,7 +211,10 @@ export class History implements AsyncDisposable {
     const state = this.#databases.get(database);
     if (state?.doubt !== "unconfirmed") return;
     const known = generationIn(vector, ownLogKey(this.#deps.identity.device, state.own));
-    if (known > 0 && known <= state.own.generation) this.#words.get(database)?.confirm();
+    if (known === 0 || known > state.own.generation) return;
+    this.#words.get(database)?.confirm();
+    // What a fork has put aside may have waited for that.
+    this.#writer(database).authorAgain();
   }
 
   /** Checks what can be checked without the store. @throws a coded error: the peer is at fault. */

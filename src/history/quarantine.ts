@@ -28,13 +28,14 @@ import {
   partSize,
   readRecord,
 } from "../records/index.ts";
-import type {
-  DatabaseState,
-  RowName,
-  ScopeState,
-  StagedScope,
-  Turn,
-  TurnDeps,
+import {
+  type DatabaseState,
+  ownLogKey,
+  type RowName,
+  type ScopeState,
+  type StagedScope,
+  type Turn,
+  type TurnDeps,
 } from "../turns/index.ts";
 import { CommitHeaderSchema, decode } from "../wire/index.ts";
 import { type AuthorDeps, authorDraft, type Identity, type RowWrite } from "./author.ts";
@@ -136,6 +137,13 @@ type Alone = (task: (turn: Turn) => Promise<void>) => Promise<void>;
 export function hasForkedParts(deps: AuthorDeps, { scopes }: DatabaseState): boolean {
   for (const scope of scopes.values())
     for (const _ of forkedParts(deps, scope, scope.access)) return true;
+  return false;
+}
+
+/** Whether a fork has ended the log that we have now, in any scope: what is written there next is of a new one. */
+export function isOwnLogForked({ device }: Identity, { own, scopes }: DatabaseState): boolean {
+  const log = ownLogKey(device, own);
+  for (const { access } of scopes.values()) if (access.frozenAt(log) <= own.generation) return true;
   return false;
 }
 

@@ -27,7 +27,7 @@ import { DELIVERY_READ_BYTES_MAX, TURN_READ_BYTES_MAX, WRITES_WAITING_MAX } from
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./incarnation.ts";
-import { authorAgain, hasForkedParts } from "./quarantine.ts";
+import { authorAgain, hasForkedParts, isOwnLogForked } from "./quarantine.ts";
 import { hasReads, isStillAsRead } from "./reads.ts";
 import { hasGrown, needsRecount, recountAll } from "./recount.ts";
 import { CutTooLarge, takeBackSome } from "./take-back.ts";
@@ -132,10 +132,10 @@ export class Writer {
 
   /** Authors what a fork of our log has put aside again, beside other writes and one part a turn, if there is any. [HI75] */
   authorAgain(): void {
-    const { doubt } = this.#database;
-    // Nobody begins a new log for it alone.
-    const isTime = this.#mayAuthorAgain && doubt === undefined && !this.#closed;
-    if (!isTime || this.#authoring !== undefined) return;
+    if (!this.#mayAuthorAgain || this.#closed || this.#authoring !== undefined) return;
+    // Nobody begins a new log for it alone, but for one that a fork has ended anyway.
+    const isInDoubt = this.#database.doubt !== undefined;
+    if (isInDoubt && !isOwnLogForked(this.#deps.identity, this.#database)) return;
     this.#mayAuthorAgain = false;
     if (!hasForkedParts(this.#deps, this.#database)) return;
     this.#authoring = authorAgain(this.#deps, this.#database, (task) => this.alone(task))

@@ -300,7 +300,13 @@ export class Oracle {
       // What one wrote before it lied, and had handed to nobody, it may keep for itself.
       const isLiar = this.ledger.liars.has(commit.device);
       if (isLiar && views.every((view) => !claims(view, scope, commit))) continue;
-      for (const view of views) this.#mustHold(view, scope, commit, "K5");
+      if (isWithCopyAlone(views, commit, store)) continue;
+      const hasAuthor = views.some(({ device }) => device === commit.device);
+      for (const view of views) {
+        // Who has nothing of a scope has never met anybody who wrote there outside of all groups.
+        const hasScope = view.scopes.some((one) => one.scope === scope);
+        if (hasAuthor || hasScope) this.#mustHold(view, scope, commit, "K5");
+      }
       // Of a store that was set back since nobody can say which branch others hold.
       if (store !== undefined && this.ledger.isForked(commit))
         for (const view of views) this.#mustSayAgain(view, part);
@@ -322,6 +328,20 @@ export class Oracle {
 function claims(view: DeviceView, scope: ScopeName, { log, generation }: CommitFact): boolean {
   const known = view.scopes.find((one) => one.scope === scope);
   return (known?.vector.get(log) ?? 0) >= generation;
+}
+
+/**
+ * Whether what a store acknowledged lies with it alone: its device goes on with the other copy of that store, and nobody else
+ * shares the scope who could carry it from the one to the other.
+ */
+function isWithCopyAlone(
+  views: readonly DeviceView[],
+  { device }: CommitFact,
+  store: string | undefined,
+): boolean {
+  const [only] = views;
+  if (views.length !== 1 || only === undefined || store === undefined) return false;
+  return only.device === device && only.store !== store;
 }
 
 /** What the values of counters, sets and maps begin with: CBOR tag 1919905646. */
