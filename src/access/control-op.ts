@@ -16,6 +16,8 @@ import {
   create,
   decodeCanonical,
   encode,
+  type ForkProof,
+  type ForkedPart as WireForkedPart,
   GroupState,
   type MessageInitShape,
   type MessageShape,
@@ -73,13 +75,24 @@ export interface RevokeOwnDeviceOp {
   readonly signature: Uint8Array;
 }
 
-/** Two different commits of one log under one generation. */
+/** A part of a commit, by what its digest is made of. */
+export interface ForkedPart {
+  /** Its place among the parts of its commit. */
+  readonly index: number;
+  /** Of the tree over its ops, 32 bytes. */
+  readonly root: Uint8Array;
+  readonly header: Uint8Array;
+}
+
+/** Two commits of one log of which neither follows on the other. */
 export interface ForkProofOp {
   readonly type: "forkProof";
   readonly headerA: Uint8Array;
   readonly signatureA: Uint8Array;
   readonly headerB: Uint8Array;
   readonly signatureB: Uint8Array;
+  /** Where the commits stand under different generations, the lesser one first: what shows that the second passes over the first. */
+  readonly parts?: readonly [a: ForkedPart, b: ForkedPart] | undefined;
 }
 
 /** How conflicts of rows whose key begins with `prefix` are resolved. */
@@ -215,8 +228,13 @@ function toWire(op: Exclude<ControlOp, UnknownOp>): MessageInitShape<typeof Cont
       return { op: { case: "revokeOwnDevice", value: { ...value, ...freezeToWire(freeze) } } };
     }
     case "forkProof": {
-      const { headerA, signatureA, headerB, signatureB } = op;
-      return { op: { case: "forkProof", value: { headerA, signatureA, headerB, signatureB } } };
+      const { headerA, signatureA, headerB, signatureB, parts } = op;
+      const value = { headerA, signatureA, headerB, signatureB };
+      const [partA, partB] = (parts ?? []).map(({ index, root, header }) => {
+        return { index, root, part: header };
+      });
+      const ofParts = partA && partB && { partA, partB };
+      return { op: { case: "forkProof", value: { ...value, ...ofParts } } };
     }
     case "policy":
       return {
@@ -274,10 +292,8 @@ function fromWire(op: WireOp): ControlOp {
         signature,
       };
     }
-    case "forkProof": {
-      const { headerA, signatureA, headerB, signatureB } = op.value;
-      return { type: "forkProof", headerA, signatureA, headerB, signatureB };
-    }
+    case "forkProof":
+      return forkProofFromWire(op.value);
     case "policy":
       return { type: "policy", prefix: op.value.prefix, policy: op.value.policy };
     case "destroy":
@@ -366,4 +382,19 @@ function malformed(cause: unknown): AccessError {
     "Cannot accept control op: it is malformed or over a limit",
     { cause },
   );
+}
+
+function forkProofFromWire(proof: ForkProof): ForkProofOp {
+  const { headerA, signatureA, headerB, signatureB, partA, partB } = proof;
+  const op = { type: "forkProof", headerA, signatureA, headerB, signatureB } as const;
+  if (partA === undefined && partB === undefined) return op;
+  if (partA === undefined || partB === undefined)
+    throw new AccessError(
+      "ACCESS_CONTROL_MALFORMED",
+      "Cannot read control op: a proof of a fork has one part of two",
+    );
+  return { ...op, parts: [forkedPart(partA), forkedPart(partB)] };
+}
+function forkedPart({ index, root, part }: WireForkedPart): ForkedPart {
+  return { index, root, header: part };
 }

@@ -60,6 +60,20 @@ const CONTROL_OPS: readonly (readonly [string, ControlOp])[] = [
       signatureB: filled(4, 64),
     },
   ],
+  [
+    "fork proof by two parts",
+    {
+      type: "forkProof",
+      headerA: filled(1, 5),
+      signatureA: filled(2, 64),
+      headerB: filled(3, 6),
+      signatureB: filled(4, 64),
+      parts: [
+        { index: 0, root: filled(5, 32), header: filled(6, 7) },
+        { index: 255, root: filled(7, 32), header: filled(8, 9) },
+      ],
+    },
+  ],
   ["policy", { type: "policy", prefix: "trips/", policy: "last-write" }],
   ["destroy", { type: "destroy" }],
   [

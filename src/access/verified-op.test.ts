@@ -1,9 +1,23 @@
 import { describe, expect, test } from "vitest";
-import { deviceIdOf, logKeyOf, userIdOf } from "../base/index.ts";
+import { deviceIdOf, logKeyOf, type ScopeId, userIdOf } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { rejects } from "../testkit/index.ts";
-import { commitDigest, CommitHeaderSchema, create, encode, logToWire } from "../wire/index.ts";
-import { decodeControlOp, encodeControlOp, type ForkProofOp } from "./control-op.ts";
+import {
+  commitDigest,
+  CommitHeaderSchema,
+  create,
+  encode,
+  logToWire,
+  partDigest,
+  PartHeaderSchema,
+  scopeToWire,
+} from "../wire/index.ts";
+import {
+  decodeControlOp,
+  encodeControlOp,
+  type ForkedPart,
+  type ForkProofOp,
+} from "./control-op.ts";
 import { signDeviceRevocation } from "./device-revocation.ts";
 import { trustControlOp, verifyControlOp } from "./verified-op.ts";
 
@@ -51,8 +65,9 @@ async function commit(
   generation = 3n,
   of = log,
   by = deviceSeed,
+  more: { readonly previous?: Uint8Array; readonly parts?: Uint8Array[] } = {},
 ): Promise<{ header: Uint8Array; signature: Uint8Array }> {
-  const message = create(CommitHeaderSchema, { log: logToWire(of), generation, hint });
+  const message = create(CommitHeaderSchema, { log: logToWire(of), generation, hint, ...more });
   const header = encode(CommitHeaderSchema, message);
   return { header, signature: await deps.crypto.sign(by, commitDigest(deps.crypto, header)) };
 }
@@ -94,5 +109,82 @@ describe("fork proofs", () => {
       [broken, good],
     ] as const)
       await rejects(verifyControlOp(deps, scope, proofOf(a, b)), "ACCESS_FORK_PROOF_INVALID");
+  });
+
+  test("[AC55] a commit and the next one, which names another before it, show that the log forks at the first", async () => {
+    const first = await commit("this");
+    const other = await commit("that");
+    const follows = async (of: { header: Uint8Array }, generation = 4n): Promise<typeof first> =>
+      commit("next", generation, log, deviceSeed, {
+        previous: commitDigest(deps.crypto, of.header),
+      });
+    const proof = proofOf(first, await follows(other));
+    expect(await verifyControlOp(deps, scope, proof)).toEqual({
+      ...proof,
+      forked: { log, generation: 3 },
+    });
+    for (const [a, b] of [
+      [first, await follows(first)],
+      [first, await follows(other, 5n)],
+      [await follows(other), first],
+    ] as const)
+      await rejects(verifyControlOp(deps, scope, proofOf(a, b)), "ACCESS_FORK_PROOF_INVALID");
+  });
+
+  test("[AC55] two parts of the scope, of which the later passes over the other, show that the log forks there", async () => {
+    const root = new Uint8Array(32).fill(7);
+    const withPart = async (
+      generation: bigint,
+      previousGeneration: bigint,
+      where: ScopeId = scope,
+      of = log,
+    ): Promise<{ header: Uint8Array; signature: Uint8Array; part: ForkedPart }> => {
+      const header = encode(
+        PartHeaderSchema,
+        create(PartHeaderSchema, {
+          salt: new Uint8Array(16).fill(1),
+          scope: scopeToWire(where),
+          previousGeneration,
+          opCount: 1,
+        }),
+      );
+      const parts = [new Uint8Array(32), partDigest(deps.crypto, header, root)];
+      const signed = await commit("part", generation, of, deviceSeed, {
+        previous: new Uint8Array(32),
+        parts,
+      });
+      return { ...signed, part: { index: 1, root, header } };
+    };
+    type Shown = Awaited<ReturnType<typeof withPart>>;
+    const partsOf = (a: Shown, b: Shown): ForkProofOp => ({
+      ...proofOf(a, b),
+      parts: [a.part, b.part],
+    });
+    const [first, second] = [await withPart(3n, 2n), await withPart(5n, 2n)];
+    const good = partsOf(first, second);
+    const read = decodeControlOp(encodeControlOp(good));
+    expect(await verifyControlOp(deps, scope, read)).toEqual({
+      ...good,
+      forked: { log, generation: 3 },
+    });
+    const elsewhere = { ...scope, name: "other" };
+    const incarnation = logKeyOf({ device, incarnation: 8n });
+    for (const bad of [
+      // Each follows the other, or might.
+      partsOf(first, await withPart(5n, 3n)),
+      partsOf(first, await withPart(5n, 4n)),
+      partsOf(second, first),
+      partsOf(first, await withPart(3n, 2n)),
+      // Of another log, another scope, or of no part of the commit.
+      partsOf(first, await withPart(5n, 2n, scope, incarnation)),
+      partsOf(first, await withPart(5n, 2n, elsewhere)),
+      { ...good, parts: [first.part, { ...second.part, index: 0 }] as const },
+      { ...good, parts: [first.part, { ...second.part, index: 2 }] as const },
+      { ...good, parts: [{ ...first.part, root: new Uint8Array(32) }, second.part] as const },
+      { ...good, parts: [first.part, { ...second.part, header: root }] as const },
+      { ...good, signatureB: good.signatureA },
+    ])
+      await rejects(verifyControlOp(deps, scope, bad), "ACCESS_FORK_PROOF_INVALID");
+    await rejects(verifyControlOp(deps, elsewhere, good), "ACCESS_FORK_PROOF_INVALID");
   });
 });

@@ -38,7 +38,7 @@ export async function verifyControlOp(
     case "device":
       return { ...op, certified: await verifyCertificate(deps, op.certificate) };
     case "forkProof":
-      return { ...op, forked: await verifyForkProof(deps, op) };
+      return { ...op, forked: await verifyForkProof(deps, scope, op) };
     case "revokeOwnDevice":
       await verifyDeviceRevocation(deps, scope, op);
       return op;

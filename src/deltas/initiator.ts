@@ -4,7 +4,6 @@
  * what they wrote.
  */
 
-import { verifyCertificate } from "../access/index.ts";
 import {
   assert,
   type Clock,
@@ -21,25 +20,24 @@ import { type Connection, FramedStream } from "../net/index.ts";
 import {
   type CaughtUp,
   create,
-  decode,
   decodeDeltaFrame,
   type DeltaFrame,
   DeltaMode,
-  DeltaOpenSchema,
   DeltaRequestSchema,
-  DeltaResponseSchema,
   encode,
   type RoundBegins,
   scopeFromWire,
 } from "../wire/index.ts";
+import { BranchedLogs, modeOf } from "./branched-logs.ts";
 import type { PageBudget } from "./budget.ts";
 import { CatchUps, type PullProgress } from "./catch-up.ts";
+import { beginStream } from "./begin-stream.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import type { Crowds } from "./crowd.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { Intake, LARGE_PAGE_BYTES } from "./intake.ts";
-import { OPEN_TIMEOUT_MS, PART_MS_MAX, PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
+import { PART_MS_MAX, PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
 import { Offers } from "./offers.ts";
 import { claimFromWire, knowledgeToWire, PartCollector, type ScopeClaim } from "./page.ts";
 import { DELTAS_PROTOCOL } from "./protocols.ts";
@@ -81,6 +79,7 @@ export class Initiator {
   /** Rounds that a later one of their mode has replaced: whether the peer still ends them depends on when it knew. */
   readonly #replaced = new Map<number, DeltaMode>();
   readonly #waiting: WaitingLogs;
+  readonly #branched: BranchedLogs;
   readonly #intake: Intake;
   readonly #sums: Sums;
   readonly #catchUps: CatchUps;
@@ -110,7 +109,8 @@ export class Initiator {
     this.#scopesOf = scopesOf;
     this.#isAcquaintance = isAcquaintance;
     this.#catchUps = new CatchUps(deps.history);
-    this.#waiting = new WaitingLogs(deps, () => this.#askForWaiting());
+    this.#waiting = new WaitingLogs(deps, () => this.#askAgain(new Set()));
+    this.#branched = new BranchedLogs(deps.history);
     const crowd = deps.crowds.of(database);
     this.#offers = new Offers(deps, crowd, (mode) => this.#askLater(mode));
     this.#sums = new Sums(deps, connection.peer);
@@ -162,7 +162,7 @@ export class Initiator {
     signal.addEventListener("abort", abort, { once: true });
     try {
       signal.throwIfAborted();
-      await this.#begin(frames);
+      await beginStream(this.#deps, frames, this.#connection.peer, this.#database);
       this.#frames = frames;
       await this.#ask(DeltaMode.SYNCGROUPS);
       for (
@@ -193,31 +193,6 @@ export class Initiator {
       if (asked?.size === wanted.length && wanted.every((scope) => asked.has(scopeKeyOf(scope))))
         continue;
       this.#askLater(mode);
-    }
-  }
-
-  async #begin(frames: FramedStream): Promise<void> {
-    const { certified } = this.#deps.history.identity;
-    await frames.send(
-      encode(
-        DeltaOpenSchema,
-        create(DeltaOpenSchema, { database: this.#database, certificate: certified.bytes }),
-      ),
-    );
-    const why = "Cannot pull: the peer did not say in time who it is";
-    const first = await inTime(this.#deps.clock, frames.receive(), OPEN_TIMEOUT_MS, why);
-    if (first === undefined)
-      throw new SyncError("SYNC_OFFLINE", "Cannot pull: the peer ended the stream");
-    const { opened, refused } = decode(DeltaResponseSchema, first);
-    if (refused !== undefined) throw refusalError(refused.code, refused.message);
-    if (opened === undefined)
-      throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer did not say who it is");
-    const peer = await verifyCertificate({ crypto: this.#deps.crypto }, opened.certificate);
-    if (peer.device !== this.#connection.peer) {
-      throw new SyncError(
-        "SYNC_PROTOCOL",
-        "Cannot pull: the peer's certificate is another device's",
-      );
     }
   }
 
@@ -259,7 +234,8 @@ export class Initiator {
   /** What is known of a scope: nothing, where all of it is to be sent. */
   #knowledgeOf(scope: ScopeId): GenVector {
     if (this.#sums.reconciling.has(scopeKeyOf(scope))) return NOTHING;
-    return this.#deps.history.scope(scope)?.vector() ?? NOTHING;
+    const known = this.#deps.history.scope(scope)?.vector() ?? NOTHING;
+    return this.#branched.lessen(scopeKeyOf(scope), known);
   }
 
   #askLater(mode: DeltaMode): void {
@@ -339,6 +315,7 @@ export class Initiator {
       isLive: this.#open.size === 0,
       isLoose: pageEnd?.loose === true,
       restores: new Set(this.#sums.reconciling.keys()),
+      isFromStart: (scope, log) => this.#branched.isFromStart(scope, log),
     });
   }
 
@@ -349,7 +326,10 @@ export class Initiator {
     const mode = this.#open.get(round) ?? this.#replaced.get(round);
     if (mode === undefined)
       throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer ended a round that was not open");
-    if (this.#open.delete(round)) this.#catchUps.end(mode);
+    if (this.#open.delete(round)) {
+      this.#catchUps.end(mode);
+      this.#branched.end(this.#asked.get(mode) ?? []);
+    }
     this.#offers.noteAnswered(mode);
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
@@ -378,21 +358,26 @@ export class Initiator {
 
   #took({ rows, waiting }: Receipt, headsBefore: ReadonlyMap<ScopeKey, string>): void {
     this.#rows += rows;
-    for (const { scope: key, log } of waiting) {
+    const due = new Set<DeltaMode>();
+    for (const { scope: key, log, isOfBranch } of waiting) {
       const scope = this.#everAsked.get(key);
-      if (scope !== undefined) this.#waiting.add(scope, log, headsBefore.get(key) ?? "");
+      if (scope === undefined) continue;
+      this.#waiting.add(scope, log, headsBefore.get(key) ?? "");
+      if (isOfBranch === true && this.#branched.add(key, log)) due.add(modeOf(scope));
     }
     // The control log may have grown in the very write that made it wait.
-    if (waiting.length > 0) this.#askForWaiting();
+    if (waiting.length > 0) this.#askAgain(due);
   }
 
-  #onWritten({ database }: Written): void {
-    if (database === this.#database && this.#waiting.size > 0) this.#askForWaiting();
+  #onWritten(written: Written): void {
+    if (written.database === this.#database) this.#askAgain(this.#branched.lowered(written));
   }
 
-  #askForWaiting(): void {
-    const due = this.#waiting.due(this.#frames?.stream.ended);
-    for (const mode of due) if (this.#asked.has(mode)) this.#askLater(mode);
+  /** Asks again in these modes, and for what has waited. */
+  #askAgain(due: ReadonlySet<DeltaMode>): void {
+    const ended = this.#frames?.stream.ended;
+    const modes = this.#waiting.size === 0 ? due : new Set([...due, ...this.#waiting.due(ended)]);
+    for (const mode of modes) if (this.#asked.has(mode)) this.#askLater(mode);
   }
 }
 

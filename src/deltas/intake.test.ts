@@ -8,7 +8,12 @@ import { Intake } from "./intake.ts";
 import { CATCH_UP_AT_ONCE_OPS } from "./limits.ts";
 
 const DATABASE = "notes";
-const PAGE = { isLive: false, isLoose: false, restores: new Set<never>() };
+const PAGE = {
+  isLive: false,
+  isLoose: false,
+  restores: new Set<never>(),
+  isFromStart: () => false,
+};
 
 /** Two commits of Ada's with `rows` rows each, as she serves them, and how they are asked for and claimed. */
 async function served(ada: TestDevice, rows = 1) {

@@ -47,6 +47,8 @@ export interface PageOptions {
   readonly isLoose: boolean;
   /** Scopes of which what is known is looked through for what is lacking. */
   readonly restores: ReadonlySet<ScopeKey>;
+  /** Whether all of a log is asked for, known or not. */
+  readonly isFromStart: NonNullable<Delivery["isFromStart"]>;
 }
 
 export class Intake {
@@ -63,6 +65,7 @@ export class Intake {
   #claims = new Map<ScopeKey, { readonly scope: ScopeId; readonly vector: Map<LogKey, number> }>();
   #asked: Delivery["asked"] = new Set();
   #restores: ReadonlySet<ScopeKey> = new Set();
+  #isFromStart: PageOptions["isFromStart"] = () => false;
   /** The last generation that waits, by log and scope. */
   #last = new Map<string, number>();
   /** Parts that a page's end has claimed, of all that wait. */
@@ -142,13 +145,14 @@ export class Intake {
   async endPage(
     claims: readonly ScopeClaim[],
     asked: ReadonlyMap<ScopeKey, ScopeId>,
-    { isLive, isLoose, restores }: PageOptions,
+    { isLive, isLoose, restores, isFromStart }: PageOptions,
   ): Promise<void> {
     for (const claim of claims) this.#claim(claim);
     if (isLoose) this.#loose.push(...this.#parts.splice(this.#ended));
     this.#asked = new Set(asked.keys());
     this.#ended = this.#parts.length;
     this.#restores = restores;
+    this.#isFromStart = isFromStart;
     const isLarge = this.#ops >= CATCH_UP_AT_ONCE_OPS || this.#bytes >= CATCH_UP_AT_ONCE_BYTES;
     if (!isLive && !isLarge && !this.#holdsLarge) return;
     // What comes while the disk is at work is one write, with one sync.
@@ -204,6 +208,7 @@ export class Intake {
       parts: this.#parts.splice(0, this.#ended),
       loose: this.#loose.splice(0),
       claims: [...this.#claims.values()],
+      isFromStart: fromStartOf(this.#restores, this.#isFromStart),
     };
     const [held, holdsLarge] = [this.#held, this.#holdsLarge];
     const isSmall = this.#ops <= GATHERED_OPS_MAX && held <= GATHERED_BYTES_MAX && !holdsLarge;
@@ -250,6 +255,14 @@ export class Intake {
     if (held > 0) this.#deps.budget.frames.give(held);
     if (holdsLarge) this.#deps.budget.largeParts.give(LARGE_PAGE_BYTES);
   }
+}
+
+/** Where a scope is asked for from scratch, so are all of its logs. */
+function fromStartOf(
+  restores: ReadonlySet<ScopeKey>,
+  isFromStart: PageOptions["isFromStart"],
+): PageOptions["isFromStart"] {
+  return (scope, log) => restores.has(scope) || isFromStart(scope, log);
 }
 
 /** The heads of a scope's control log, as one text: another text when it has grown. */

@@ -64,3 +64,5 @@ export const GATHER_MS = 500;
 export const GATHERED_OPS_MAX = 100;
 /** Bytes of such a page. */
 export const GATHERED_BYTES_MAX = 64 * 1024;
+/** Times that a stream asks for one log from its beginning, since the peer holds another branch of it: once each time that another store of its device turns up. */
+export const BRANCH_ASKED_MAX = 4;

@@ -20,6 +20,8 @@ export interface AskedScope {
   /** Whether it is sent all above that, also what it is known to hold. */
   readonly isWhole: boolean;
   readonly sent: Map<LogKey, number>;
+  /** What `sent` was before it was raised by what the initiator has claimed elsewhere, by log. */
+  readonly assumed: Map<LogKey, number>;
   /** The knowledge that was sent last: the same object means nothing new. */
   numbers: ScopeState["numbers"] | undefined;
 }

@@ -17,13 +17,7 @@ import {
   scopeKeyOf,
   type UserId,
 } from "../base/index.ts";
-import {
-  type History,
-  type LoosePlace,
-  loosePlaces,
-  type ScopeState,
-  type Written,
-} from "../history/index.ts";
+import { type History, loosePlaces, type ScopeState, type Written } from "../history/index.ts";
 import { type Connection, FramedStream, type Stream } from "../net/index.ts";
 import {
   create,
@@ -45,7 +39,7 @@ import { type AskedScope, Page, type SendFrame } from "./page-writer.ts";
 import { OPEN_TIMEOUT_MS } from "./limits.ts";
 import { claimFromWire, claimToWire } from "./page.ts";
 import type { PeerKnowledge, PeerKnowledges } from "./peer-knowledge.ts";
-import { lackingVectors, type Readable, sumsOf } from "./round-words.ts";
+import { lackingVectors, type Readable, sumsOf, textOf } from "./round-words.ts";
 
 export interface ResponderDeps {
   readonly history: History;
@@ -246,6 +240,7 @@ class Responder {
         controls: asked.controls,
         isWhole,
         sent: new Map(vector),
+        assumed: new Map(),
         numbers: undefined,
       });
     }
@@ -344,10 +339,20 @@ class Responder {
   }
 
   /** What came from the initiator itself is not sent back to it. */
-  #skipKnown({ id, sent, isWhole }: AskedScope): void {
+  #skipKnown({ id, sent, assumed, isWhole }: AskedScope): void {
     if (isWhole) return;
+    const access = this.#deps.history.scope(id)?.access;
     for (const [log, generation] of this.#known.of(id)) {
-      if (generation <= generationIn(sent, log)) continue;
+      if (access !== undefined && access.frozenAt(log) < Number.POSITIVE_INFINITY) {
+        // It may have meant another branch, and has given that up: what it asks with counts alone. [SY95]
+        const before = assumed.get(log);
+        if (before !== undefined) sent.set(log, before);
+        assumed.delete(log);
+        continue;
+      }
+      const before = generationIn(sent, log);
+      if (generation <= before) continue;
+      if (!assumed.has(log)) assumed.set(log, before);
       sent.set(log, generation);
       this.#heldBack.noteHeard(log);
     }
@@ -388,7 +393,3 @@ class Responder {
 }
 
 const NOTHING: ReadonlyMap<number, number> = new Map();
-
-function textOf({ log, generation, digest = "" }: LoosePlace): string {
-  return `${log} ${generation} ${digest}`;
-}

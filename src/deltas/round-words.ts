@@ -1,7 +1,7 @@
 /** What a responder says of a round: how far it goes, and what the initiator is to have afterwards. */
 
 import { type Crypto, type GenVector, generationIn } from "../base/index.ts";
-import type { ScopeState } from "../history/index.ts";
+import type { LoosePlace, ScopeState } from "../history/index.ts";
 import {
   type MessageInitShape,
   type ScopeSumSchema,
@@ -53,4 +53,9 @@ export function sumsOf(
     });
   }
   return sums;
+}
+
+/** A place as a text. */
+export function textOf({ log, generation, digest = "" }: LoosePlace): string {
+  return `${log} ${generation} ${digest}`;
 }

@@ -1,6 +1,7 @@
 import { type Clock, type LogKey, type ScopeId, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
-import { DeltaMode } from "../wire/index.ts";
+import type { DeltaMode } from "../wire/index.ts";
+import { modeOf } from "./branched-logs.ts";
 import { controlHeads } from "./intake.ts";
 import { ASKED_AGAIN_AT_ONCE, ASK_AGAIN_MS, WAITING_LOGS_MAX } from "./limits.ts";
 
@@ -47,16 +48,7 @@ export class WaitingLogs {
     );
     if (ended === undefined || due.length === 0 || !this.#mayAsk(ended)) return new Set();
     for (const [place] of due) this.#logs.delete(place);
-    return new Set(
-      due.map(
-        ([
-          ,
-          {
-            scope: { kind },
-          },
-        ]) => (kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA),
-      ),
-    );
+    return new Set(due.map(([, { scope }]) => modeOf(scope)));
   }
 
   #mayAsk(ended: AbortSignal): boolean {

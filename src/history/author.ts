@@ -25,7 +25,7 @@ import {
 } from "../turns/index.ts";
 import { mayWriteRow } from "./authority.ts";
 import { isAllowed } from "./counting.ts";
-import { beginIncarnation } from "./incarnation.ts";
+import { beginIncarnation } from "./own-log.ts";
 import { commitDigest, type Context, HistoryError, type Row } from "../records/index.ts";
 import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
 import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";

@@ -8,7 +8,7 @@ import { codeOf, logIdOf } from "../base/index.ts";
 import type { ScopeState, Turn } from "../turns/index.ts";
 import { type AuthorDeps, authorDraft } from "./author.ts";
 import type { Fork } from "./fresh-parts.ts";
-import { beginIncarnation } from "./incarnation.ts";
+import { beginIncarnation } from "./own-log.ts";
 import { authorBranches } from "./quarantine.ts";
 import { recountAll } from "./recount.ts";
 
@@ -27,35 +27,48 @@ export async function proveForks(
   for (const fork of forks) await proveFork(deps, turn, fork);
   await recountAll(deps, turn);
   // Where we can: what is held has moved aside, and there is no place for a second commit of that name.
+  const rivals = forks.filter(
+    ({ part, generation, proof }) => proof.parts === undefined && part.generation === generation,
+  );
   await authorBranches(
     deps,
     turn,
-    forks.map(({ part }) => part),
+    rivals.map(({ part }) => part),
   );
 }
 
-async function proveFork(deps: AuthorDeps, turn: Turn, { part, held }: Fork): Promise<void> {
-  const { log, generation, author, raw } = part;
+async function proveFork(
+  deps: AuthorDeps,
+  turn: Turn,
+  { part, generation, proof }: Fork,
+): Promise<void> {
+  const { log, author } = part;
   const { database } = turn;
+  const signed = await signedProof(deps, proof);
   deps.logger("warn", "history.fork", { device: author, database: database.name });
-  const proof: VerifiedOp = {
-    type: "forkProof",
-    headerA: held.header,
-    signatureA: await deps.signer.signatureOf(held),
-    headerB: raw.header,
-    signatureB: raw.signature,
-    forked: { log, generation },
-  };
   if (author === deps.identity.device && logIdOf(log).incarnation === turn.own.incarnation)
     beginIncarnation(deps, turn, "forked");
   const number = deps.interner.log(log);
   const holdsLog = ({ numbers, aside }: ScopeState): boolean =>
     numbers.has(number) || aside.log(number) !== undefined;
-  for (const state of [...database.scopes.values()].filter(holdsLog)) {
+  // What its parts in one scope show is for the readers of that scope alone.
+  const isFor = (state: ScopeState): boolean =>
+    proof.parts === undefined ? holdsLog(state) : state.key === part.scopeKey;
+  for (const state of [...database.scopes.values()].filter(isFor)) {
     // Proven as far down as this already.
     if (turn.scope(state.id).access.frozenAt(log) < generation) continue;
-    await authorProof(deps, turn, state, proof);
+    await authorProof(deps, turn, state, { ...signed, forked: { log, generation } });
   }
+}
+
+/** What is ours may not have been signed yet. [HI83] */
+async function signedProof({ signer }: AuthorDeps, proof: Fork["proof"]): Promise<Fork["proof"]> {
+  const { headerA, signatureA, headerB, signatureB } = proof;
+  return {
+    ...proof,
+    signatureA: await signer.signatureOf({ header: headerA, signature: signatureA }),
+    signatureB: await signer.signatureOf({ header: headerB, signature: signatureB }),
+  };
 }
 
 /** In scopes where we have no say somebody else has to prove it. */

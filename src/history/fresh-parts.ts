@@ -1,17 +1,21 @@
 /** What of a delivery is new: asked for, in order, claimed, and not here yet. */
 
+import type { ControlOp } from "../access/index.ts";
 import { equalBytes, generationIn, type ScopeKey, scopeKeyOf, toHex } from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import { commitDigest, HistoryError, commitKey, partSize, readRecord } from "../records/index.ts";
 import type { Turn } from "../turns/index.ts";
 import { TOGETHER_BYTES_MAX, TOGETHER_OPS_MAX } from "./limits.ts";
+import { Chains, proofOfTwo } from "./passed-over.ts";
 import type { PreparedPart } from "./prepare.ts";
 import type { Delivery, ReceiveDeps } from "./receive.ts";
 
-/** Another commit under a log and generation that are held: what is held, and what came. */
+/** Commits of one log that do not follow each other: what came, and what shows it beside what is held. */
 export interface Fork {
   readonly part: PreparedPart;
-  readonly held: { readonly header: Uint8Array; readonly signature: Uint8Array };
+  /** The least generation of which it is shown. */
+  readonly generation: number;
+  readonly proof: Extract<ControlOp, { type: "forkProof" }>;
 }
 
 /** What is new of a delivery. */
@@ -21,6 +25,12 @@ export interface FreshParts {
   readonly forks: readonly Fork[];
   /** Parts with control ops whose places are those of other commits, and that are not known as such. */
   readonly rivals: readonly PreparedPart[];
+  /** Of `parts`: those of another branch of their log, of which it is not to be seen where it begins. */
+  readonly unclear: ReadonlySet<PreparedPart>;
+  /** Parts of another branch whose places another branch has passed over. */
+  readonly strays: readonly PreparedPart[];
+  /** Parts that are not new, of a branch of which it is not to be seen where it begins. */
+  readonly branched: readonly PreparedPart[];
 }
 
 /** A delivery as two, as even as can be; `undefined` where no cut leaves all commits whole. */
@@ -86,17 +96,48 @@ export async function freshOf(
   const loose: PreparedPart[] = [];
   const forks: Fork[] = [];
   const rivals: PreparedPart[] = [];
+  const unclear = new Set<PreparedPart>();
+  const strays: PreparedPart[] = [];
   const firsts = new Map<string, PreparedPart>();
+  const branched: PreparedPart[] = [];
+  const chains = new Chains(
+    deps,
+    turn,
+    ({ scopeKey, log }) => delivery.isFromStart?.(scopeKey, log) === true,
+  );
   for (const [at, part] of [...all, ...allLoose].entries()) {
     const isLoose = at >= all.length;
     const found = await comparisonOf(deps, turn, delivery, part, isLoose);
     const { isNew, fork } = found.isNew ? withFirst(firsts, part) : found;
+    const isAlone = found.isPlaceFree === true || found.isGone === true;
+    const passed = isLoose || !isAlone || fork !== undefined ? undefined : await chains.judge(part);
+    if (fork !== undefined) {
+      const isClear = isLoose || chains.isClear(part);
+      // Of a log that is known to fork where it begins to matters alone.
+      const isToProve = isClear || !isKnownToFork(turn, part);
+      if (isToProve) forks.push(fork);
+      if (isToProve && !isLoose) chains.noteFork(part);
+      if (!isClear) branched.push(part);
+    } else if (passed === "unclear") {
+      if (isNew) unclear.add(part);
+      else branched.push(part);
+    } else if (typeof passed === "object") {
+      forks.push({ part, ...passed });
+      chains.noteFork(part);
+    } else if (!isLoose && found.isGone !== true) {
+      chains.note(part, isNew);
+    }
+    const isStray = passed === "follows" || typeof passed === "object";
     if (isNew) (isLoose ? loose : parts).push(part);
-    if (fork !== undefined) forks.push(fork);
-    if (isNew || !isRival(turn, part, found)) continue;
-    if (isNewRival(deps, turn, delivery, part)) rivals.push(part);
+    else if (isStray) strays.push(part);
+    else if (isRival(turn, part, { ...found, fork }) && isNewRival(deps, turn, delivery, part))
+      rivals.push(part);
   }
-  return { parts, loose, forks, rivals };
+  return { parts, loose, forks, rivals, unclear, strays, branched };
+}
+
+function isKnownToFork(turn: Turn, { scope, log }: PreparedPart): boolean {
+  return turn.scope(scope).access.frozenAt(log) < Number.POSITIVE_INFINITY;
 }
 
 /** A part that is new here against others of the delivery under its name. */
@@ -105,7 +146,7 @@ function withFirst(firsts: Map<string, PreparedPart>, part: PreparedPart): Compa
   const first = firsts.get(place);
   if (first === undefined) firsts.set(place, part);
   if (first === undefined || equalBytes(first.digest, part.digest)) return { isNew: true };
-  return { isNew: false, fork: { part, held: first.raw } };
+  return { isNew: false, fork: forkOfTwo(part, first.raw) };
 }
 
 /** Whether a part that is not new has control ops which are not here: its place is another commit's, or nobody's. [HI81] */
@@ -176,6 +217,8 @@ function refuseUnclaimed({ parts, claims }: Delivery): void {
 
 interface Comparison {
   readonly isNew: boolean;
+  /** Nothing is known in its place. */
+  readonly isPlaceFree?: boolean | undefined;
   readonly fork?: Fork | undefined;
   /** Nothing is held in its place, which is known all the same. */
   readonly isGone?: boolean | undefined;
@@ -193,10 +236,10 @@ async function comparisonOf(
   const { number } = scope.state;
   // A log gets a number when something of it is kept: peers could name new ones without end.
   const log = interner.knownLog(part.log);
-  if (log === undefined) return { isNew: true };
+  if (log === undefined) return { isNew: true, isPlaceFree: true };
   const aside = scope.aside.get(log, part.generation);
   const isKnown = part.generation <= scope.state.generationOf(part.log);
-  if (!isKnown && aside === undefined) return { isNew: true };
+  if (!isKnown && aside === undefined) return { isNew: true, isPlaceFree: true };
   if (aside === undefined) {
     const bytes = await store.get(commitKey(number, log, part.generation));
     // Another branch of the log may have nothing here.
@@ -217,13 +260,25 @@ async function comparisonOf(
 function forkOf(
   crypto: ReceiveDeps["crypto"],
   part: PreparedPart,
-  held: Fork["held"] & { readonly partIndex: number },
+  held: Signed & { readonly partIndex: number },
   from: Delivery["from"],
 ): Fork | undefined {
-  if (!equalBytes(commitDigest(crypto, held.header), part.digest)) return { part, held };
+  if (!equalBytes(commitDigest(crypto, held.header), part.digest)) return forkOfTwo(part, held);
   if (held.partIndex === part.raw.partIndex || part.author !== from) return undefined;
   throw new HistoryError(
     "HISTORY_FORK",
     "Cannot take commit: another part of it is held for the same scope",
   );
+}
+
+interface Signed {
+  readonly header: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Two commits under one generation. */
+function forkOfTwo(part: PreparedPart, held: Signed): Fork {
+  const { raw, generation } = part;
+  const proof = proofOfTwo(held, raw);
+  return { part, generation, proof };
 }

@@ -59,7 +59,7 @@ import { hintOfPart, keptVersions } from "./versions.ts";
 import { closedError, type Maintenance, Writer, type Written } from "./writer.ts";
 import { ChangeOrder, rowIn, type RowRange, scanRows } from "./scans.ts";
 import { databaseOf, type WriteOutcome, type WriteRequest } from "./drafts.ts";
-import { randomIncarnation } from "./incarnation.ts";
+import { randomIncarnation } from "./own-log.ts";
 import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
 
 export interface HistoryDeps {
@@ -213,7 +213,6 @@ export class History implements AsyncDisposable {
     const known = generationIn(vector, ownLogKey(this.#deps.identity.device, state.own));
     if (known === 0 || known > state.own.generation) return;
     this.#words.get(database)?.confirm();
-    // What a fork has put aside may have waited for that.
     this.#writer(database).authorAgain();
   }
 
@@ -378,11 +377,9 @@ export class History implements AsyncDisposable {
     this.#closed = true;
     await Promise.all(Array.from(this.#writers.values(), (writer) => writer.close()));
   }
-
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
   #writer(name: string): Writer {
     if (this.#closed) throw closedError();
     const open = this.#writers.get(name);

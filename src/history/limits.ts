@@ -62,3 +62,5 @@ export const RECOUNT_BYTES_MAX = 32 * 1024 * 1024;
 export const READ_SINGLY_MAX = 16;
 /** Control heads whose bytes are remembered: those of the scopes that are written to by turns. */
 export const HEADS_REMEMBERED_MAX = 256;
+/** Bytes of a part's header within a proof that a log forks: two of these, two headers of commits and the rest make one control op. */
+export const PROOF_PART_BYTES_MAX = 20_480;

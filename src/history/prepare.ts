@@ -72,6 +72,8 @@ export interface PreparedPart {
   readonly timestamp: bigint;
   /** Of the commit: what is signed. */
   readonly digest: Uint8Array;
+  /** Of the commit before it in its log; empty: there is none. */
+  readonly previous: Uint8Array;
   readonly controlHeads: readonly ControlId[];
   readonly logs: readonly LogKey[];
   /** For each of `logs` the greatest generation that a context names; 0: none does. */
@@ -133,6 +135,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     previousGeneration,
     timestamp,
     digest: commitDigest(crypto, raw.header),
+    previous: header.previous,
     controlHeads,
     logs,
     seen: ops.seen,

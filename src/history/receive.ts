@@ -21,7 +21,7 @@ import type { Identity } from "./author.ts";
 import { hasParents, isCounted, isSeen, mayHaveLog } from "./counting.ts";
 import { proveForks } from "./forks.ts";
 import { type FreshParts, freshOf } from "./fresh-parts.ts";
-import { beginIncarnation } from "./incarnation.ts";
+import { beginIncarnation } from "./own-log.ts";
 import type { PreparedPart } from "./prepare.ts";
 import { growControls, hasRight, obstacleOf, takeBackUncounted, takeInCounted } from "./recount.ts";
 import { addControls, takePart, type VerifiedOps } from "./take-part.ts";
@@ -45,6 +45,8 @@ export interface Delivery {
   /** Control ops whose parts do not count where they come from: without rows, outside of the claims. */
   readonly loose?: readonly PreparedPart[] | undefined;
   readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
+  /** Whether all of a log was asked for, known or not, so that its parts come from the first one on; absent: of none. */
+  readonly isFromStart?: ((scope: ScopeKey, log: LogKey) => boolean) | undefined;
 }
 
 /** A log that cannot be claimed further in a scope before its control log has grown. */
@@ -53,6 +55,8 @@ export interface WaitingLog {
   readonly log: LogKey;
   /** First generation that is not claimed. */
   readonly generation: number;
+  /** It is of another branch than what is held, and where that begins is to be seen by all of the log alone. [HI90] */
+  readonly isOfBranch?: boolean | undefined;
 }
 
 /** What a delivery came to. */
@@ -80,12 +84,14 @@ export async function receiveDelivery(
   delivery: Delivery,
 ): Promise<Receipt> {
   const fresh = await freshOf(deps, turn, delivery);
-  const taken = [...fresh.parts, ...fresh.loose, ...fresh.rivals];
+  const taken = [...fresh.parts, ...fresh.loose, ...fresh.rivals, ...fresh.strays];
   const controls = await verifyControls(deps, taken);
   await verifySignatures(deps, [...new Set([...taken, ...fresh.forks.map(({ part }) => part)])]);
   const receiver = new Receiver(deps, turn, delivery, controls);
   await receiver.take(fresh);
   await proveForks(deps, turn, fresh.forks);
+  for (const stray of fresh.strays) receiver.takeStray(stray);
+  for (const part of fresh.branched) receiver.noteBranch(part);
   return {
     rows: receiver.rows,
     duplicates: delivery.parts.length - fresh.parts.length,
@@ -144,15 +150,19 @@ class Receiver {
   }
 
   /** Control ops first: which parts count is decided by all of them. */
-  async take({ parts, loose, rivals }: FreshParts): Promise<void> {
+  async take({ parts, loose, rivals, unclear }: FreshParts): Promise<void> {
     const scopes = new Map<ScopeKey, StagedScope>();
     const all = [...parts, ...loose, ...rivals];
     for (const { scopeKey, scope } of all) scopes.set(scopeKey, this.#turn.scope(scope));
+    for (const part of [...parts, ...loose]) this.#beginAgainIfRolledBack(part);
     const bringing = all.filter(({ controls }) => controls.length > 0);
     await this.#growControls([...scopes.values()], bringing);
     for (const scope of scopes.values()) await takeBackUncounted(this.#deps, this.#turn, scope);
     await this.#loadRows(parts);
-    for (const part of parts) this.#takePart(part);
+    for (const part of parts) {
+      if (unclear.has(part)) this.#wait(part, true);
+      else this.#takePart(part);
+    }
     for (const part of loose) await this.#takeLoose(part);
     for (const part of rivals) this.#keepRival(part);
     // A holder record may say less than it did.
@@ -254,9 +264,34 @@ class Receiver {
         return;
       }
     }
-    const { scopeKey, generation } = part;
-    this.#waiting.set(place, { scope: scopeKey, log: part.log, generation });
-    this.#keepControls(part, scope);
+    this.#wait(part, false);
+  }
+
+  /** Leaves a part with its sender. */
+  #wait(part: PreparedPart, isOfBranch: boolean): void {
+    this.#noteWaiting(part, isOfBranch);
+    this.#keepControls(part, this.#turn.scope(part.scope));
+  }
+
+  #noteWaiting({ scopeKey, log, generation }: PreparedPart, isOfBranch: boolean): void {
+    const place = `${scopeKey} ${log}`;
+    if (!this.#waiting.has(place))
+      this.#waiting.set(place, { scope: scopeKey, log, generation, isOfBranch });
+  }
+
+  /** A part of another branch whose beginning is to be asked for, once all else has been taken. */
+  noteBranch(part: PreparedPart): void {
+    this.#noteWaiting(part, true);
+  }
+
+  /**
+   * A part that another branch of its log has passed over lies aside, now that the fork is proven: where the log is ours it is
+   * authored again from there. Where we cannot prove it, what others have built on it is kept.
+   */
+  takeStray(part: PreparedPart): void {
+    const scope = this.#turn.scope(part.scope);
+    if (part.generation > generationOf(scope, part.log)) this.#layAside(part, scope, false);
+    else if (part.controls.length > 0) this.#keepRival(part);
   }
 
   /** Others may build on what is in the control log, so it can be handed on, also where its part is left with its sender. [HI71] */
@@ -269,7 +304,6 @@ class Receiver {
 
   #count(part: PreparedPart, scope: StagedScope): void {
     this.#turn.refuseRefs(part.refs);
-    this.#beginAgainIfRolledBack(part);
     // Its control ops may have come before it.
     const log = this.#deps.interner.log(part.log);
     this.#turn.staged.dropAside(scope, log, part.generation);
@@ -342,13 +376,14 @@ class Receiver {
     if (!hasParents(part, access) || part.generation > access.frozenAfter(part.log)) return;
     if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
   }
-
-  /** A peer holds a commit of ours that we do not: this store is older than what we have sent. [HI14] */
-  #beginAgainIfRolledBack(part: PreparedPart): void {
+  /** A peer holds a commit of ours that we do not, counted or not: this store is older than what we have sent. [HI14] */
+  #beginAgainIfRolledBack({ log, scope: id, generation }: PreparedPart): void {
     const { database } = this.#turn;
-    // What is fresh here is not ours to the last byte: a commit that we have lost, or another under one of our generations.
-    if (part.log === ownLogKey(this.#deps.identity.device, database.own))
-      beginIncarnation(this.#deps, this.#turn, "rolledBack");
+    if (log !== ownLogKey(this.#deps.identity.device, database.own)) return;
+    const scope = this.#turn.scope(id);
+    const isAside = scope.aside.get(this.#deps.interner.log(log), generation) !== undefined;
+    if (isAside || generation <= generationOf(scope, log)) return;
+    beginIncarnation(this.#deps, this.#turn, "rolledBack");
   }
 }
 

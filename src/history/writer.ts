@@ -26,7 +26,7 @@ import { halvesOf } from "./fresh-parts.ts";
 import { DELIVERY_READ_BYTES_MAX, TURN_READ_BYTES_MAX, WRITES_WAITING_MAX } from "./limits.ts";
 import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
-import { beginIncarnation } from "./incarnation.ts";
+import { beginIncarnation } from "./own-log.ts";
 import { authorAgain, hasForkedParts, isOwnLogForked } from "./quarantine.ts";
 import { hasReads, isStillAsRead } from "./reads.ts";
 import { hasGrown, needsRecount, recountAll } from "./recount.ts";

@@ -4,14 +4,8 @@ import { describe, expect, test } from "vitest";
 import { codeOf, utf8 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { commitDigest } from "../wire/index.ts";
-import {
-  controlIdBytes,
-  elideOps,
-  type ElidedOps,
-  opDigest,
-  opsRoot,
-  partDigest,
-} from "./digest.ts";
+import { controlIdBytes, elideOps, type ElidedOps, opDigest, opsRoot } from "./digest.ts";
+import { partDigest } from "./index.ts";
 
 const crypto = nodeCrypto();
 const sha256 = (...parts: Uint8Array[]): Uint8Array => {

@@ -148,15 +148,6 @@ function childWidth(size: number): number {
   return width;
 }
 
-/** The digest of a part: its header and the root over its ops. */
-export function partDigest(crypto: Crypto, header: Uint8Array, root: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + DIGEST_SIZE + header.length);
-  input[0] = 2;
-  input.set(root, 1);
-  input.set(header, 1 + DIGEST_SIZE);
-  return crypto.sha256(input);
-}
-
 /** The 32-byte id of the control op at `index` of a part: binds its author, place and salt. */
 export function controlIdBytes(crypto: Crypto, part: Uint8Array, index: number): Uint8Array {
   const input = new Uint8Array(1 + DIGEST_SIZE + 4);

@@ -22,8 +22,8 @@ export {
   signedRecord,
 } from "./unsigned.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
-export { commitDigest } from "../wire/index.ts";
-export { controlIdBytes, digestOfOp, opDigest, opsRoot, partDigest, elideOps } from "./digest.ts";
+export { commitDigest, partDigest } from "../wire/index.ts";
+export { controlIdBytes, digestOfOp, opDigest, opsRoot, elideOps } from "./digest.ts";
 export {
   decodeEpochs,
   encodeEpochs,

@@ -37,6 +37,9 @@ class Forger {
   #told: Parameters<Asked["send"]>[0] = {};
   readonly #lies = new Map<string, { readonly generation: number; readonly part: WirePart }[]>();
 
+  /** Of what each was told last. */
+  readonly #before = new Map<string, Uint8Array>();
+
   private constructor(peer: SyncPeer, { collection }: SharedGroup) {
     this.peer = peer;
     this.#scope = collection;
@@ -59,8 +62,9 @@ class Forger {
   /** Makes a commit that some are told under this generation. */
   async say(to: readonly SyncPeer[], generation: number, forged: Partial<Forged>): Promise<void> {
     const [first = expect.unreachable()] = to;
-    const { part } = await forge({
+    const { part, digest } = await forge({
       identity: this.peer.identity,
+      previous: this.#before.get(first.device) ?? new Uint8Array(generation > 1 ? 32 : 0),
       scope: this.#scope,
       log: this.log,
       generation,
@@ -71,6 +75,7 @@ class Forger {
     for (const { device } of to) {
       const told = this.#lies.get(device) ?? [];
       this.#lies.set(device, [...told, { generation, part: wirePart(part) }]);
+      this.#before.set(device, digest);
     }
   }
 
@@ -159,19 +164,47 @@ test("[HI81] [SY85] control ops of both branches come to all, and with them what
   }
 });
 
-test("[HI81] also where one branch has nothing in the scope under that generation", async () => {
+test("[HI90] [HI81] also where one branch has nothing in the scope under that generation", async () => {
   await using flock = new SyncFlock();
   const { ada, ben, cai, all, shared, forger } = await opened(flock);
   const rows = [{ key: "a", value: encodeValue(1) }];
   await forger.say([ada], 3, { rows, previousGeneration: 1 });
   await forger.say([ben], 2, { controls: [policy("b")] });
   for (const to of [ada, ben]) await forger.tell(flock, to, all);
-  // Nobody can prove this: no two commits under one generation are here.
+  // Each builds on what it was told.
+  await (await todosOf(ada, shared)).put("by ada", 1);
+  await (await todosOf(ben, shared)).put("by ben", 2);
   await settle(flock, [ada, ben], [cai, forger.peer]);
   await settle(flock, [ada, cai], [ben, forger.peer]);
   for (const peer of all) {
-    expect(await (await todosOf(peer, shared)).get("a")).toBe(1);
+    const todos = await todosOf(peer, shared);
+    expect(await todos.get("by ada")).toBe(1);
+    expect(await todos.get("by ben")).toBe(2);
+    expect(await todos.has("a")).toBe(false);
+    expect(knows(peer, shared.collection, forger.log)).toBe(1);
     const access = peer.history.scope(shared.collection)?.access;
-    expect([...(access?.policies.keys() ?? [])]).toEqual(["b"]);
+    expect([...(access?.policies.keys() ?? [])]).toEqual([]);
+    expect(await findingsIn(peer.store)).toEqual([]);
   }
+});
+
+test("[SY95] [HI91] branches that lie between each other come to where they part, on the connection that is there", async () => {
+  await using flock = new SyncFlock();
+  const { ada, ben, cai, all, shared, forger } = await opened(flock);
+  const row = (key: string): Partial<Forged> => ({ rows: [{ key, value: encodeValue(1) }] });
+  await forger.say([ada], 2, { ...row("a"), previousGeneration: 1 });
+  await forger.say([ada], 4, { ...row("b"), previousGeneration: 2 });
+  await forger.say([ben], 3, { ...row("c"), previousGeneration: 1 });
+  await forger.say([ben], 5, { ...row("d"), previousGeneration: 3 });
+  for (const to of [ada, ben]) await forger.tell(flock, to, all);
+  await settle(flock, [ada, ben], [cai, forger.peer]);
+  await settle(flock, [ben, cai], [ada, forger.peer]);
+  for (const peer of all) {
+    expect(knows(peer, shared.collection, forger.log)).toBe(1);
+    const todos = await todosOf(peer, shared);
+    for (const key of ["a", "b", "c", "d"]) expect(await todos.has(key)).toBe(false);
+  }
+  // One proof, of where they part: not one for each generation.
+  const { access } = ada.history.scope(shared.collection) ?? expect.unreachable();
+  expect(access.frozenAt(forger.log)).toBe(1);
 });

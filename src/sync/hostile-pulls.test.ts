@@ -400,7 +400,8 @@ test("[SY7] [SY8] [SY9] a right page by hand is taken, in pieces too", async () 
   const heads = headsAt(victim, scope);
   const first = await forge({ identity, scope, rows, heads });
   const { log, digest: previous } = first;
-  const second = await forge({ identity, scope, rows, log, heads, generation: 2, previous });
+  const follows = { generation: 2, previousGeneration: 1, previous };
+  const second = await forge({ identity, scope, rows, log, heads, ...follows });
   serveScript(
     peer,
     atData(async (asked) => {

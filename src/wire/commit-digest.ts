@@ -10,3 +10,16 @@ export function commitDigest(crypto: Pick<Crypto, "sha256">, header: Uint8Array)
   input.set(header, COMMIT_CONTEXT.length);
   return crypto.sha256(input);
 }
+
+/** The digest of a part: its header and the root over its ops. */
+export function partDigest(
+  crypto: Pick<Crypto, "sha256">,
+  header: Uint8Array,
+  root: Uint8Array,
+): Uint8Array {
+  const input = new Uint8Array(1 + root.length + header.length);
+  input[0] = 2;
+  input.set(root, 1);
+  input.set(header, 1 + root.length);
+  return crypto.sha256(input);
+}

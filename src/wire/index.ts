@@ -17,7 +17,7 @@ export {
   ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
-export { commitDigest } from "./commit-digest.ts";
+export { commitDigest, partDigest } from "./commit-digest.ts";
 export { decode, decodeCanonical } from "./decode.ts";
 export { encode, refusalOf } from "./encode.ts";
 export { decodeDeltaFrame, type DeltaFrame, encodeParts, type WirePart } from "./delta-frame.ts";
@@ -60,6 +60,8 @@ export {
   ControlOpSchema,
   type Destroy,
   DestroySchema,
+  type ForkedPart,
+  ForkedPartSchema,
   type ForkProof,
   ForkProofSchema,
   type Grant,

@@ -27,6 +27,8 @@ export interface Forgery {
   readonly log: LogKey;
   readonly generation: number;
   readonly previousGeneration: number;
+  /** Digest of the commit that it names as the one before it; absent: of none that there is. */
+  readonly previous?: Uint8Array | undefined;
   /** Row keys that it writes. */
   readonly keys: readonly string[];
   readonly space?: number | undefined;
@@ -83,14 +85,19 @@ export async function forge(deps: ForgeDeps, forgery: Forgery): Promise<CommitPa
     create(CommitHeaderSchema, {
       log: logToWire(forgery.log),
       generation: BigInt(generation),
-      previous: generation > 1 ? new Uint8Array(32) : nothing,
+      previous: generation > 1 ? (forgery.previous ?? new Uint8Array(32)) : nothing,
       timestamp: BigInt(Math.max(0, forgery.timestampMs)) << 16n,
       parts: [digest],
     }),
   );
-  const signed = crypto.sha256(concatBytes(utf8("rookery commit 1\n"), header));
+  const signed = digestOf(crypto, header);
   const signature = await crypto.sign(deviceSeed, signed);
   return { header, signature, part, partIndex: 0, ops, elided: [] };
+}
+
+/** The digest of a commit by its header: what is signed. */
+export function digestOf(crypto: Pick<Crypto, "sha256">, header: Uint8Array): Uint8Array {
+  return crypto.sha256(concatBytes(utf8("rookery commit 1\n"), header));
 }
 
 function rootOf(crypto: Crypto, ops: readonly Uint8Array[]): Uint8Array {

@@ -28,7 +28,7 @@ import {
   vectorToWire,
 } from "../../wire/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import { forge, type Forgery } from "./forge.ts";
+import { digestOf, forge, type Forgery } from "./forge.ts";
 
 export interface LiarDeps {
   readonly identity: Identity;
@@ -98,6 +98,8 @@ export class Liar {
   readonly #lies: readonly Lie[];
   #told = 0;
   #generation = 0;
+  /** Of what it forged last: what it goes on from. */
+  #previous: Uint8Array | undefined;
   /** Its last generation in each scope. */
   readonly #last = new Map<ScopeId, number>();
   /** What it tells devices differently in each scope, under one generation. */
@@ -174,10 +176,7 @@ export class Liar {
     const madeUp: ScopeId = { ...id, owner: user, name: "made up" };
     const about = lie === "unasked" ? random.pick(scopes).id : lie === "made up" ? madeUp : id;
     const forgery = this.#forgery(lie, about, heads);
-    const part = await forge(
-      { ...this.#deps, deviceSeed: this.#deps.identity.deviceSeed },
-      forgery,
-    );
+    const part = await this.#forge(forgery);
     const bytes = encode(
       DeltaResponseSchema,
       create(DeltaResponseSchema, {
@@ -223,10 +222,7 @@ export class Liar {
     const { forgery, told } = known;
     const keys =
       forgery.keys.length > 0 && random.chance(0.5) ? [`r${random.below(3)}`] : forgery.keys;
-    const part = await forge(
-      { ...this.#deps, deviceSeed: identity.deviceSeed },
-      { ...forgery, keys },
-    );
+    const part = await this.#forge({ ...forgery, keys });
     told.add(victim);
     if (told.size > 1) sometimes("lie told differently");
     await this.#answer(frames, {
@@ -247,12 +243,18 @@ export class Liar {
 
   /** Another commit under the same generation. */
   async #equivocate(frames: FramedStream, forgery: Forgery): Promise<void> {
-    const seeds = { ...this.#deps, deviceSeed: this.#deps.identity.deviceSeed };
-    const other = await forge(seeds, { ...forgery, keys: ["r1", "r2"] });
+    const other = await this.#forge({ ...forgery, keys: ["r1", "r2"] });
     await this.#answer(frames, {
       commits: [sent(other)],
       pageEnd: this.#pageEnd("right", forgery),
     });
+  }
+
+  async #forge(forgery: Forgery): Promise<CommitPart> {
+    const { crypto, random, identity } = this.#deps;
+    const part = await forge({ crypto, random, deviceSeed: identity.deviceSeed }, forgery);
+    if (forgery.generation === this.#generation) this.#previous = digestOf(crypto, part.header);
+    return part;
   }
 
   #forgery(lie: Lie, scope: ScopeId, heads: readonly string[]): Forgery {
@@ -277,6 +279,7 @@ export class Liar {
       log: lie === "foreign author" ? logKeyOf({ device: other, incarnation: 7n }) : this.#log,
       generation: this.#generation,
       previousGeneration,
+      previous: this.#previous,
       keys:
         lie === "writes a member" ? [other] : isGroup || given !== undefined ? [] : ["r0", "r1"],
       space: lie === "writes a member" ? (isGroup ? 1 : 2) : 0,

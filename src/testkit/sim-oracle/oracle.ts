@@ -225,8 +225,9 @@ export class Oracle {
   #mustHold(view: DeviceView, scope: ScopeName, commit: CommitFact, promise: string): void {
     const known = view.scopes.find((one) => one.scope === scope);
     if ((known?.vector.get(commit.log) ?? 0) >= commit.generation) return;
-    const part = this.ledger.part(scope, commit.log, commit.generation);
-    if (known !== undefined && part !== undefined && !this.#doesCount(known, commit)) return;
+    // Of two commits under one generation the ledger has the other in their place.
+    const isPart = commit.parts.some((part) => part.scope === scope);
+    if (known !== undefined && isPart && !this.#doesCount(known, commit)) return;
     throw new SimError(
       promise,
       `${view.name} lacks ${short(dotOf(commit.log, commit.generation))} of ${scope}, which was acknowledged`,
@@ -243,6 +244,10 @@ export class Oracle {
   /** Whether a commit, and all before it in its log, count in a scope by what a device knows. */
   #doesCount(scope: ScopeView, commit: CommitFact): boolean {
     const rights = rightsIn(this.ledger, scope);
+    if (commit.generation > rights.forkOf(commit.log)) {
+      this.#deps.sometimes("oracle.uncounted");
+      return false;
+    }
     for (const part of this.ledger.partsUpTo(scope.scope, commit.log, commit.generation)) {
       if (part.versions.some((version) => !isCounted(rights, version))) {
         this.#deps.sometimes("oracle.uncounted");

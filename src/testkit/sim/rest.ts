@@ -1,6 +1,7 @@
 /** The end of a run: no fault strikes any more, and within bounded time everything is as it should be, and quiet. */
 
 import type { Scheduler } from "../sim-ports/index.ts";
+import { Tags } from "../../access/index.ts";
 import { scopeKeyOf } from "../../base/index.ts";
 import { type DeviceView, type Oracle, SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
@@ -86,6 +87,7 @@ export class Rest {
       // Whoever granted before they had heard of all that was revoked does so once more.
       await this.#grantAll();
       await this.#admitAgain();
+      await this.#grantLost();
     }
   }
 
@@ -191,6 +193,37 @@ export class Rest {
           await this.#workload.memberships.grant(process, step.group, step.whom);
       });
     }
+  }
+
+  /** What was granted beyond a fork of the grantor's log has no effect, and nobody but people can say that it still should. */
+  async #grantLost(): Promise<void> {
+    const { plan, scheduler, devices, oracle } = this.#deps;
+    if (!oracle.ledger.hasForks) return;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || step.op !== "admit") continue;
+      const { owner } = at(plan.groups, step.group);
+      await this.#insist(end, `let d${step.joiner} into group ${step.group} again`, async () => {
+        const process = at(devices, owner).running;
+        if (process === undefined || !this.#hasLostGrant(process, step)) return;
+        await this.#workload.memberships.grant(process, step.group, step.joiner);
+        this.#deps.sometimes("granted again after a fork");
+      });
+    }
+  }
+
+  /** Whether a device that is in a group may not read all of it any more, by what another knows. */
+  #hasLostGrant(
+    process: SimProcess,
+    { group, joiner }: { readonly group: number; readonly joiner: number },
+  ): boolean {
+    const { running, identity } = at(this.#deps.devices, joiner);
+    if (!this.#isMember(running, group)) return false;
+    const id = this.#workload.groupId(group);
+    return [id, ...process.sync.collections(id)].some((scope) => {
+      const tags = process.history.scope(scope)?.access.tagsOf(identity.certified.user) ?? 0;
+      return (tags & Tags.READ) === 0;
+    });
   }
 
   async #make(owner: number, group: number): Promise<void> {

@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file rookery/access.proto.
  */
 export const file_rookery_access: GenFile = /*@__PURE__*/
-  fileDesc("ChRyb29rZXJ5L2FjY2Vzcy5wcm90bxIHcm9va2VyeSKzAQoLQ2VydGlmaWNhdGUSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEhMKBG5hbWUYAyABKAlCBYi1GIACEhsKBmlzc3VlZBgEIAEoBEILoLUY/////////w8SIwoJbm90X2FmdGVyGAUgASgEQgugtRj/////////D0gAiAEBOgWItRiAEEIMCgpfbm90X2FmdGVyIlsKEVNpZ25lZENlcnRpZmljYXRlEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRiAEKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAE6BYi1GPwRIlUKBUdyYW50EhoKBHVzZXIYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIYCgZpbnZpdGUYAyABKAxCCIi1GCCQtRggIkgKBlJldm9rZRIaCgR1c2VyGAEgASgMQgyItRggkLUYIKi1GAESIgoGZnJlZXplGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3IiUAoMUmV2b2tlRGV2aWNlEhwKBmRldmljZRgBIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgCIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yIpABCg9SZXZva2VPd25EZXZpY2USGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgDIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yEh8KCXNpZ25hdHVyZRgEIAEoDEIMiLUYQJC1GECotRgBIosBCglGb3JrUHJvb2YSGwoIaGVhZGVyX2EYASABKAxCCYi1GIBIqLUYARIhCgtzaWduYXR1cmVfYRgCIAEoDEIMiLUYQJC1GECotRgBEhsKCGhlYWRlcl9iGAMgASgMQgmItRiASKi1GAESIQoLc2lnbmF0dXJlX2IYBCABKAxCDIi1GECQtRhAqLUYASI6CgZQb2xpY3kSFQoGcHJlZml4GAEgASgJQgWItRiACBIZCgZwb2xpY3kYAiABKAlCCYi1GIACqLUYASIJCgdEZXN0cm95IkQKDENvbGxlY3Rpb25JZBIbCgVvd25lchgBIAEoDEIMiLUYIJC1GCCotRgBEhcKBG5hbWUYAiABKAlCCYi1GIAIqLUYASKoAQoEU3BlYxIaCgtkZXNjcmlwdGlvbhgBIAEoCUIFiLUYgCASMQoLY29sbGVjdGlvbnMYAiADKAsyFS5yb29rZXJ5LkNvbGxlY3Rpb25JZEIFmLUYgAISHgoMcHVibGlzaF9wZWVyGAMgASgMQgiItRggkLUYIBIdCgpyZW5kZXp2b3VzGAQgAygJQgmItRiAApi1GBASEgoKaXNfcHJpdmF0ZRgFIAEoCCKDAQoGSW52aXRlEiAKCnB1YmxpY19rZXkYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIMCgR1c2VzGAMgASgNEiMKCW5vdF9hZnRlchgEIAEoBEILoLUY/////////w9IAIgBAUIMCgpfbm90X2FmdGVyIjIKBlN0YXR1cxIoCgVzdGF0ZRgBIAEoDjITLnJvb2tlcnkuR3JvdXBTdGF0ZUIEqLUYASLJAwoJQ29udHJvbE9wEh8KBWdyYW50GAEgASgLMg4ucm9va2VyeS5HcmFudEgAEiEKBnJldm9rZRgCIAEoCzIPLnJvb2tlcnkuUmV2b2tlSAASLAoGZGV2aWNlGAMgASgLMhoucm9va2VyeS5TaWduZWRDZXJ0aWZpY2F0ZUgAEi4KDXJldm9rZV9kZXZpY2UYBCABKAsyFS5yb29rZXJ5LlJldm9rZURldmljZUgAEigKCmZvcmtfcHJvb2YYBSABKAsyEi5yb29rZXJ5LkZvcmtQcm9vZkgAEiEKBnBvbGljeRgGIAEoCzIPLnJvb2tlcnkuUG9saWN5SAASIwoHZGVzdHJveRgHIAEoCzIQLnJvb2tlcnkuRGVzdHJveUgAEh0KBHNwZWMYCCABKAsyDS5yb29rZXJ5LlNwZWNIABIhCgZpbnZpdGUYCSABKAsyDy5yb29rZXJ5Lkludml0ZUgAEiEKBnN0YXR1cxgKIAEoCzIPLnJvb2tlcnkuU3RhdHVzSAASNQoRcmV2b2tlX293bl9kZXZpY2UYCyABKAsyGC5yb29rZXJ5LlJldm9rZU93bkRldmljZUgAOgaItRiAgARCBAoCb3AicgoGVGlja2V0EiUKBWdyb3VwGAEgASgLMhAucm9va2VyeS5TY29wZUlkQgSotRgBEhwKCWFkZHJlc3NlcxgCIAMoCUIJiLUYgAKYtRgQEhwKBnNlY3JldBgDIAEoDEIMiLUYIJC1GCCotRgBOgWItRiAICqFAQoKR3JvdXBTdGF0ZRIbChdHUk9VUF9TVEFURV9VTlNQRUNJRklFRBAAEh8KG0dST1VQX1NUQVRFX1BVQkxJU0hfUEVORElORxABEiAKHEdST1VQX1NUQVRFX1BVQkxJU0hfUkVKRUNURUQQAhIXChNHUk9VUF9TVEFURV9SVU5OSU5HEANiBnByb3RvMw", [file_rookery_ids, file_rookery_limits]);
+  fileDesc("ChRyb29rZXJ5L2FjY2Vzcy5wcm90bxIHcm9va2VyeSKzAQoLQ2VydGlmaWNhdGUSGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEhMKBG5hbWUYAyABKAlCBYi1GIACEhsKBmlzc3VlZBgEIAEoBEILoLUY/////////w8SIwoJbm90X2FmdGVyGAUgASgEQgugtRj/////////D0gAiAEBOgWItRiAEEIMCgpfbm90X2FmdGVyIlsKEVNpZ25lZENlcnRpZmljYXRlEh4KC2NlcnRpZmljYXRlGAEgASgMQgmItRiAEKi1GAESHwoJc2lnbmF0dXJlGAIgASgMQgyItRhAkLUYQKi1GAE6BYi1GPwRIlUKBUdyYW50EhoKBHVzZXIYASABKAxCDIi1GCCQtRggqLUYARIWCgR0YWdzGAIgASgNQgigtRgPqLUYARIYCgZpbnZpdGUYAyABKAxCCIi1GCCQtRggIkgKBlJldm9rZRIaCgR1c2VyGAEgASgMQgyItRggkLUYIKi1GAESIgoGZnJlZXplGAIgASgLMhIucm9va2VyeS5HZW5WZWN0b3IiUAoMUmV2b2tlRGV2aWNlEhwKBmRldmljZRgBIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgCIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yIpABCg9SZXZva2VPd25EZXZpY2USGgoEdXNlchgBIAEoDEIMiLUYIJC1GCCotRgBEhwKBmRldmljZRgCIAEoDEIMiLUYIJC1GCCotRgBEiIKBmZyZWV6ZRgDIAEoCzISLnJvb2tlcnkuR2VuVmVjdG9yEh8KCXNpZ25hdHVyZRgEIAEoDEIMiLUYQJC1GECotRgBItUBCglGb3JrUHJvb2YSGwoIaGVhZGVyX2EYASABKAxCCYi1GIBIqLUYARIhCgtzaWduYXR1cmVfYRgCIAEoDEIMiLUYQJC1GECotRgBEhsKCGhlYWRlcl9iGAMgASgMQgmItRiASKi1GAESIQoLc2lnbmF0dXJlX2IYBCABKAxCDIi1GECQtRhAqLUYARIjCgZwYXJ0X2EYBSABKAsyEy5yb29rZXJ5LkZvcmtlZFBhcnQSIwoGcGFydF9iGAYgASgLMhMucm9va2VyeS5Gb3JrZWRQYXJ0IlgKCkZvcmtlZFBhcnQSFAoFaW5kZXgYASABKA1CBaC1GP8BEhoKBHJvb3QYAiABKAxCDIi1GCCQtRggqLUYARIYCgRwYXJ0GAMgASgMQgqItRiAoAGotRgBIjoKBlBvbGljeRIVCgZwcmVmaXgYASABKAlCBYi1GIAIEhkKBnBvbGljeRgCIAEoCUIJiLUYgAKotRgBIgkKB0Rlc3Ryb3kiRAoMQ29sbGVjdGlvbklkEhsKBW93bmVyGAEgASgMQgyItRggkLUYIKi1GAESFwoEbmFtZRgCIAEoCUIJiLUYgAiotRgBIqgBCgRTcGVjEhoKC2Rlc2NyaXB0aW9uGAEgASgJQgWItRiAIBIxCgtjb2xsZWN0aW9ucxgCIAMoCzIVLnJvb2tlcnkuQ29sbGVjdGlvbklkQgWYtRiAAhIeCgxwdWJsaXNoX3BlZXIYAyABKAxCCIi1GCCQtRggEh0KCnJlbmRlenZvdXMYBCADKAlCCYi1GIACmLUYEBISCgppc19wcml2YXRlGAUgASgIIoMBCgZJbnZpdGUSIAoKcHVibGljX2tleRgBIAEoDEIMiLUYIJC1GCCotRgBEhYKBHRhZ3MYAiABKA1CCKC1GA+otRgBEgwKBHVzZXMYAyABKA0SIwoJbm90X2FmdGVyGAQgASgEQgugtRj/////////D0gAiAEBQgwKCl9ub3RfYWZ0ZXIiMgoGU3RhdHVzEigKBXN0YXRlGAEgASgOMhMucm9va2VyeS5Hcm91cFN0YXRlQgSotRgBIskDCglDb250cm9sT3ASHwoFZ3JhbnQYASABKAsyDi5yb29rZXJ5LkdyYW50SAASIQoGcmV2b2tlGAIgASgLMg8ucm9va2VyeS5SZXZva2VIABIsCgZkZXZpY2UYAyABKAsyGi5yb29rZXJ5LlNpZ25lZENlcnRpZmljYXRlSAASLgoNcmV2b2tlX2RldmljZRgEIAEoCzIVLnJvb2tlcnkuUmV2b2tlRGV2aWNlSAASKAoKZm9ya19wcm9vZhgFIAEoCzISLnJvb2tlcnkuRm9ya1Byb29mSAASIQoGcG9saWN5GAYgASgLMg8ucm9va2VyeS5Qb2xpY3lIABIjCgdkZXN0cm95GAcgASgLMhAucm9va2VyeS5EZXN0cm95SAASHQoEc3BlYxgIIAEoCzINLnJvb2tlcnkuU3BlY0gAEiEKBmludml0ZRgJIAEoCzIPLnJvb2tlcnkuSW52aXRlSAASIQoGc3RhdHVzGAogASgLMg8ucm9va2VyeS5TdGF0dXNIABI1ChFyZXZva2Vfb3duX2RldmljZRgLIAEoCzIYLnJvb2tlcnkuUmV2b2tlT3duRGV2aWNlSAA6Boi1GICABEIECgJvcCJyCgZUaWNrZXQSJQoFZ3JvdXAYASABKAsyEC5yb29rZXJ5LlNjb3BlSWRCBKi1GAESHAoJYWRkcmVzc2VzGAIgAygJQgmItRiAApi1GBASHAoGc2VjcmV0GAMgASgMQgyItRggkLUYIKi1GAE6BYi1GIAgKoUBCgpHcm91cFN0YXRlEhsKF0dST1VQX1NUQVRFX1VOU1BFQ0lGSUVEEAASHwobR1JPVVBfU1RBVEVfUFVCTElTSF9QRU5ESU5HEAESIAocR1JPVVBfU1RBVEVfUFVCTElTSF9SRUpFQ1RFRBACEhcKE0dST1VQX1NUQVRFX1JVTk5JTkcQA2IGcHJvdG8z", [file_rookery_ids, file_rookery_limits]);
 
 /**
  * A user's word that a device acts for them.
@@ -201,7 +201,9 @@ export const RevokeOwnDeviceSchema: GenMessage<RevokeOwnDevice> = /*@__PURE__*/
   messageDesc(file_rookery_access, 5);
 
 /**
- * Two different commits of one log under one generation, with their signatures.
+ * Two commits of one log, with their signatures, of which neither follows on the other: different ones under one generation; or
+ * under two that follow each other, the second naming another commit than the first as the one before it; or, with their parts of
+ * the scope in which the proof stands, two of which the second says that what it follows on there lies before the first.
  *
  * @generated from message rookery.ForkProof
  */
@@ -225,6 +227,18 @@ export type ForkProof = Message<"rookery.ForkProof"> & {
    * @generated from field: bytes signature_b = 4;
    */
   signatureB: Uint8Array;
+
+  /**
+   * Both or neither. The generation of b is greater than that of a.
+   *
+   * @generated from field: rookery.ForkedPart part_a = 5;
+   */
+  partA?: ForkedPart | undefined;
+
+  /**
+   * @generated from field: rookery.ForkedPart part_b = 6;
+   */
+  partB?: ForkedPart | undefined;
 };
 
 /**
@@ -233,6 +247,37 @@ export type ForkProof = Message<"rookery.ForkProof"> & {
  */
 export const ForkProofSchema: GenMessage<ForkProof> = /*@__PURE__*/
   messageDesc(file_rookery_access, 6);
+
+/**
+ * A part of a commit without its ops: the root of these and the part's header, see commit.proto.
+ *
+ * @generated from message rookery.ForkedPart
+ */
+export type ForkedPart = Message<"rookery.ForkedPart"> & {
+  /**
+   * Its place among the parts of its commit.
+   *
+   * @generated from field: uint32 index = 1;
+   */
+  index: number;
+
+  /**
+   * @generated from field: bytes root = 2;
+   */
+  root: Uint8Array;
+
+  /**
+   * @generated from field: bytes part = 3;
+   */
+  part: Uint8Array;
+};
+
+/**
+ * Describes the message rookery.ForkedPart.
+ * Use `create(ForkedPartSchema)` to create a new message.
+ */
+export const ForkedPartSchema: GenMessage<ForkedPart> = /*@__PURE__*/
+  messageDesc(file_rookery_access, 7);
 
 /**
  * How conflicts of rows under a key prefix are resolved. Longest prefix wins.
@@ -256,7 +301,7 @@ export type Policy = Message<"rookery.Policy"> & {
  * Use `create(PolicySchema)` to create a new message.
  */
 export const PolicySchema: GenMessage<Policy> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 7);
+  messageDesc(file_rookery_access, 8);
 
 /**
  * @generated from message rookery.Destroy
@@ -269,7 +314,7 @@ export type Destroy = Message<"rookery.Destroy"> & {
  * Use `create(DestroySchema)` to create a new message.
  */
 export const DestroySchema: GenMessage<Destroy> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 8);
+  messageDesc(file_rookery_access, 9);
 
 /**
  * @generated from message rookery.CollectionId
@@ -291,7 +336,7 @@ export type CollectionId = Message<"rookery.CollectionId"> & {
  * Use `create(CollectionIdSchema)` to create a new message.
  */
 export const CollectionIdSchema: GenMessage<CollectionId> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 9);
+  messageDesc(file_rookery_access, 10);
 
 /**
  * What a syncgroup is. Its collections are fixed when it is created.
@@ -334,7 +379,7 @@ export type Spec = Message<"rookery.Spec"> & {
  * Use `create(SpecSchema)` to create a new message.
  */
 export const SpecSchema: GenMessage<Spec> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 10);
+  messageDesc(file_rookery_access, 11);
 
 /**
  * @generated from message rookery.Invite
@@ -374,7 +419,7 @@ export type Invite = Message<"rookery.Invite"> & {
  * Use `create(InviteSchema)` to create a new message.
  */
 export const InviteSchema: GenMessage<Invite> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 11);
+  messageDesc(file_rookery_access, 12);
 
 /**
  * @generated from message rookery.Status
@@ -391,7 +436,7 @@ export type Status = Message<"rookery.Status"> & {
  * Use `create(StatusSchema)` to create a new message.
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 12);
+  messageDesc(file_rookery_access, 13);
 
 /**
  * @generated from message rookery.ControlOp
@@ -474,7 +519,7 @@ export type ControlOp = Message<"rookery.ControlOp"> & {
  * Use `create(ControlOpSchema)` to create a new message.
  */
 export const ControlOpSchema: GenMessage<ControlOp> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 13);
+  messageDesc(file_rookery_access, 14);
 
 /**
  * What a ticket holds. Its text is "rookery:" | base64url(these bytes | first 4 bytes of their SHA-256).
@@ -505,7 +550,7 @@ export type Ticket = Message<"rookery.Ticket"> & {
  * Use `create(TicketSchema)` to create a new message.
  */
 export const TicketSchema: GenMessage<Ticket> = /*@__PURE__*/
-  messageDesc(file_rookery_access, 14);
+  messageDesc(file_rookery_access, 15);
 
 /**
  * @generated from enum rookery.GroupState

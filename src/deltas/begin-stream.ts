@@ -1,0 +1,39 @@
+import { verifyCertificate } from "../access/index.ts";
+import type { Clock, Crypto, DeviceId } from "../base/index.ts";
+import type { History } from "../history/index.ts";
+import type { FramedStream } from "../net/index.ts";
+import { create, decode, DeltaOpenSchema, DeltaResponseSchema, encode } from "../wire/index.ts";
+import { refusalError, SyncError } from "./errors.ts";
+import { inTime } from "./in-time.ts";
+import { OPEN_TIMEOUT_MS } from "./limits.ts";
+
+interface BeginDeps {
+  readonly history: Pick<History, "identity">;
+  readonly crypto: Crypto;
+  readonly clock: Clock;
+}
+
+/** Says which database is pulled and who we are, and hears who the peer is. @throws a coded error. [SY2] */
+export async function beginStream(
+  deps: BeginDeps,
+  frames: FramedStream,
+  device: DeviceId,
+  database: string,
+): Promise<void> {
+  const { certified } = deps.history.identity;
+  await frames.send(
+    encode(DeltaOpenSchema, create(DeltaOpenSchema, { database, certificate: certified.bytes })),
+  );
+  const why = "Cannot pull: the peer did not say in time who it is";
+  const first = await inTime(deps.clock, frames.receive(), OPEN_TIMEOUT_MS, why);
+  if (first === undefined)
+    throw new SyncError("SYNC_OFFLINE", "Cannot pull: the peer ended the stream");
+  const { opened, refused } = decode(DeltaResponseSchema, first);
+  if (refused !== undefined) throw refusalError(refused.code, refused.message);
+  if (opened === undefined)
+    throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer did not say who it is");
+  const peer = await verifyCertificate({ crypto: deps.crypto }, opened.certificate);
+  if (peer.device !== device) {
+    throw new SyncError("SYNC_PROTOCOL", "Cannot pull: the peer's certificate is another device's");
+  }
+}
