@@ -63,7 +63,8 @@ export class WaitingLogs {
     }
     if (this.#isResting || ended.aborted) return false;
     this.#isResting = true;
-    clock.sleep(this.#leftAt + ASK_AGAIN_MS - now, ended).then(
+    // Whole milliseconds: a rest of rounding would end before any time has gone by.
+    clock.sleep(Math.max(1, Math.ceil(this.#leftAt + ASK_AGAIN_MS - now)), ended).then(
       () => {
         this.#isResting = false;
         this.#onDue();
