@@ -210,16 +210,27 @@ export class PeerLink {
         ),
       () => {},
     );
+    const signal = AbortSignal.any([timer.signal, this.#ending.signal]);
     try {
-      return await transport.connect(this.device, addresses, {
-        signal: AbortSignal.any([timer.signal, this.#ending.signal]),
-      });
+      const dialled = transport.connect(this.device, addresses, { signal });
+      return await Promise.race([dialled, this.#reachedBy(signal)]);
     } catch (error) {
       this.#note(error);
       logger("debug", "sync.connect.failed", { peer: this.device, code: codeOf(error) });
       return undefined;
     } finally {
       timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
+    }
+  }
+
+  /** A connection that the peer makes. A dial to where nothing answers goes on for long, and it may reach us all the same. [SY113] */
+  async #reachedBy(signal: AbortSignal): Promise<Connection> {
+    signal.addEventListener("abort", () => this.#changed.wake(), { once: true });
+    for (;;) {
+      signal.throwIfAborted();
+      const open = this.#openConnection();
+      if (open !== undefined) return open;
+      await this.#changed.wait();
     }
   }
 

@@ -279,6 +279,33 @@ test("[SY16] frames that bring nothing are not held against others", async () =>
   expect(statusOf(victim, member).faults).toBe(0);
 });
 
+test("[SY113] while a dial gets no answer, a peer that reaches us is pulled from at once", async () => {
+  await using flock = new SyncFlock();
+  const { clock, victim, member } = await victimAndMember(flock);
+  let dials = 0;
+  // The clock stands still from here on: nothing but an abort ends a dial.
+  const connect = (_: unknown, __: unknown, options: { readonly signal: AbortSignal }) => {
+    dials += 1;
+    const dial = Promise.withResolvers<never>();
+    options.signal.addEventListener("abort", () => dial.reject(options.signal.reason as Error));
+    return dial.promise;
+  };
+  const found = (): readonly string[] => member.transport.addresses();
+  Object.assign(victim.transport, { connect, found });
+  flock.network.cut(victim.device, member.device);
+  await eventually(async () => {
+    await clock.advance(RETRY_MIN_MS);
+    return dials > 0;
+  });
+  let asked = 0;
+  member.transport.handle(DELTAS, async () => {
+    asked += 1;
+    return Promise.resolve();
+  });
+  await member.transport.connect(victim.device, victim.transport.addresses());
+  await eventually(() => asked > 0);
+});
+
 test("[SY36] who connects and shares nothing does not keep a place", async () => {
   await using flock = new SyncFlock();
   const clock = new FakeClock(Date.now());
