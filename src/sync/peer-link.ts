@@ -211,15 +211,18 @@ export class PeerLink {
       () => {},
     );
     const signal = AbortSignal.any([timer.signal, this.#ending.signal]);
+    const over = (): void => timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
     try {
       const dialled = transport.connect(this.device, addresses, { signal });
-      return await Promise.race([dialled, this.#reachedBy(signal)]);
+      dialled.then(over, over);
+      const connection = await Promise.race([dialled, this.#reachedBy(signal)]);
+      // One of ours may be what this very dial has just made: called off, it would be cut.
+      if (connection.direction === "inbound") over();
+      return connection;
     } catch (error) {
       this.#note(error);
       logger("debug", "sync.connect.failed", { peer: this.device, code: codeOf(error) });
       return undefined;
-    } finally {
-      timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
     }
   }
 

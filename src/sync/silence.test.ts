@@ -306,6 +306,34 @@ test("[SY113] while a dial gets no answer, a peer that reaches us is pulled from
   await eventually(() => asked > 0);
 });
 
+test("[SY113] a dial is not called off by the very connection that it makes", async () => {
+  await using flock = new SyncFlock();
+  const { clock, victim, member } = await victimAndMember(flock);
+  flock.network.cut(victim.device, member.device);
+  const { transport } = victim;
+  const connect = transport.connect.bind(transport);
+  let made = 0;
+  // As libp2p does it: others hear of a connection before its dial is over, and a dial that is called off cuts it.
+  const slowly: typeof connect = async (device, addresses, options) => {
+    const connection = await connect(device, addresses, options);
+    made += 1;
+    const cut = (): void => void connection.close("called off");
+    options?.signal?.addEventListener("abort", cut);
+    await new Promise((resolve) => void setImmediate(resolve));
+    options?.signal?.removeEventListener("abort", cut);
+    return connection;
+  };
+  const found = (): readonly string[] => member.transport.addresses();
+  Object.assign(transport, { connect: slowly, found });
+  await eventually(async () => {
+    await clock.advance(RETRY_MIN_MS);
+    return made > 0;
+  });
+  await eventually(() => statusOf(victim, member).isConnected);
+  await new Promise((resolve) => void setTimeout(resolve, 20));
+  expect([made, transport.connections().length]).toEqual([1, 1]);
+});
+
 test("[SY36] who connects and shares nothing does not keep a place", async () => {
   await using flock = new SyncFlock();
   const clock = new FakeClock(Date.now());
