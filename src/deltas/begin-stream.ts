@@ -7,6 +7,9 @@ import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { OPEN_TIMEOUT_MS } from "./limits.ts";
 
+/** One long-lived stream per peer, database and direction. */
+export const DELTAS_PROTOCOL = "/rookery/sync/deltas/1.0.0";
+
 interface BeginDeps {
   readonly history: Pick<History, "identity">;
   readonly crypto: Crypto;

@@ -7,6 +7,7 @@
  */
 
 export { Reconciliations } from "./sums.ts";
+export { DELTAS_PROTOCOL } from "./begin-stream.ts";
 export { BlockedPeers } from "./blocked.ts";
 export { PageBudget } from "./budget.ts";
 export { Crowds } from "./crowd.ts";
@@ -30,6 +31,5 @@ export {
 } from "./limits.ts";
 export { claimFromWire, claimToWire, PartCollector, partToWire, type ScopeClaim } from "./page.ts";
 export { PeerKnowledges } from "./peer-knowledge.ts";
-export { DELTAS_PROTOCOL } from "./protocols.ts";
 export { serveDeltas } from "./responder.ts";
 export { Serving } from "./serving.ts";

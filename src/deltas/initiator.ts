@@ -31,7 +31,7 @@ import {
 import { BranchedLogs, modeOf } from "./branched-logs.ts";
 import type { PageBudget } from "./budget.ts";
 import { CatchUps, type PullProgress } from "./catch-up.ts";
-import { beginStream } from "./begin-stream.ts";
+import { beginStream, DELTAS_PROTOCOL } from "./begin-stream.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import type { Crowds } from "./crowd.ts";
 import { refusalError, SyncError } from "./errors.ts";
@@ -40,8 +40,8 @@ import { Intake, LARGE_PAGE_BYTES } from "./intake.ts";
 import { PART_MS_MAX, PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
 import { Offers } from "./offers.ts";
 import { claimFromWire, knowledgeToWire, PartCollector, type ScopeClaim } from "./page.ts";
-import { DELTAS_PROTOCOL } from "./protocols.ts";
 import { type Reconciliations, Sums } from "./sums.ts";
+import { Uncompared } from "./uncompared.ts";
 import { WaitingLogs } from "./waiting-logs.ts";
 
 export interface InitiatorDeps {
@@ -82,6 +82,7 @@ export class Initiator {
   readonly #branched: BranchedLogs;
   readonly #intake: Intake;
   readonly #sums: Sums;
+  readonly #uncompared: Uncompared;
   readonly #catchUps: CatchUps;
   readonly #offers: Offers;
   /** What the peer has said that it knows, until it has said so of everything. */
@@ -114,6 +115,7 @@ export class Initiator {
     const crowd = deps.crowds.of(database);
     this.#offers = new Offers(deps, crowd, (mode) => this.#askLater(mode));
     this.#sums = new Sums(deps, connection.peer);
+    this.#uncompared = new Uncompared(deps.clock, crowd, (mode) => this.#askLater(mode));
     this.#intake = new Intake(
       { ...deps, crowd },
       connection.peer,
@@ -334,16 +336,19 @@ export class Initiator {
     for (const [earlier, of] of this.#replaced)
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     let isToAsk = false;
+    let isAlike = true;
     for (const sum of scopes) {
       const told = await this.#sums.take(sum, (scope) => !this.#isAcquaintance(scope));
       if (sum.scope !== undefined && !this.#isAcquaintance(scopeFromWire(sum.scope)))
         this.#words.push(told.vector);
       isToAsk ||= told.isToAsk;
+      isAlike &&= told.isAlike;
     }
     const isWhole = mode !== DeltaMode.SYNCGROUPS || scopes.length >= this.#wanted(mode).length;
     if (!isWhole) this.#deps.onPassedOver();
     // What was replaced is asked for again anyway.
     if (isToAsk) await this.#ask(mode);
+    else this.#uncompared.note(mode, isAlike, this.#frames?.stream.ended);
     if (mode === DeltaMode.DATA) this.#hear();
     // The first answer about groups may have brought collections.
     if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);
@@ -370,7 +375,9 @@ export class Initiator {
   }
 
   #onWritten(written: Written): void {
-    if (written.database === this.#database) this.#askAgain(this.#branched.lowered(written));
+    if (written.database !== this.#database) return;
+    this.#uncompared.noteWritten();
+    this.#askAgain(this.#branched.lowered(written));
   }
 
   /** Asks again in these modes, and for what has waited. */

@@ -66,3 +66,7 @@ export const GATHERED_OPS_MAX = 100;
 export const GATHERED_BYTES_MAX = 64 * 1024;
 /** Times that a stream asks for one log from its beginning, since the peer holds another branch of it: once each time that another store of its device turns up. */
 export const BRANCH_ASKED_MAX = 4;
+/** Milliseconds after which an initiator asks again where a round has not ended alike, doubled each time: what was under way is here by then. */
+export const COMPARE_AGAIN_MS = 10_000;
+/** Times that a stream asks so: over ten minutes, in which a scope may be asked for from scratch again. */
+export const COMPARED_AGAIN_MAX = 6;

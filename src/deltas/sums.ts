@@ -77,12 +77,16 @@ export class Sums {
     return this.#lacking.has(scope);
   }
 
-  /** Takes a scope's sum; answers what the peer knows, and whether the scope has to be asked for again: from scratch, or for its control ops. `isTold`: whether the peer is told what we know. */
+  /**
+   * Takes a scope's sum; answers what the peer knows, whether both hold the same, and whether the scope has to be asked for again: from
+   * scratch, or for its control ops. `isTold`: whether the peer is told what we know.
+   */
   async take(
     { scope, vector, headSum, controlSum }: ScopeSum,
     isTold: (scope: ScopeId) => boolean,
   ): Promise<{
     readonly vector: GenVector;
+    readonly isAlike: boolean;
     readonly isToAsk: boolean;
   }> {
     const told = claimFromWire({ ...(scope && { scope }), ...(vector && { vector }) });
@@ -99,7 +103,9 @@ export class Sums {
     if (isToReconcile) this.#reconciling.set(key, told.scope);
     const isToAsk =
       isToReconcile || (isTold(told.scope) && this.#isLacking(key, told.scope, controlSum));
-    return { vector: told.vector, isToAsk };
+    const isAlike =
+      !isTold(told.scope) || this.#isAlike(told.scope, told.vector, headSum, controlSum);
+    return { vector: told.vector, isAlike, isToAsk };
   }
 
   /**
@@ -123,6 +129,14 @@ export class Sums {
     if (scope === undefined || !equalVectors(scope.vector(), vector)) return false;
     if (!equalBytes(scope.access.controlSum(this.#deps.crypto), controlSum)) return false;
     return !equalBytes(scope.sum.toBytes(), headSum);
+  }
+
+  #isAlike(id: ScopeId, vector: GenVector, headSum: Uint8Array, controlSum: Uint8Array): boolean {
+    const scope = this.#deps.history.scope(id);
+    if (scope === undefined) return true;
+    if (!equalVectors(scope.vector(), vector)) return false;
+    const isSameAccess = equalBytes(scope.access.controlSum(this.#deps.crypto), controlSum);
+    return isSameAccess && equalBytes(scope.sum.toBytes(), headSum);
   }
 
   /** `isStill`: although all of it was asked for. */

@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import type { ControlOp } from "../access/index.ts";
-import { encodeValue, type LogKey, type ScopeId } from "../base/index.ts";
+import { type Clock, encodeValue, type LogKey, type ScopeId } from "../base/index.ts";
+import { nodeClock } from "../node/index.ts";
 import { findingsIn } from "../testkit/findings.ts";
 import {
   alike,
@@ -24,7 +25,7 @@ import {
   serveScript,
   wirePart,
 } from "../testkit/sync-hostile.ts";
-import type { SyncPeer } from "../testkit/sync-peer.ts";
+import type { SyncPeer, SyncPeerOptions } from "../testkit/sync-peer.ts";
 
 type WirePart = ReturnType<typeof wirePart>;
 
@@ -108,9 +109,9 @@ function knows({ history }: SyncPeer, scope: ScopeId, log: LogKey): number {
 const policy = (prefix: string) => ({ type: "policy", prefix, policy: "keepAll" }) as const;
 
 /** An owner and two writers who are apart, and an admin who forges, whose first commit all know. */
-async function opened(flock: SyncFlock) {
+async function opened(flock: SyncFlock, options: Partial<SyncPeerOptions> = {}) {
   const roles = { fay: "admin", ben: "writer", cai: "writer" } as const;
-  const { owner: ada, members, shared } = await groupOf(flock, roles);
+  const { owner: ada, members, shared } = await groupOf(flock, roles, options);
   const [fay, ben, cai] = members as [SyncPeer, SyncPeer, SyncPeer];
   const all = [ada, ben, cai];
   const forger = await Forger.of(fay, shared);
@@ -207,4 +208,31 @@ test("[SY95] [HI91] branches that lie between each other come to where they part
   // One proof, of where they part: not one for each generation.
   const { access } = ada.history.scope(shared.collection) ?? expect.unreachable();
   expect(access.frozenAt(forger.log)).toBe(1);
+});
+
+test("[SY114] rows under one generation that differ are found though each side has something that the other lacks", async () => {
+  await using flock = new SyncFlock();
+  const real = nodeClock();
+  const clock: Clock = {
+    now: () => real.now(),
+    monotonic: () => real.monotonic(),
+    // Long waits are over soon.
+    sleep: (ms, signal) => real.sleep(ms < 1000 ? ms : ms / 40, signal),
+  };
+  const { ada, ben, cai, all, shared, forger } = await opened(flock, { clock });
+  await forger.say([ada], 2, { rows: [{ key: "a", value: encodeValue(1) }] });
+  await forger.say([ben], 2, { rows: [{ key: "b", value: encodeValue(1) }] });
+  for (const to of [ada, ben]) await forger.tell(flock, to, all);
+  await (await todosOf(ada, shared)).put("by ada", 1);
+  await (await todosOf(ben, shared)).put("by ben", 2);
+  flock.network.partition([ada.device, ben.device], ...apart([cai, forger.peer]));
+  const connection = await ben.transport.connect(ada.device, ada.transport.addresses());
+  await alike([ada, ben]);
+  expect(connection.closed.aborted).toBe(false);
+  for (const peer of [ada, ben]) {
+    expect(knows(peer, shared.collection, forger.log)).toBe(1);
+    const todos = await todosOf(peer, shared);
+    for (const key of ["a", "b"]) expect(await todos.has(key)).toBe(false);
+    for (const key of ["by ada", "by ben"]) expect(await todos.has(key)).toBe(true);
+  }
 });

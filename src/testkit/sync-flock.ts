@@ -111,12 +111,13 @@ export function isConnected(peer: SyncPeer, device: DeviceId): boolean {
   return peer.transport.connections().some((connection) => connection.peer === device);
 }
 
-/** An owner, and members of these roles who have everything. */
+/** An owner, opened with these options, and members of these roles who have everything. */
 export async function groupOf(
   flock: SyncFlock,
   roles: Readonly<Record<string, "reader" | "writer" | "admin">>,
+  options: Partial<SyncPeerOptions> = {},
 ): Promise<{ owner: SyncPeer; members: SyncPeer[]; shared: SharedGroup }> {
-  const owner = await flock.open("owner");
+  const owner = await flock.open("owner", options);
   const shared = await shareTodos(owner);
   const members: SyncPeer[] = [];
   for (const [name, role] of Object.entries(roles)) {
