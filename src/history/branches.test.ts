@@ -12,6 +12,7 @@ import {
   type TestDevice,
   writeRows,
 } from "../testkit/device.ts";
+import { forge } from "../testkit/sync-hostile.ts";
 import { type PreparedPart, type Receipt, ROW_SPACE, type RowWrite } from "./index.ts";
 
 const DATABASE = "notes";
@@ -140,5 +141,40 @@ test("[HI91] where branches part is asked for before anything is proven", async 
   expect(frozenAt(ada, one, log)).toBe(Number.POSITIVE_INFINITY);
   await give(cai, ada, one);
   expect(frozenAt(ada, one, log)).toBe(last);
+  for (const device of [ada, bea, cai, copy]) await device.close();
+});
+
+test("[HI90] rows are read for a proof alone: parts that prove nothing cost no more than their headers", async () => {
+  const { ada, bea, cai, copy, one, last } = await opened();
+  const log = bea.history.ownLog(DATABASE);
+  for (const content of ["1", "2"]) await writeRows(bea, one, rowOf("a", content));
+  await exchange(bea, ada, [one]);
+  const { identity } = bea;
+  let reads = 0;
+  const { getMany } = ada.store;
+  ada.store.getMany = (...given) => {
+    reads += 1;
+    return getMany.apply(ada.store, given);
+  };
+  const readsFor = async (count: number): Promise<number> => {
+    reads = 0;
+    const parts: PreparedPart[] = [];
+    for (let i = 1; i <= count; i++) {
+      const generation = last + 100 * i;
+      const forged = { identity, scope: one, log, generation, previousGeneration: last };
+      parts.push(ada.history.prepare((await forge(forged)).part));
+    }
+    const claims = [{ scope: one, vector: new Map([[log, last + 100 * count]]) }];
+    const asked = new Set([scopeKeyOf(one)]);
+    const { waiting } = await ada.history.receive(DATABASE, {
+      from: cai.device,
+      asked,
+      parts,
+      claims,
+    });
+    expect(waiting).toMatchObject([{ log, isOfBranch: true }]);
+    return reads;
+  };
+  expect(await readsFor(20)).toBe(await readsFor(1));
   for (const device of [ada, bea, cai, copy]) await device.close();
 });

@@ -19,6 +19,7 @@ import {
   opDigest,
   opsRoot,
   readRecord,
+  type StoredRecord,
   storedOps,
 } from "../records/index.ts";
 import type { StagedScope, Turn, TurnDeps } from "../turns/index.ts";
@@ -46,6 +47,12 @@ interface Link {
   readonly raw: CommitPart;
   readonly generation: number;
   readonly previousGeneration: number;
+}
+
+/** A part as it is stored: its ops lie elsewhere, and are read for a proof alone. */
+interface StoredLink {
+  readonly record: StoredRecord;
+  readonly generation: number;
 }
 
 /** Holds the new parts of a delivery against the chains that are here. */
@@ -151,12 +158,15 @@ export class Chains {
     part: PreparedPart,
     log: LogNumber | undefined,
     generation: number,
-    stored: Link | undefined,
+    stored: StoredLink | undefined,
   ): Promise<Link | undefined> {
-    const fresh = this.#fresh.get(placeOf(part)) ?? [];
-    const held = [stored, ...fresh].find((one) => one?.generation === generation);
-    if (held !== undefined || log === undefined) return held;
     const scope = this.#turn.scope(part.scope);
+    if (log !== undefined && stored?.generation === generation) {
+      const sources = storedOps(this.#deps.store, scope.state.number, log, generation);
+      return linkOf(await assemblePart(this.#deps, stored.record, sources));
+    }
+    const held = this.#fresh.get(placeOf(part))?.find((one) => one.generation === generation);
+    if (held !== undefined || log === undefined) return held;
     return linkOf((await this.#turn.staged.aside(scope, log, generation)).part);
   }
 
@@ -182,13 +192,11 @@ export class Chains {
     { state: { number } }: StagedScope,
     log: LogNumber,
     after: number,
-  ): Promise<Link | undefined> {
+  ): Promise<StoredLink | undefined> {
     const range = commitRange(number, log, after);
     for await (const { value } of this.#deps.store.scan(range, { limit: 1 })) {
       const record = readRecord("commit", value, decodeStoredCommit);
-      const generation = Number(decode(CommitHeaderSchema, record.header).generation);
-      const sources = storedOps(this.#deps.store, number, log, generation);
-      return linkOf(await assemblePart(this.#deps, record, sources));
+      return { record, generation: Number(decode(CommitHeaderSchema, record.header).generation) };
     }
     return undefined;
   }
@@ -206,7 +214,7 @@ export function proofOfTwo(a: Omit<Signed, "digest">, b: Omit<Signed, "digest">)
 }
 
 function firstOf(
-  links: readonly (Link | undefined)[],
+  links: readonly ({ readonly generation: number } | undefined)[],
   aside: readonly number[],
   after: number,
 ): number | undefined {
