@@ -104,8 +104,8 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
       : [{ scope, rows: [], staged: [], controls: [introduction] }];
   });
   // A commit of its own: a batch may be as large as it is allowed to be.
-  if (introductions.length > 0) await commitParts(deps, turn, introductions, undefined);
-  await commitParts(deps, turn, contents, draft.hint);
+  if (introductions.length > 0) commitParts(deps, turn, introductions, undefined);
+  commitParts(deps, turn, contents, draft.hint);
 }
 
 const NO_CONTROLS: readonly VerifiedOp[] = [];
@@ -128,13 +128,13 @@ function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
   return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));
 }
 
-/** Adds a commit of these parts, a small one to be signed while the store writes it. Nothing of it is added when it is refused. [HI83] */
-async function commitParts(
+/** Adds a commit of these parts, to be signed when the turn is written or, a small one, while it is. Nothing of it is added when it is refused. [HI83] */
+function commitParts(
   deps: AuthorDeps,
   turn: Turn,
   contents: readonly PartContent[],
   hint: string | undefined,
-): Promise<void> {
+): void {
   const { crypto, identity, interner } = deps;
   const { doubt } = turn.database;
   if (doubt !== undefined) beginIncarnation(deps, turn, doubt);
@@ -156,7 +156,6 @@ async function commitParts(
   for (const part of parts.slice(1)) room.take(part.header.length + header.length);
   const digest = commitDigest(crypto, header);
   parts.forEach((part, index) => part.addTo(turn, index, header, digest));
-  if (turn.late.isMany) await turn.late.signNow();
   turn.own = { ...turn.own, generation, digest };
 }
 

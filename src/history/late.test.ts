@@ -196,3 +196,32 @@ test("[HI83] whoever opens the store with another key signs nothing of it, and s
   expect(await findingsIn(left)).toEqual([]);
   await ada.close();
 });
+
+test.each([1, 20_000])(
+  "[HI83] [HI2] a write of %i bytes of which no signature can be made is there or not, and what follows is signed again",
+  async (size) => {
+    const store = await openMemoryStore();
+    let isBroken = false;
+    const sign: typeof crypto.sign = (...given) =>
+      isBroken ? Promise.reject(new Error("no key")) : crypto.sign(...given);
+    const bea = await makeDevice(2, { store, crypto: { ...crypto, sign } });
+    await bea.history.createDatabase(DATABASE);
+    const scope: ScopeId = { database: DATABASE, kind: "collection", owner: bea.user, name: "own" };
+    await writeRows(bea, scope, rowOf("a"));
+    isBroken = true;
+    const outcomes = [];
+    for (const key of ["b", "c"])
+      outcomes.push(
+        await writeRows(bea, scope, rowOf(key, size)).then(
+          () => [key],
+          () => [],
+        ),
+      );
+    isBroken = false;
+    await writeRows(bea, scope, rowOf("d", size));
+    expect(Object.keys(await shownIn(bea, scope))).toEqual(["a", ...outcomes.flat(), "d"]);
+    await bea.close();
+    expect(await unsignedIn(store)).toBe(0);
+    expect(await findingsIn(store)).toEqual([]);
+  },
+);

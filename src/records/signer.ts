@@ -37,7 +37,14 @@ export class CommitSigner {
     const signature = this.#crypto.sign(this.#seed, digest);
     this.#last.push({ digest, signature });
     if (this.#last.length > SIGNATURES_KEPT) this.#last.shift();
+    // What failed once is tried again by who needs it next.
+    signature.catch(() => this.#forget(signature));
     return signature;
+  }
+
+  #forget(signature: Promise<Uint8Array>): void {
+    const at = this.#last.findIndex((one) => one.signature === signature);
+    if (at >= 0) this.#last.splice(at, 1);
   }
 
   /** That of a stored commit, which may not have it yet: of one that is not ours what it has. */

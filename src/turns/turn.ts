@@ -353,14 +353,15 @@ export class Turn {
     this.late.keep((name) => this.staged.adds(name));
     const { late: before } = this.database;
     // Mostly they are there since the store synced.
-    if (this.hasBegunAgain || before?.isSigned === false) return this.#signAndStage(batch);
+    const isAtOnce = this.hasBegunAgain || this.late.isMany;
+    if (isAtOnce || before?.isSigned === false) return this.#signAndStage(batch, isAtOnce);
     before?.stage(batch, (name) => this.staged.changes(name));
     return undefined;
   }
 
-  async #signAndStage(batch: WriteOp[]): Promise<void> {
-    // A log that was given up has nothing left to do.
-    if (this.hasBegunAgain) await this.late.signNow();
+  /** `isAtOnce`: also those of this write; a log that was given up has nothing left to do. */
+  async #signAndStage(batch: WriteOp[], isAtOnce: boolean): Promise<void> {
+    if (isAtOnce) await this.late.signNow();
     await this.database.late?.sign();
     this.database.late?.stage(batch, (name) => this.staged.changes(name));
   }
