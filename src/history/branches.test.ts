@@ -2,6 +2,8 @@
 
 import { expect, test, vi } from "vitest";
 import { encodeValue, type ScopeId, scopeKeyOf, toHex, utf8 } from "../base/index.ts";
+import { verifyStore } from "../doctor/index.ts";
+import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import {
   exchange,
@@ -13,7 +15,13 @@ import {
   writeRows,
 } from "../testkit/device.ts";
 import { forge } from "../testkit/sync-hostile.ts";
-import { type PreparedPart, type Receipt, ROW_SPACE, type RowWrite } from "./index.ts";
+import {
+  type Delivery,
+  type PreparedPart,
+  type Receipt,
+  ROW_SPACE,
+  type RowWrite,
+} from "./index.ts";
 
 const DATABASE = "notes";
 
@@ -54,23 +62,23 @@ async function opened(): Promise<
 }
 
 /** Gives `to` what of a scope counts at `from` above a generation of Bea's log, or from the beginning. */
-async function give(
+async function give(from: TestDevice, to: TestDevice, ...of: Given): Promise<Receipt> {
+  return to.history.receive(DATABASE, await deliveryOf(from, to, ...of));
+}
+
+type Given = [scope: ScopeId, above?: ReadonlyMap<PreparedPart["log"], number>];
+
+async function deliveryOf(
   from: TestDevice,
   to: TestDevice,
-  scope: ScopeId,
-  above: ReadonlyMap<ReturnType<TestDevice["history"]["ownLog"]>, number> = new Map(),
-): Promise<Receipt> {
+  ...[scope, above = new Map()]: Given
+): Promise<Delivery> {
   const state = from.history.scope(scope) ?? expect.unreachable();
   const parts: PreparedPart[] = [];
   for await (const { part } of from.history.partsAbove([{ scope: state, vector: above }]))
     parts.push(to.history.prepare(part));
   const claims = [{ scope, vector: state.vector() }];
-  return to.history.receive(DATABASE, {
-    from: from.device,
-    asked: new Set([scopeKeyOf(scope)]),
-    parts,
-    claims,
-  });
+  return { from: from.device, asked: new Set([scopeKeyOf(scope)]), parts, claims };
 }
 
 const sumOf = ({ history }: TestDevice, scope: ScopeId): string =>
@@ -151,10 +159,10 @@ test("[HI90] rows are read for a proof alone: parts that prove nothing cost no m
   await exchange(bea, ada, [one]);
   const { identity } = bea;
   let reads = 0;
-  const { getMany } = ada.store;
+  const getMany = ada.store.getMany.bind(ada.store);
   ada.store.getMany = (...given) => {
     reads += 1;
-    return getMany.apply(ada.store, given);
+    return getMany(...given);
   };
   const readsFor = async (count: number): Promise<number> => {
     reads = 0;
@@ -177,4 +185,32 @@ test("[HI90] rows are read for a proof alone: parts that prove nothing cost no m
   };
   expect(await readsFor(20)).toBe(await readsFor(1));
   for (const device of [ada, bea, cai, copy]) await device.close();
+});
+
+test("[HI86] [HI14] what a delivery of several has made this device write is durable before the next is compared with it", async () => {
+  const { ada, bea, cai, copy, one } = await opened();
+  await writeRows(bea, one, rowOf("a", "left"));
+  await exchange(bea, ada, [one]);
+  const store = await openMemoryStore();
+  for await (const { key, value } of ada.store.scan({}))
+    await store.write([{ type: "put", key, value }]);
+  const old = await makeDevice(1, { store, opening: 60 });
+  await writeRows(ada, one, rowOf("c", "lost"));
+  await writeRows(copy, one, rowOf("b", "right"));
+  const log = ada.history.ownLog(DATABASE);
+  expect(old.history.ownLog(DATABASE)).toBe(log);
+  // The first shows a fork, which is proven under the very generation that the second brings.
+  const lastOf = (device: TestDevice): Promise<Delivery> => {
+    const vector = new Map(device.history.scope(one)?.vector());
+    const own = device.history.ownLog(DATABASE);
+    return deliveryOf(device, old, one, vector.set(own, (vector.get(own) ?? 0) - 1));
+  };
+  const deliveries = [await lastOf(copy), await lastOf(ada)];
+  expect(deliveries.map(({ parts }) => parts.length)).toEqual([1, 1]);
+  await Promise.all(deliveries.map((delivery) => old.history.receive(DATABASE, delivery)));
+  expect(old.history.ownLog(DATABASE)).not.toBe(log);
+  const found = [];
+  for await (const { rule } of verifyStore({ store, crypto: nodeCrypto() })) found.push(rule);
+  expect(found).toEqual([]);
+  for (const device of [ada, bea, cai, copy, old]) await device.close();
 });

@@ -233,19 +233,22 @@ export class Writer {
     }
   }
 
-  /** Several deliveries in one turn; each by itself when that fails, so that one does not spoil the others'. [HI86] */
+  /** Several deliveries in one turn; each by itself when that fails, so that one does not spoil the others', and it shows whose fault it was. [HI86] */
   async #takeIn(waiting: readonly WaitingDelivery[]): Promise<void> {
     if (waiting.length > 1) {
       try {
         const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
         const receipts: Receipt[] = [];
         for (const { delivery } of waiting)
-          receipts.push(await receiveDelivery(this.#deps, turn, delivery));
-        await this.#commit(turn, true);
-        waiting.forEach(({ resolve }, i) => resolve(receipts[i] as Receipt));
-        return;
+          // What one of them made us write is durable before another, which may bring our own log, is held against it.
+          if (turn.own === this.#database.own)
+            receipts.push(await receiveDelivery(this.#deps, turn, delivery));
+        if (receipts.length === waiting.length) {
+          await this.#commit(turn, true);
+          waiting.forEach(({ resolve }, i) => resolve(receipts[i] as Receipt));
+          return;
+        }
       } catch (error) {
-        // Else whose fault it was shows below.
         if (this.#isUnsure) return waiting.forEach(({ reject }) => reject(error));
       }
     }
