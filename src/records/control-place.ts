@@ -33,7 +33,7 @@ export function controlEntry(
 ): ControlEntry {
   return {
     id,
-    op,
+    op: op.type === "forkProof" ? { ...op, ...PROVEN } : op,
     device,
     log: dot.logKey,
     generation: dot.generation,
@@ -41,6 +41,17 @@ export function controlEntry(
     parents,
   };
 }
+
+const NOTHING = new Uint8Array();
+
+/** Of a fork proof that was checked: control logs are in memory, and go on without the bytes that show it, up to 60 KB each. */
+const PROVEN = {
+  headerA: NOTHING,
+  signatureA: NOTHING,
+  headerB: NOTHING,
+  signatureB: NOTHING,
+  parts: undefined,
+};
 
 /** A control op as the store keeps it. */
 export function controlRecord(
