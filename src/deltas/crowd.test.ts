@@ -118,3 +118,18 @@ test("[SY89] what comes is written at once, or together a while after the last",
   await settle();
   expect(written.length).toBe(7);
 });
+
+test("[SY87] who offers again and never answers keeps nobody from being asked", async () => {
+  const { clock, crowd } = world();
+  const [silent, other] = [{}, {}];
+  expect(crowd.mayAsk(silent)).toBe(true);
+  for (let ms = 500; ms < ASKED_MS_MAX; ms += 500) {
+    await clock.advance(500);
+    expect([silent, other].map((one) => crowd.mayAsk(one))).toEqual([false, false]);
+  }
+  await clock.advance(500);
+  expect([silent, other].map((one) => crowd.mayAsk(one))).toEqual([false, true]);
+  crowd.answered(other);
+  crowd.answered(silent);
+  expect(crowd.mayAsk(silent)).toBe(true);
+});

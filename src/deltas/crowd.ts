@@ -34,6 +34,8 @@ export class Crowd {
   #gathered = Number.NEGATIVE_INFINITY;
   /** Who is being asked for what it has offered, and until when others wait for that. */
   #asked: { readonly by: object; readonly until: number } | undefined;
+  /** Who has asked and not been answered. */
+  readonly #unanswered = new WeakSet<object>();
 
   /** `own`: our device. */
   constructor(deps: CrowdDeps, own: DeviceId) {
@@ -135,16 +137,20 @@ export class Crowd {
 
   /**
    * Whether `by` may ask its peer for what that has offered: one at a time, since each answer may bring what others have offered too.
-   * Who may ask says so by `answered` when it has been answered, or others ask after a while.
+   * Who may ask says so by `answered` when it has been answered, or others ask after a while. Before that it does not ask again: a
+   * peer that goes on offering and never answers would else keep all others from being asked.
    */
   mayAsk(by: object): boolean {
     const now = this.#deps.clock.monotonic();
-    if (this.#asked !== undefined && this.#asked.by !== by && now < this.#asked.until) return false;
+    if (this.#unanswered.has(by)) return false;
+    if (this.#asked !== undefined && now < this.#asked.until) return false;
     this.#asked = { by, until: now + ASKED_MS_MAX };
+    this.#unanswered.add(by);
     return true;
   }
 
   answered(by: object): void {
+    this.#unanswered.delete(by);
     if (this.#asked?.by === by) this.#asked = undefined;
   }
 }
