@@ -3,7 +3,14 @@
 import { type Crypto, utf8 } from "../base/index.ts";
 import { type ChunkStore, CONTENT } from "../chunks/index.ts";
 import type { Identity } from "../history/index.ts";
-import { decodeOwnLog, encodeOwnLog, signedRecord } from "../records/index.ts";
+import {
+  commitKey,
+  CommitSigner,
+  decodeOwnLog,
+  encodeOwnLog,
+  isOurRecord,
+  signedRecord,
+} from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { type BackupRecord, encodeBackup } from "./backup-file.ts";
 
@@ -82,6 +89,7 @@ async function* recordsOf(
     const bytes = await readSecret(file);
     if (bytes !== undefined) yield { type: "secret", name: utf8(file), bytes };
   }
+  const signer = new CommitSigner(crypto, own);
   const snapshot = store.snapshot();
   try {
     for await (const { key, value } of store.scan({}, { snapshot })) {
@@ -93,12 +101,18 @@ async function* recordsOf(
         if (bytes !== undefined) yield { type: "chunk", bytes };
       }
       if (LEFT_OUT.has(kind) || (kind === NODE_EDGES && !blobs)) continue;
-      // Who restores it may not have our key: all commits in it are signed. [HI83]
-      if (kind === COMMITS)
-        yield { type: "entry", key, value: await signedRecord(crypto, own.deviceSeed, value) };
-      else if (kind === OWN_LOG)
-        yield { type: "entry", key, value: encodeOwnLog({ ...decodeOwnLog(value), unsigned: [] }) };
-      else yield { type: "entry", key, value };
+      // Who restores it may not have our key: all commits of ours in it are signed. [HI83]
+      if (kind === COMMITS) yield { type: "entry", key, value: await signedRecord(signer, value) };
+      else if (kind === OWN_LOG) {
+        const log = decodeOwnLog(value);
+        const unsigned = [];
+        for (const name of log.unsigned ?? []) {
+          const { scope, log: of, generation } = name;
+          const commit = await store.get(commitKey(scope, of, generation), { snapshot });
+          if (commit && !isOurRecord(signer, commit)) unsigned.push(name);
+        }
+        yield { type: "entry", key, value: encodeOwnLog({ ...log, unsigned }) };
+      } else yield { type: "entry", key, value };
     }
   } finally {
     await snapshot.close();

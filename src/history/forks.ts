@@ -1,6 +1,6 @@
 /**
- * Two commits under one generation: whoever holds the one and is shown the other proves it to all, in every scope of the log. From
- * the forked generation on nothing of that log counts, on any device.
+ * Two commits that do not follow each other: whoever holds the one and is shown the other proves it to all, in every scope of the
+ * log, or in the one whose parts show it. From the forked generation on nothing of that log counts there, on any device.
  */
 
 import type { VerifiedOp } from "../access/index.ts";

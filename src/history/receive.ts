@@ -55,7 +55,7 @@ export interface WaitingLog {
   readonly log: LogKey;
   /** First generation that is not claimed. */
   readonly generation: number;
-  /** It is of another branch than what is held, and where that begins is to be seen by all of the log alone. [HI90] */
+  /** It is of another branch than what is held, and where that begins is to be seen by all of the log alone. [HI91] */
   readonly isOfBranch?: boolean | undefined;
 }
 

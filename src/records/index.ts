@@ -19,6 +19,7 @@ export {
   NO_SIGNATURE,
   placeOfSignature,
   signedCopy,
+  isOurRecord,
   signedRecord,
 } from "./unsigned.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";

@@ -3,8 +3,8 @@
  * makes; whoever takes one from the store gives it the signature first. [HI83]
  */
 
-import { assert, ByteReader, type Crypto, equalBytes, varintSize } from "../base/index.ts";
-import { commitDigest } from "../wire/index.ts";
+import { assert, ByteReader, equalBytes, varintSize } from "../base/index.ts";
+import type { CommitSigner } from "./signer.ts";
 
 /** What stands in place of a signature. Never written to. */
 export const NO_SIGNATURE = new Uint8Array(64);
@@ -31,17 +31,26 @@ export function signedCopy(record: Uint8Array, at: number, signature: Uint8Array
   return signed;
 }
 
-/** A stored commit as it is once it is signed: itself when it is. */
+/** A stored commit as it is once it is signed: itself when it is, or is not ours to sign. */
 export async function signedRecord(
-  crypto: Pick<Crypto, "sha256" | "sign">,
-  seed: Uint8Array,
+  signer: Pick<CommitSigner, "isOurs" | "signatureOf">,
   record: Uint8Array,
 ): Promise<Uint8Array> {
+  const header = headerOf(record);
+  const at = placeOfSignature(header.length);
+  const signature = record.subarray(at, at + NO_SIGNATURE.length);
+  if (!isUnsigned(signature) || !signer.isOurs(header)) return record;
+  return signedCopy(record, at, await signer.signatureOf({ header, signature }));
+}
+
+/** Whether a stored commit is this device's. */
+export function isOurRecord(signer: Pick<CommitSigner, "isOurs">, record: Uint8Array): boolean {
+  return signer.isOurs(headerOf(record));
+}
+
+function headerOf(record: Uint8Array): Uint8Array {
   const input = new ByteReader(record);
   const tag = input.u8();
   assert(tag === HEADER_TAG, "a stored commit begins with its header");
-  const header = input.bytes(input.varint());
-  const at = placeOfSignature(header.length);
-  if (!isUnsigned(record.subarray(at, at + NO_SIGNATURE.length))) return record;
-  return signedCopy(record, at, await crypto.sign(seed, commitDigest(crypto, header)));
+  return input.bytes(input.varint());
 }
