@@ -348,11 +348,10 @@ export class Turn {
     return true;
   }
 
-  /** Brings the signatures that the write before this one left out, and leaves out what may come later. [HI83] */
+  /** Brings the signatures that the write before left out, mostly made since it synced, and leaves out what may come later. [HI83] */
   #stageSignatures(batch: WriteOp[]): Promise<void> | undefined {
     this.late.keep((name) => this.staged.adds(name));
     const { late: before } = this.database;
-    // Mostly they are there since the store synced.
     const isAtOnce = this.hasBegunAgain || this.late.isMany;
     if (isAtOnce || before?.isSigned === false) return this.#signAndStage(batch, isAtOnce);
     before?.stage(batch, (name) => this.staged.changes(name));
