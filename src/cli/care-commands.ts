@@ -77,7 +77,8 @@ export async function restore(context: CommandContext, file: string): Promise<nu
   else {
     const made = new Date(manifest.madeAt).toISOString();
     context.say(`restored what ${manifest.name} (${manifest.device}) held at ${made}`);
-    if (!manifest.identity) context.say("as another device: pair it, or let it be invited");
+    if (!manifest.identity)
+      context.say("as another device and user: to write and sync it has to be invited");
   }
   return EXIT.ok;
 }

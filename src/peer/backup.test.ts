@@ -171,6 +171,26 @@ test("[BK6] without keys it is another device: all can be read, nothing is set a
   expect(group?.members().map(({ device }) => device)).toEqual([peer.device]);
 });
 
+test("[BK6] [SY25] a device restored without keys is let in by an invite, though it holds the group already", async () => {
+  await using temp = await tempFolder();
+  const [file, to] = [join(temp.path, "backup"), join(temp.path, "new")];
+  const listen = ["/ip4/127.0.0.1/tcp/0"];
+  await using peer = await openPeer({ path: join(temp.path, "ada"), listen });
+  const db = await peer.openDatabase("app");
+  const rows = db.collection("rows");
+  await rows.put("a", 1);
+  const group = await db.createSyncgroup("group", { collections: [rows] });
+  await peer.backup(file);
+  await restorePeer(file, to);
+  await using restored = await openPeer({ path: to, listen });
+  const again = await restored.openDatabase("app");
+  const joined = await again.joinSyncgroup(await group.invite());
+  await joined.ready();
+  await again.collection(rows).put("b", 2);
+  for await (const { changes } of rows.watch()) if (changes.some(({ key }) => key === "b")) break;
+  expect(await rows.get("b")).toBe(2);
+});
+
 test("[BK2] blobs are in it when asked for", async () => {
   await using temp = await tempFolder();
   const path = join(temp.path, "ada");

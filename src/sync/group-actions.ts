@@ -221,7 +221,7 @@ export class GroupActions {
     const isPending = groups.has(group) && groups.status(group) === "pending";
     if (groups.has(group)) {
       if (groups.status(group) === "destroyed") refuseEnded(groups, group);
-      if (groups.isActive(group) && !isPending) return group;
+      if (groups.isActive(group) && !isPending && this.#isAdmitted(group)) return group;
     }
     let failure: unknown;
     for (const [admin, addresses] of byDevice(ticket.addresses)) {
@@ -249,6 +249,12 @@ export class GroupActions {
       `Cannot join syncgroup "${group.name}": no admin in the ticket could be reached`,
       { cause: failure },
     );
+  }
+
+  /** Not so where all that is here of the group came out of another device's backup. [BK6] */
+  #isAdmitted(group: ScopeId): boolean {
+    const { history } = this.#deps;
+    return history.scope(group)?.access.may(history.identity.device, Tags.READ) === true;
   }
 
   async #joinAt(
