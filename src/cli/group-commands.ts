@@ -1,7 +1,7 @@
 /** group create, invite, join, list, show: sharing from the command line. */
 
 import { ask, type CommandContext } from "./context.ts";
-import { parseGroupPath } from "./paths.ts";
+import { checkRole, parseGroupPath } from "./paths.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
 interface GroupLine {
@@ -51,6 +51,7 @@ export async function inviteToGroup(
   { role, uses, expires }: InviteFlags,
 ): Promise<number> {
   const { database, group } = parseGroupPath(path);
+  if (role !== undefined) checkRole(role);
   const body = {
     role,
     uses: countOf("--uses", uses),

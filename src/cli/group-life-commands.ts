@@ -1,7 +1,7 @@
 /** group publish, spec, members, invites, grant, eject, leave, destroy; service allow, deny, list. */
 
 import { ask, type CommandContext } from "./context.ts";
-import { parseGroupPath } from "./paths.ts";
+import { checkRole, parseGroupPath } from "./paths.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
 interface SpecLine {
@@ -145,8 +145,7 @@ export async function grantRole(
   user: string,
   role: string,
 ): Promise<number> {
-  if (!/^(reader|writer|admin)$/.test(role))
-    throw new UsageError("A role is reader, writer or admin");
+  checkRole(role);
   return change(context, `${targetOf(path)}/grant`, "POST", { user, role });
 }
 

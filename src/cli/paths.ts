@@ -23,6 +23,12 @@ export function parseRowKeyPath(text: string): RowPath & { readonly key: string 
   return { ...rest, key };
 }
 
+/** @throws {UsageError} when it is no role. */
+export function checkRole(role: string): void {
+  if (!/^(reader|writer|admin)$/.test(role))
+    throw new UsageError("A role is reader, writer or admin");
+}
+
 /** `database/group`. @throws {UsageError} */
 export function parseGroupPath(text: string): {
   readonly database: string;

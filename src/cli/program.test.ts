@@ -106,6 +106,17 @@ test("[CL20] a name that comes too late is told to be so", async () => {
   expect((await again.ended).err.join()).toContain('named "ada"');
 });
 
+test("[CL3] a role that is none is a wrong command line", async () => {
+  await using temp = await tempFolder();
+  for (const args of [
+    ["group", "invite", "notes/home", "--role", "king"],
+    ["group", "grant", "notes/home", "did:key:z6Mk", "king"],
+  ]) {
+    const { code, err } = await rookery(temp.at("a"), ...args);
+    expect([code, err.join()]).toEqual([EXIT.usage, "A role is reader, writer or admin"]);
+  }
+});
+
 test("[CL21] a number that would lose digits is refused", async () => {
   await using temp = await tempFolder();
   const path = temp.at("a");

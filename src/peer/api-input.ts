@@ -73,7 +73,8 @@ export function userOf(json: Json | undefined): UserId {
 
 export function deviceOf(json: Json | undefined): DeviceId {
   const device = typeof json === "string" ? parseDeviceId(json) : undefined;
-  if (device === undefined) throw invalid("A device is named as its key is");
+  if (device === undefined)
+    throw invalid("A device is named by its key, 12D3Koo…, and a user by did:key:…");
   return device;
 }
 

@@ -28,6 +28,7 @@ import type { History } from "../history/index.ts";
 import type { Transport } from "../net/index.ts";
 import { askToJoin } from "./admission.ts";
 import { withCalls } from "./calling.ts";
+import { INVITE_USES_MAX } from "./limits.ts";
 import { RefusalError, SyncError, REQUEST_SCOPES_MAX } from "../deltas/index.ts";
 import {
   ADDRESSES_MAX,
@@ -156,6 +157,7 @@ export class GroupActions {
     const { history, crypto, random, clock } = this.#deps;
     const { access } = adminAccess(this.#deps, group);
     const { role = "writer", uses = 1, expiresInMs } = options;
+    checkInvite({ role, uses, expiresInMs });
     const tags = tagsOfRole(role, "collection");
     if (!access.mayGrant(history.identity.device, tags)) {
       throw new SyncError(
@@ -282,6 +284,16 @@ export class GroupActions {
       await groups.addJoined(joined);
     });
   }
+}
+
+/** What a program without types may get wrong: an invite that admits nobody is of no use. */
+function checkInvite({ role, uses = 1, expiresInMs = 1 }: InviteOptions): void {
+  if (role !== "reader" && role !== "writer" && role !== "admin")
+    throw new TypeError("A role is reader, writer or admin");
+  if (!Number.isInteger(uses) || uses < 0 || uses > INVITE_USES_MAX)
+    throw new RangeError(`An invite admits 0 to ${INVITE_USES_MAX} users, 0 for any number`);
+  if (!Number.isFinite(expiresInMs) || expiresInMs < 0)
+    throw new RangeError("An invite expires in 0 or more milliseconds");
 }
 
 /** Where we are reached now, as member records and tickets say it. */

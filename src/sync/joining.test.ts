@@ -102,6 +102,18 @@ describe("inviting", () => {
     expect(owner.sync.members(shared.group).map(({ name }) => name)).toHaveLength(4);
   });
 
+  test("[SY24] an invite that is none is a mistake of the program", async () => {
+    await using flock = new SyncFlock();
+    const a = await flock.open("a");
+    const { group } = await shareTodos(a);
+    for (const uses of [-1, 0.5, 2 ** 32, Number.NaN])
+      await expect(a.sync.invite(group, { uses }), `${uses}`).rejects.toThrow(RangeError);
+    for (const expiresInMs of [-1, Number.NaN, Number.POSITIVE_INFINITY])
+      await expect(a.sync.invite(group, { expiresInMs })).rejects.toThrow(RangeError);
+    await expect(a.sync.invite(group, { role: "king" as "reader" })).rejects.toThrow(TypeError);
+    expect(a.sync.edits.invites(group)).toEqual([]);
+  });
+
   test("[SY24] nobody invites into what is not here, or without an address", async () => {
     await using flock = new SyncFlock();
     const [a, b] = [

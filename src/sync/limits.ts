@@ -12,6 +12,8 @@ export const RETRY_MAX_MS = 60_000;
 export const CLOCK_INTERVAL_MS = 300_000;
 /** Members of a syncgroup that this device connects to by itself; the others are met when they connect. */
 export const PEERS_DIALLED_MAX = 100;
+/** Users that one invite may say it admits: what its field holds. 0 is any number. */
+export const INVITE_USES_MAX = 0xffff_ffff;
 /** Milliseconds that a peer which shares nothing with us may stay connected: time for a join, and places for others. */
 export const STRANGER_MS_MAX = 60_000;
 /** First control ops of one syncgroup by which others are known to have read it: one, unless its owner made it on several devices at once. */
