@@ -211,7 +211,7 @@ export class Peer implements AsyncDisposable {
     await this.#parts.network.open();
   }
 
-  /** Stops syncing a database, both ways, until `resume`. What is written meanwhile is sent then. */
+  /** Stops syncing a database, both ways, until `resume`, also over restarts. What is written meanwhile is sent then. */
   async pause(database: string): Promise<void> {
     await (await this.#parts.network.open()).pause(database);
   }

@@ -184,7 +184,10 @@ export class Admission {
       if (isReader) return { tags: undefined, invite: undefined };
       switch (codeOf(error)) {
         case "ACCESS_INVITE_EXPIRED":
-          throw new SyncError("SYNC_INVITE_EXPIRED", "Cannot join: the invite's end has passed");
+          throw new SyncError(
+            "SYNC_INVITE_EXPIRED",
+            "Cannot join: the invite's end has passed, or it was taken back",
+          );
         case "ACCESS_INVITE_USED_UP":
           throw new SyncError(
             "SYNC_INVITE_USED_UP",
