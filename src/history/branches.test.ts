@@ -214,3 +214,21 @@ test("[HI86] [HI14] what a delivery of several has made this device write is dur
   expect(found).toEqual([]);
   for (const device of [ada, bea, cai, copy, old]) await device.close();
 });
+
+test("[HI90] control ops of a part that was passed over go into the control log, so that others can build on them", async () => {
+  const { ada, bea, cai, copy, one, two, last } = await opened();
+  const log = bea.history.ownLog(DATABASE);
+  await grant(ada, one, bea.user, "admin");
+  for (const to of [bea, copy, cai]) await exchange(ada, to, [one, two]);
+  await writeRows(bea, two, rowOf("a", "left"));
+  await writeRows(bea, one, rowOf("a", "left"));
+  await exchange(bea, ada, [one, two]);
+  await grant(copy, one, cai.user, "reader");
+  await exchange(copy, cai, [one, two]);
+  const heads = cai.history.scope(one)?.access.heads ?? expect.unreachable();
+  await give(cai, ada, one);
+  expect(frozenAt(ada, one, log)).toBe(last);
+  const { access } = ada.history.scope(one) ?? expect.unreachable();
+  expect(heads.map((id) => access.has(id))).toEqual([true]);
+  for (const device of [ada, bea, cai, copy]) await device.close();
+});

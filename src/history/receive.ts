@@ -150,9 +150,9 @@ class Receiver {
   }
 
   /** Control ops first: which parts count is decided by all of them. */
-  async take({ parts, loose, rivals, unclear }: FreshParts): Promise<void> {
+  async take({ parts, loose, rivals, strays, unclear }: FreshParts): Promise<void> {
     const scopes = new Map<ScopeKey, StagedScope>();
-    const all = [...parts, ...loose, ...rivals];
+    const all = [...parts, ...loose, ...rivals, ...strays];
     for (const { scopeKey, scope } of all) scopes.set(scopeKey, this.#turn.scope(scope));
     for (const part of [...parts, ...loose]) this.#beginAgainIfRolledBack(part);
     const bringing = all.filter(({ controls }) => controls.length > 0);
