@@ -32,13 +32,4 @@ export const FORKS: readonly Canary[] = [
     profile: "copies",
     seeds: 40,
   },
-  {
-    name: "sums-not-compared",
-    says: "◆ does not notice that the same knowledge comes to other rows",
-    breaks: ["L1", "K3"],
-    file: "deltas/sums.ts",
-    find: "    return !equalBytes(scope.sum.toBytes(), headSum);",
-    replace: "    return headSum.length < 0;",
-    plan: "L1-two-copies-one-generation",
-  },
 ];
