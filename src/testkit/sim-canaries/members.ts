@@ -15,11 +15,12 @@ export const MEMBERS: readonly Canary[] = [
   },
   {
     name: "joined-early",
-    says: "◆ counts as having joined with the first entry of what was to come",
+    says: "◆ counts as having joined before what was to come is here",
     breaks: ["K4"],
     file: "groups/groups.ts",
     find: "    return [...vector].every(\n      ([log, generation]) => generationIn(known",
-    replace: "    return [...vector].some(\n      ([log, generation]) => generationIn(known",
+    replace:
+      "    return [...vector].every(\n      ([log, generation]) => generation > 0 || generationIn(known",
     profile: "network",
     seeds: 20,
   },
