@@ -62,8 +62,10 @@ export class BatchContent {
   writeOne(scope: ScopeId, row: RowWrite): void {
     const last = this.#find(scope);
     const size = sizeOf(row);
-    const isKnown = last === undefined || last.writes.size === 0 || last.writes.has(row.name.text);
-    if (isKnown || this.#ops >= BATCH_OPS_MAX || this.#bytes + size > BATCH_BYTES_MAX)
+    // The first of a scope, or one over another: `write` counts these.
+    const isCounted =
+      last === undefined || last.writes.size === 0 || last.writes.has(row.name.text);
+    if (isCounted || this.#ops >= BATCH_OPS_MAX || this.#bytes + size > BATCH_BYTES_MAX)
       return this.write(scope, [row]);
     last.writes.set(row.name.text, row);
     this.#ops += 1;

@@ -7,7 +7,7 @@ import {
 } from "../base/index.ts";
 import type { History, Written } from "../history/index.ts";
 import { DeltaMode } from "../wire/index.ts";
-import { BRANCH_ASKED_MAX, WAITING_LOGS_MAX } from "./limits.ts";
+import { BRANCH_ASKED_MAX, BRANCHED_LOGS_MAX } from "./limits.ts";
 
 /**
  * Logs of one stream that have forked, where generations no longer say what is lacking: those of which the peer holds a branch that
@@ -28,7 +28,7 @@ export class BranchedLogs {
   add(scope: ScopeKey, log: LogKey): boolean {
     const place = `${scope} ${log}`;
     const times = this.#asked.get(place) ?? 0;
-    if (times >= BRANCH_ASKED_MAX || this.#asked.size >= WAITING_LOGS_MAX) return false;
+    if (times >= BRANCH_ASKED_MAX || this.#asked.size >= BRANCHED_LOGS_MAX) return false;
     this.#asked.set(place, times + 1);
     this.#above(scope, log, 0);
     return true;

@@ -64,6 +64,8 @@ export const GATHER_MS = 500;
 export const GATHERED_OPS_MAX = 100;
 /** Bytes of such a page. */
 export const GATHERED_BYTES_MAX = 64 * 1024;
+/** Logs per stream that are asked for from their beginning so, over all scopes; further ones come by the next stream: few logs fork at all. */
+export const BRANCHED_LOGS_MAX = 1000;
 /** Times that a stream asks for one log from its beginning, since the peer holds another branch of it: once each time that another store of its device turns up. */
 export const BRANCH_ASKED_MAX = 4;
 /** Milliseconds after which an initiator asks again where a round has not ended alike, doubled each time: what was under way is here by then. */

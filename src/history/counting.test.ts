@@ -63,6 +63,17 @@ async function opened(): Promise<Record<"ada" | "bea" | "cai", TestDevice> & { s
   return { ada, bea, cai, scope };
 }
 
+/** As `opened`, and Bea has become an admin, knows it, and has written a row that Ada has. */
+async function openedWithAdmin(): ReturnType<typeof opened> {
+  const all = await opened();
+  const { ada, bea, scope } = all;
+  await grant(ada, scope, bea.user, "admin");
+  await exchange(ada, bea, [scope]);
+  await writeRows(bea, scope, rowOf("a", "1"));
+  await exchange(bea, ada, [scope]);
+  return all;
+}
+
 /** Gives `to` what `from` wrote, and nothing of others. */
 async function exchangeOwn(
   from: TestDevice,
@@ -316,11 +327,7 @@ describe("a part aside", () => {
 
 describe("control ops", () => {
   test("[HI43] of a part that does not count are taken from whoever has them, and not from their author alone", async () => {
-    const { ada, bea, cai, scope } = await opened();
-    await grant(ada, scope, bea.user, "admin");
-    await exchange(ada, bea, [scope]);
-    await writeRows(bea, scope, rowOf("a", "1"));
-    await exchange(bea, ada, [scope]);
+    const { ada, bea, cai, scope } = await openedWithAdmin();
     await exchange(ada, cai, [scope]);
     const dan = await makeDevice(4);
     await dan.history.createDatabase(DATABASE);
@@ -341,11 +348,7 @@ describe("control ops", () => {
   });
 
   test("[HI43] of one part all are taken, whatever becomes of the first", async () => {
-    const { ada, bea, cai, scope } = await opened();
-    await grant(ada, scope, bea.user, "admin");
-    await exchange(ada, bea, [scope]);
-    await writeRows(bea, scope, rowOf("a", "1"));
-    await exchange(bea, ada, [scope]);
+    const { ada, bea, cai, scope } = await openedWithAdmin();
     await exchange(ada, cai, [scope]);
     await revoke(ada, scope, bea);
     // Bea does not know it yet: at Ada each of these comes without effect, at Cai it has one.
@@ -363,11 +366,7 @@ describe("control ops", () => {
   });
 
   test("[HI43] of a part that does not count are taken from their author once that has a right again", async () => {
-    const { ada, bea, cai, scope } = await opened();
-    await grant(ada, scope, bea.user, "admin");
-    await exchange(ada, bea, [scope]);
-    await writeRows(bea, scope, rowOf("a", "1"));
-    await exchange(bea, ada, [scope]);
+    const { ada, bea, cai, scope } = await openedWithAdmin();
     await revoke(ada, scope, bea);
     // Bea does not know it yet. What she grants lies aside at Ada, and is not sent a second time.
     await grant(bea, scope, cai.user, "writer");
