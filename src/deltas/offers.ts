@@ -1,6 +1,7 @@
 import { type Clock, type LogKey, type ScopeId, type ScopeKey, scopeKeyOf } from "../base/index.ts";
 import type { History } from "../history/index.ts";
-import { DeltaMode } from "../wire/index.ts";
+import type { DeltaMode } from "../wire/index.ts";
+import { modeOf } from "./branched-logs.ts";
 import type { Crowd } from "./crowd.ts";
 import { AUTHOR_GRACE_MS, OFFER_GRACE_MS } from "./limits.ts";
 import type { ScopeClaim } from "./page.ts";
@@ -95,7 +96,7 @@ export class Offers {
     if (due.length === 0 || !this.#crowd.mayAsk(this)) return;
     const modes = new Set<DeltaMode>();
     for (const [key, { scope }] of due) {
-      modes.add(scope.kind === "syncgroup" ? DeltaMode.SYNCGROUPS : DeltaMode.DATA);
+      modes.add(modeOf(scope));
       // The answer brings all of the scope.
       this.#lacking.delete(key);
     }
