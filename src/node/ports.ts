@@ -129,7 +129,14 @@ export function nodeCrypto(): Crypto {
     },
 
     async sign(seed, message) {
-      return plain(sign(null, message, privateKey(seed)));
+      const key = privateKey(seed);
+      // On a thread: here it would hold up the word that the disk is done, in whose time a commit is signed. [HI83]
+      return new Promise((resolve, reject) => {
+        sign(null, message, key, (error, signature) => {
+          if (error === null) resolve(plain(signature));
+          else reject(error);
+        });
+      });
     },
 
     async verify(checks) {
