@@ -1,12 +1,16 @@
 import { type Child, spawnChild } from "../src/testkit/child.ts";
 
+/** As docs/guides/operating.md tells those to whom memory matters. */
+const YOUNG_GENERATION = "--max-semi-space-size=16";
+
 /** A device in a process of its own. It ends when this process does. */
 export class BenchDevice implements AsyncDisposable {
   readonly #child: Child;
 
   /** `program`: what it runs. Default: a whole peer. */
   constructor(program = new URL("./child.ts", import.meta.url)) {
-    this.#child = spawnChild(program);
+    const flags = [process.env["NODE_OPTIONS"], YOUNG_GENERATION].filter(Boolean).join(" ");
+    this.#child = spawnChild(program, { env: { NODE_OPTIONS: flags } });
   }
 
   /** Sends a command and waits for its answer. */
