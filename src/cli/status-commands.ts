@@ -10,6 +10,7 @@ interface StatusLine {
   readonly store: string;
   readonly addresses: readonly string[];
   readonly databases: readonly string[];
+  readonly paused: readonly string[];
   readonly catchingUp: readonly CatchUpLine[];
   readonly time: {
     readonly now: number;
@@ -56,7 +57,8 @@ export async function status(context: CommandContext): Promise<number> {
   context.print(`running\t${isRunning ? "yes" : "no"}`);
   context.print(timeLine(overview.time));
   for (const address of overview.addresses) context.print(`address\t${address}`);
-  for (const database of overview.databases) context.print(`database\t${database}`);
+  for (const database of overview.databases)
+    context.print(`database\t${database}${overview.paused.includes(database) ? "\tpaused" : ""}`);
   for (const one of overview.catchingUp) context.print(catchUpLine(one));
   return EXIT.ok;
 }

@@ -34,7 +34,7 @@ export {
   readMembers,
 } from "./members.ts";
 export { publishTargetOf, type PublishTarget } from "./publish-target.ts";
-export { Pauses } from "./pauses.ts";
+export { pausedDatabases, Pauses } from "./pauses.ts";
 export { whenReady } from "./ready.ts";
 export { type GroupLeft, GroupStore, type JoinedGroup, type PublishIntent } from "./records.ts";
 export { ServiceAccess } from "./service-access.ts";

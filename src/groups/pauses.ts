@@ -5,6 +5,16 @@ import type { Store } from "../store/index.ts";
 const PAUSED_SPACE = 0x82;
 const PAUSED_RANGE = { gte: Uint8Array.of(PAUSED_SPACE), lt: Uint8Array.of(PAUSED_SPACE + 1) };
 
+/** The databases that are paused, by what the store says. */
+export async function pausedDatabases(store: Pick<Store, "scan">): Promise<Set<string>> {
+  const paused = new Set<string>();
+  for await (const { key } of store.scan(PAUSED_RANGE)) {
+    const name = fromUtf8(key.subarray(1));
+    if (name !== undefined) paused.add(name);
+  }
+  return paused;
+}
+
 /** Which databases are paused: kept over restarts, so that whoever has paused one finds it so. [SY20] */
 export class Pauses {
   readonly #store: Store;
@@ -19,12 +29,7 @@ export class Pauses {
 
   /** `tell` is called after each change. */
   static async open(store: Store, tell: () => void): Promise<Pauses> {
-    const paused = new Set<string>();
-    for await (const { key } of store.scan(PAUSED_RANGE)) {
-      const name = fromUtf8(key.subarray(1));
-      if (name !== undefined) paused.add(name);
-    }
-    return new Pauses(store, paused, tell);
+    return new Pauses(store, await pausedDatabases(store), tell);
   }
 
   has(database: string): boolean {

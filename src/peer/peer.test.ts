@@ -93,6 +93,20 @@ test("[PE4] closing twice is harmless, ends watches, and nothing opens afterward
   await expect(rows.put("b", 2)).rejects.toMatchObject({ code: "DB_CLOSED" });
 });
 
+test("[SY20] what is paused is told, also after a restart and before the network runs", async () => {
+  await using folder = await tempFolder();
+  {
+    await using peer = await openPeer({ path: folder.path, ...LOOPBACK });
+    for (const name of ["app", "notes"]) await peer.openDatabase(name);
+    await peer.pause("notes");
+    expect(await peer.status()).toMatchObject({ databases: ["app", "notes"], paused: ["notes"] });
+  }
+  await using peer = await openPeer({ path: folder.path });
+  expect(await peer.status()).toMatchObject({ paused: ["notes"], addresses: [] });
+  await peer.resume("notes");
+  expect((await peer.status()).paused).toEqual([]);
+});
+
 test("[PE4] a database closed by its user can be opened again", async () => {
   await using peer = await openPeer();
   const first = await peer.openDatabase("app");

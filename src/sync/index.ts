@@ -19,6 +19,7 @@ export {
   type MemberChanges,
   type MemberState,
   type MemberView,
+  pausedDatabases,
   type PendingProgress,
   ServiceAccess,
   type SetSpecOptions,
