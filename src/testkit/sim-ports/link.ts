@@ -1,3 +1,4 @@
+import { assert } from "../../base/index.ts";
 import type { MemoryCarrier } from "../../net/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -6,7 +7,8 @@ import type { Scheduler } from "./scheduler.ts";
 export class LinkState {
   readonly #random: SeededRandom;
   readonly #scheduler: Scheduler;
-  #isBlocked = false;
+  /** How many block it: partitions overlap. */
+  #blocks = 0;
   #held: (() => void)[] = [];
   /** Milliseconds for one way at least. */
   latencyMs = 1;
@@ -21,7 +23,7 @@ export class LinkState {
   }
 
   get isBlocked(): boolean {
-    return this.#isBlocked;
+    return this.#blocks > 0;
   }
 
   get scheduler(): Scheduler {
@@ -40,13 +42,14 @@ export class LinkState {
   }
 
   block(): void {
-    this.#isBlocked = true;
+    this.#blocks += 1;
   }
 
-  /** Lets what was held go on, in the order in which it was held. */
+  /** Takes back one `block`; after the last what was held goes on, in the order in which it was held. */
   unblock(): void {
-    if (!this.#isBlocked) return;
-    this.#isBlocked = false;
+    assert(this.#blocks > 0, "what is unblocked is blocked");
+    this.#blocks -= 1;
+    if (this.isBlocked) return;
     const held = this.#held;
     this.#held = [];
     for (const arrive of held) this.#scheduler.after(this.draw(), "net.held", arrive);
@@ -54,7 +57,7 @@ export class LinkState {
 
   /** Calls `arrive` when the link is open: at once if it is now. */
   pass(arrive: () => void): void {
-    if (this.#isBlocked) this.#held.push(arrive);
+    if (this.isBlocked) this.#held.push(arrive);
     else arrive();
   }
 }

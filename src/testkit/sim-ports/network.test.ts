@@ -100,6 +100,11 @@ describe("faults", () => {
       await ours.write(pattern(50));
       await scheduler.sleep(2000);
       expect(theirs.readBuffered).toBe(0);
+      network.block(A, B);
+      network.unblock(A, B);
+      await scheduler.sleep(200);
+      // The other one goes on.
+      expect(theirs.readBuffered).toBe(0);
       network.unblock(A, B);
       await scheduler.sleep(200);
       expect(theirs.readBuffered).toBe(150);

@@ -136,12 +136,11 @@ export class SimNetwork {
   }
 
   /**
-   * Nothing gets from one to the other until it is unblocked. What is under way waits. Each end of a connection across
+   * Nothing gets from one to the other until it is unblocked as often as it was blocked. What is under way waits. Each end of a connection across
    * notices by itself, some time later, unless it is over by then.
    */
   block(from: DeviceId, to: DeviceId): void {
     const link = this.link(from, to);
-    if (link.isBlocked) return;
     link.block();
     for (const one of this.#connections) {
       const isAcross =

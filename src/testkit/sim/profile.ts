@@ -149,13 +149,10 @@ export const PROFILES: readonly Profile[] = [
   },
 ];
 
-/** Those that a seed draws from: not the one that still finds what is open. */
-const DRAWN = PROFILES.filter(({ overlaps }) => !overlaps);
-
 /** The plan of a seed; `profile` names one, or else the seed draws it. */
 export function planOf(seed: number, profile?: string): Plan {
   const random = chanceOf(seed, "plan");
-  const drawn = random.pick(DRAWN);
+  const drawn = random.pick(PROFILES);
   const named = PROFILES.find(({ name }) => name === profile);
   if (profile !== undefined && named === undefined)
     throw new RangeError(`There is no profile "${profile}"`);

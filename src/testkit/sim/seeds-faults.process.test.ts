@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { planOf, runPlan } from "./index.ts";
 import { Tally } from "./report.ts";
 
-/** With the other half and those of sim.test.ts 504 in all. */
-const SEEDS_PER_PROFILE = 50;
+/** With the other half and those of sim.test.ts 506 in all. */
+const SEEDS_PER_PROFILE = 40;
 const FIRST_SEED = 1000;
 
-test.for(["calm", "crashes", "disks", "network"])(
+test.for(["calm", "crashes", "disks", "network", "copies", "groups"])(
   "[SI5] no seed of many of profile %s finds anything",
   { timeout: 600_000 },
   async (name) => {

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { planOf, runPlan } from "./index.ts";
 import { Tally } from "./report.ts";
 
-/** With the other half and those of sim.test.ts 504 in all. */
-const SEEDS_PER_PROFILE = 50;
+/** With the other half and those of sim.test.ts 506 in all. */
+const SEEDS_PER_PROFILE = 40;
 const FIRST_SEED = 1000;
 
 test.for(["clocks", "backups", "liars", "members", "mixed"])(
