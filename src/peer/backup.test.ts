@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { nodeClock, nodeRandom, openDiskStore } from "../node/index.ts";
 import { tempFolder } from "../testkit/temp-folder.ts";
 import { openPeer, type Peer, restorePeer, verifyFolder } from "./index.ts";
 
@@ -99,9 +100,56 @@ test("[BK3] what is damaged, cut off or occupied is refused before anything is t
   // What a restore that was killed has left is no hindrance.
   await mkdir(join(to, "store.restoring"), { recursive: true });
   await restorePeer(file, to);
+  // Nor is what one has left that was killed when it had written all keys, or one of them.
+  for (const written of [["device.key", "user.key", "device.cert"], ["device.key"]]) {
+    for (const name of await readdir(to))
+      if (!written.includes(name)) await rm(join(to, name), { recursive: true });
+    await restorePeer(file, to);
+  }
   await rm(join(to, "store"), { recursive: true });
+  await writeFile(join(to, "user.key"), "0".repeat(64));
   await expect(restorePeer(file, to)).rejects.toMatchObject({ code: "BACKUP_OCCUPIED" });
 });
+
+test("[BK6] a restore that was killed when it had made keys of its own goes on with them, as another device", async () => {
+  await using temp = await tempFolder();
+  const [path, file, to] = ["ada", "backup", "to"].map((name) => join(temp.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  {
+    const listen = ["/ip4/127.0.0.1/tcp/0"];
+    await using other = await openPeer({ listen });
+    const db = await other.openDatabase("app");
+    const group = await db.createSyncgroup("group", { collections: [db.collection("rows")] });
+    await using peer = await openPeer({ path, listen });
+    const joined = await (await peer.openDatabase("app")).joinSyncgroup(await group.invite());
+    await joined.ready();
+    await peer.backup(file);
+  }
+  await restorePeer(file, to);
+  const [device, kinds] = [await readFile(join(to, "device.key")), await kindsIn(to)];
+  // As if it had been killed before the last step.
+  await rename(join(to, "store"), join(to, "store.restoring"));
+  await restorePeer(file, to);
+  expect(await readFile(join(to, "device.key"))).toEqual(device);
+  expect(await kindsIn(to)).toEqual(kinds);
+  // What the device's own memberships are kept under is left out.
+  await cp(path, `${to} same`, { recursive: true });
+  await rm(join(`${to} same`, "store"), { recursive: true });
+  await restorePeer(file, `${to} same`);
+  expect(await kindsIn(`${to} same`)).not.toEqual(kinds);
+});
+
+/** First bytes of the keys in a peer's store. */
+async function kindsIn(path: string): Promise<number[]> {
+  const deps = { clock: nodeClock(), random: nodeRandom() };
+  await using store = await openDiskStore(deps, join(path, "store"));
+  const kinds = new Set<number>();
+  for await (const { key } of store.scan({ gte: Uint8Array.of(1) })) kinds.add(key[0] as number);
+  return [...kinds];
+}
 
 test("[BK4] [BK5] an old backup of the same device: what was lost comes back, and nothing is used twice", async () => {
   await using temp = await tempFolder();

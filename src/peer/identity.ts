@@ -8,6 +8,7 @@ import {
   assert,
   type Clock,
   type Crypto,
+  type DeviceId,
   deviceIdOf,
   fromHex,
   KEY_SIZE,
@@ -133,6 +134,15 @@ export async function openIdentity(
   return new OwnIdentity(deps, secrets, { device, deviceSeed, certified });
 }
 
+/** The device whose key the secrets hold; `undefined`: there is none. @throws {PeerError} `PEER_IDENTITY_INVALID`. */
+export async function deviceOfKey(
+  { crypto }: Pick<IdentityDeps, "crypto">,
+  secrets: Pick<Secrets, "read">,
+): Promise<DeviceId | undefined> {
+  const seed = await readSeed(secrets, DEVICE_KEY);
+  return seed && deviceIdOf(await crypto.publicKey(seed));
+}
+
 /** Secrets that end with the process: of a peer without a folder. */
 export function memorySecrets(): Secrets {
   const files = new Map<string, Uint8Array>();
@@ -163,7 +173,10 @@ async function makeSeed(
   return seed;
 }
 
-async function readSeed(secrets: Secrets, name: string): Promise<Uint8Array | undefined> {
+async function readSeed(
+  secrets: Pick<Secrets, "read">,
+  name: string,
+): Promise<Uint8Array | undefined> {
   const text = await secrets.read(name);
   if (text === undefined) return undefined;
   const seed = fromHex((fromUtf8(text) ?? "").trim());

@@ -20,9 +20,9 @@ import {
   fillStore,
   readManifest,
 } from "../backup/index.ts";
-import { fromUtf8 } from "../base/index.ts";
+import { equalBytes, fromUtf8 } from "../base/index.ts";
 import { openChunkStore } from "../chunks/index.ts";
-import { DEVICE_KEY, IDENTITY_FILES, openIdentity } from "./identity.ts";
+import { deviceOfKey, IDENTITY_FILES, openIdentity, type Secrets } from "./identity.ts";
 
 /**
  * Makes the folder a peer's from a backup: as the same device when the backup holds its keys or the folder does, else as a new
@@ -38,8 +38,11 @@ export async function restorePeer(backup: string, path: string): Promise<BackupM
   const manifest = await readManifest(records(), IDENTITY_FILES);
   const folder = await openFolder(path);
   if (await folder.hasStore()) throw occupied(path, "there is a store in it");
-  const hasKey = (await folder.read(DEVICE_KEY)) !== undefined;
-  if (hasKey && manifest.identity) throw occupied(path, "there is a device's key in it");
+  // A restore that was killed may have left the keys that it wrote, or made.
+  const isSameDevice =
+    manifest.identity || (await deviceOfKey({ crypto }, folder)) === manifest.device;
+  if (await hasOtherSecrets(records(), folder))
+    throw occupied(path, "there are other keys in it than the backup's");
   const aside = `${folder.storePath}.restoring`;
   // What a restore that was cut off has left.
   await removeFolder(aside);
@@ -48,16 +51,34 @@ export async function restorePeer(backup: string, path: string): Promise<BackupM
     await using store = await openDiskStore(platform, aside);
     const files = await openNodeChunkFiles(folder.chunksPath);
     await using chunks = await openChunkStore({ ...platform, store, files });
-    const isSameDevice = manifest.identity || hasKey;
     await fillStore({ ...platform, store, chunks }, records(), { isSameDevice });
   }
   // Keys without a store are a device that begins; a store without its keys cannot be opened. So keys first.
-  for await (const record of records())
-    if (record.type === "secret") await folder.write(fromUtf8(record.name) ?? "", record.bytes);
+  for await (const { name: secret, bytes } of secretsOf(records()))
+    if ((await folder.read(secret)) === undefined) await folder.write(secret, bytes);
   const { name } = manifest;
   await openIdentity(platform, folder, { name, hasStore: false });
   await renameFolder(aside, folder.storePath);
   return manifest;
+}
+
+/** The secrets in a backup, by the names of their files. */
+async function* secretsOf(
+  records: AsyncIterable<BackupRecord>,
+): AsyncGenerator<{ readonly name: string; readonly bytes: Uint8Array }, void, undefined> {
+  for await (const record of records)
+    if (record.type === "secret") yield { name: fromUtf8(record.name) ?? "", bytes: record.bytes };
+}
+
+async function hasOtherSecrets(
+  records: AsyncIterable<BackupRecord>,
+  folder: Pick<Secrets, "read">,
+): Promise<boolean> {
+  for await (const { name, bytes } of secretsOf(records)) {
+    const held = await folder.read(name);
+    if (held !== undefined && !equalBytes(held, bytes)) return true;
+  }
+  return false;
 }
 
 /** Passes a backup on as it comes; throws where it is not whole. @throws {BackupError} `BACKUP_INVALID`. */
