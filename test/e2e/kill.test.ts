@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { openPeer } from "../../src/peer/index.ts";
 import { type Child, seededRandom, spawnChild, tempFolder } from "../../src/testkit/index.ts";
 import { killPeers } from "../../src/testkit/torture/kill.ts";
+import { killCopies } from "../../src/testkit/torture/kill-copies.ts";
 import { BATCH_ROWS } from "./device-child.ts";
 
 const CHILD = new URL("./device-child.ts", import.meta.url);
@@ -9,6 +10,7 @@ const SEED = Number(process.env["SEED"] ?? 20_261_124);
 const KILLS_WRITING = 50;
 const KILLS_RECEIVING = 5;
 const KILLS_BOTH = 6;
+const KILLS_COPIES = 10;
 const ROWS = 30_000;
 
 /** The rest of the next line that begins with `word`. */
@@ -78,6 +80,11 @@ test(`[TO3] [TO4] a peer that writes and receives, killed ${KILLS_BOTH} times, l
   expect(report.kills).toBe(KILLS_BOTH);
   expect(report.acknowledged).toBeGreaterThan(0);
   expect(report.parts).toBeGreaterThan(0);
+});
+
+test(`[TO7] backups and restores, killed ${KILLS_COPIES} times, leave whole ones or none, and go on (seed ${SEED})`, async () => {
+  const report = await killCopies({ kills: KILLS_COPIES, seed: SEED });
+  expect(report.kills).toBeGreaterThanOrEqual(KILLS_COPIES);
 });
 
 test("[PE7] on a full disk a peer refuses with a code, reads on, and loses nothing that it had acknowledged", async () => {

@@ -4,16 +4,18 @@ import process from "node:process";
 import { type Asked, runCommand, UsageError } from "../command-line.ts";
 import { checkConvergence, type ConvergenceReport } from "./convergence.ts";
 import { type KillReport, killPeers } from "./kill.ts";
+import { type CopyKillReport, killCopies } from "./kill-copies.ts";
 
 /** Kills between two lines about how far a run is. */
 const KILLS_TOLD_EACH = 25;
 /** Histories between two lines about how far a run is. */
 const TOLD_EACH = 100;
 
-const USAGE = `npm run torture -- convergence | kill [options]: what is too long for every run of the tests
+const USAGE = `npm run torture -- convergence | kill | copies [options]: what is too long for every run of the tests
 
     convergence   --histories N (2000)  --orders N (20)  --from N (1)    random histories in random orders
-    kill          --kills N (1000)  --seed N (1)                         a peer that is killed at random moments`;
+    kill          --kills N (1000)  --seed N (1)                         a peer that is killed at random moments
+    copies        --kills N (200)   --seed N (1)                         backups and restores that are killed so`;
 
 const OPTIONS = {
   histories: "number",
@@ -74,9 +76,27 @@ async function kill({ kills: most = 1000, seed = 1 }: Values): Promise<number> {
   return 0;
 }
 
+async function copies({ kills: most = 200, seed = 1 }: Values): Promise<number> {
+  const start = performance.now();
+  const tell = ({ kills, outcomes }: CopyKillReport): void => {
+    const seconds = ((performance.now() - start) / 1000).toFixed(0);
+    const came = [...outcomes].map(([what, count]) => `${what} ${count}`).join(", ");
+    say(`${kills} kills (${came}), ${seconds} s`);
+  };
+  let told = 0;
+  const onKill = (now: CopyKillReport): void => {
+    if (now.kills - told < KILLS_TOLD_EACH) return;
+    told = now.kills;
+    tell(now);
+  };
+  tell(await killCopies({ kills: most, seed, onKill }));
+  return 0;
+}
+
 const TORTURES: Readonly<Record<string, (values: Values) => Promise<number>>> = {
   convergence,
   kill,
+  copies,
 };
 
 process.exitCode = await runCommand({
