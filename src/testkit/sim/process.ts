@@ -68,7 +68,8 @@ export class SimProcess {
 
   /** Opens everything, from the store up. What it throws is what the store refuses. */
   async open(): Promise<void> {
-    const { disk, identity, transport, ...ports } = this.#deps;
+    const { disk, identity, transport, ...rest } = this.#deps;
+    const ports = { ...rest, crypto: this.#mortal(rest.crypto) };
     const store = await openStore({ ...ports, openEngine: () => disk.openEngine() });
     this.#store = store;
     const history = await History.open({ ...ports, store, identity });
@@ -79,6 +80,13 @@ export class SimProcess {
       { ...ports, history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
       SIM_DATABASE,
     );
+  }
+
+  /** What is killed signs nothing more, though the end of a connection may still wake something in it. [SI10] */
+  #mortal(crypto: Crypto): Crypto {
+    const sign: Crypto["sign"] = (seed, message) =>
+      this.#isDead ? new Promise(() => {}) : crypto.sign(seed, message);
+    return { ...crypto, sign };
   }
 
   get isDead(): boolean {
