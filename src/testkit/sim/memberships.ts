@@ -21,8 +21,11 @@ export interface MembershipsDeps {
 const EXCUSES: ReadonlySet<string> = new Set(["eject", "disown", "restore", "wipe", "swap"]);
 /** What a group is to a device that has it and waits for an admin's answer all the same when it joins. */
 const ASKING: ReadonlySet<string> = new Set(["left", "ejected"]);
-/** Milliseconds for which somebody who leaves waits for others to have what they have. */
-const LEAVE_MS = 20_000;
+/**
+ * Milliseconds for which somebody who leaves waits for others to have what they have: longer than the pause of any dial once all
+ * is healed, or it would be right to keep it to itself [SY63].
+ */
+const LEAVE_MS = 120_000;
 
 export class Memberships {
   readonly #deps: MembershipsDeps;
