@@ -88,6 +88,16 @@ test.for(readdirSync(REGRESSIONS))("[SI7] what %s once found is found no more", 
   expect(error?.message, `npm run sim -- --replay ${join(REGRESSIONS, file)}`).toBe(undefined);
 });
 
+test("[SI10] what is killed signs nothing more, though the end of its connections wakes it", async () => {
+  const plan = JSON.parse(
+    readFileSync(join(REGRESSIONS, "A5-signed-by-what-was-killed.json"), "utf8"),
+  ) as Plan;
+  const { seen, error } = await runPlan(plan);
+  expect(error).toBe(undefined);
+  // Of the log that both copies of a store went on with; not the one that a dead process meant to write on as well.
+  expect(seen.get("forked")).toBe(1);
+});
+
 test("[SI8] a plan that finds something is made smaller and still finds it", async () => {
   // A plan that cannot be carried out: it names a device that is not there.
   const whole = planOf(3, "calm");
