@@ -227,7 +227,7 @@ export class Oracle {
     if ((known?.vector.get(commit.log) ?? 0) >= commit.generation) return;
     // Of two commits under one generation the ledger has the other in their place.
     const isPart = commit.parts.some((part) => part.scope === scope);
-    if (known !== undefined && isPart && !this.#doesCount(known, commit)) return;
+    if (known !== undefined && isPart && !this.doesCount(known, commit)) return;
     throw new SimError(
       promise,
       `${view.name} lacks ${short(dotOf(commit.log, commit.generation))} of ${scope}, which was acknowledged`,
@@ -238,11 +238,14 @@ export class Oracle {
   isOwed(view: DeviceView, scope: ScopeName, commit: CommitFact): boolean {
     const known = view.scopes.find((one) => one.scope === scope);
     if (known === undefined || this.#excused.has(commit.digest)) return false;
-    return this.#doesCount(known, commit);
+    return this.doesCount(known, commit);
   }
 
   /** Whether a commit, and all before it in its log, count in a scope by what a device knows. */
-  #doesCount(scope: ScopeView, commit: CommitFact): boolean {
+  doesCount(
+    scope: Pick<ScopeView, "scope" | "controlHeads">,
+    commit: Pick<CommitFact, "log" | "generation">,
+  ): boolean {
     const rights = rightsIn(this.ledger, scope);
     if (commit.generation > rights.forkOf(commit.log)) {
       this.#deps.sometimes("oracle.uncounted");

@@ -78,6 +78,8 @@ export class Checkpoints {
         if (held >= generation) continue;
         // One that lies forked its log meanwhile: what lies beyond counts for nobody any more.
         if (known !== undefined && held >= oracle.forkKnownBy(known, log)) continue;
+        // Whoever makes an admin less than it was freezes what it wrote at what they hold themselves.
+        if (known !== undefined && !oracle.doesCount(known, { log, generation })) continue;
         throw new SimError(
           "K4",
           `${device.name} has joined and lacks ${log.slice(0, 6)}#${generation} of ${name}`,
