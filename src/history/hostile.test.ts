@@ -337,21 +337,26 @@ describe("order of checks", () => {
     const before = await contentOf(bea);
     const asked = new Set([scopeKeyOf(scope)]);
     const vector = new Map([[logKeyOf({ device: ada.device, incarnation: 77n }), 99]]);
-    const gifts: [string, Promise<Receipt>][] = [
-      ["HISTORY_MALFORMED", give(bea, ada, [second, first])],
-      ["HISTORY_MALFORMED", give(bea, ada, [first, first])],
-      ["HISTORY_UNASKED", give(bea, ada, [first], { asked: new Set() })],
-      ["HISTORY_UNASKED", give(bea, ada, [await forge(ada, { scope: other(scope) })], { asked })],
-      ["HISTORY_UNASKED", give(bea, ada, [], { asked, claims: [{ scope: other(scope), vector }] })],
-      ["HISTORY_MALFORMED", give(bea, ada, [first], { claims: [] })],
-      ["HISTORY_MALFORMED", give(bea, ada, [first], { claims: [{ scope, vector }] })],
+    const elsewhere = await forge(ada, { scope: other(scope) });
+    const foreign = await forge(ada, { by: eve, generation: 101 });
+    const gifts: [string, () => Promise<Receipt>][] = [
+      ["HISTORY_MALFORMED", () => give(bea, ada, [second, first])],
+      ["HISTORY_MALFORMED", () => give(bea, ada, [first, first])],
+      ["HISTORY_UNASKED", () => give(bea, ada, [first], { asked: new Set() })],
+      ["HISTORY_UNASKED", () => give(bea, ada, [elsewhere], { asked })],
+      [
+        "HISTORY_UNASKED",
+        () => give(bea, ada, [], { asked, claims: [{ scope: other(scope), vector }] }),
+      ],
+      ["HISTORY_MALFORMED", () => give(bea, ada, [first], { claims: [] })],
+      ["HISTORY_MALFORMED", () => give(bea, ada, [first], { claims: [{ scope, vector }] })],
+      ["HISTORY_SIGNATURE_INVALID", () => give(bea, ada, [first, foreign])],
       [
         "HISTORY_SIGNATURE_INVALID",
-        give(bea, ada, [first, await forge(ada, { by: eve, generation: 101 })]),
+        () => give(bea, eve, [{ ...first, signature: new Uint8Array(64) }]),
       ],
-      ["HISTORY_SIGNATURE_INVALID", give(bea, eve, [{ ...first, signature: new Uint8Array(64) }])],
     ];
-    for (const [code, gift] of gifts) expect(await codeOfGift(gift)).toBe(code);
+    for (const [code, gift] of gifts) expect(await codeOfGift(gift())).toBe(code);
     expect(await contentOf(bea)).toBe(before);
     expect(await codeOfGift(give(bea, ada, [first, second]))).toBe("2 rows, 0 waiting");
     for (const device of [ada, bea, eve]) await device.close();
