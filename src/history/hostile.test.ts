@@ -330,31 +330,25 @@ describe("order of checks", () => {
   test("[HI12] what comes out of order, unasked, unclaimed or badly signed is refused, and nothing is written", async () => {
     const { ada, bea, scope } = await opened();
     const eve = await makeDevice(3);
-    const [first, second] = [
-      await forge(ada, { generation: 100 }),
-      await forge(ada, { generation: 101 }),
-    ];
+    const first = await forge(ada, { generation: 100 });
+    const second = await forge(ada, { generation: 101 });
     const before = await contentOf(bea);
     const asked = new Set([scopeKeyOf(scope)]);
     const vector = new Map([[logKeyOf({ device: ada.device, incarnation: 77n }), 99]]);
     const elsewhere = await forge(ada, { scope: other(scope) });
+    const elsewhereClaims = [{ scope: other(scope), vector }];
+    const unsigned = { ...first, signature: new Uint8Array(64) };
     const foreign = await forge(ada, { by: eve, generation: 101 });
     const gifts: [string, () => Promise<Receipt>][] = [
       ["HISTORY_MALFORMED", () => give(bea, ada, [second, first])],
       ["HISTORY_MALFORMED", () => give(bea, ada, [first, first])],
       ["HISTORY_UNASKED", () => give(bea, ada, [first], { asked: new Set() })],
       ["HISTORY_UNASKED", () => give(bea, ada, [elsewhere], { asked })],
-      [
-        "HISTORY_UNASKED",
-        () => give(bea, ada, [], { asked, claims: [{ scope: other(scope), vector }] }),
-      ],
+      ["HISTORY_UNASKED", () => give(bea, ada, [], { asked, claims: elsewhereClaims })],
       ["HISTORY_MALFORMED", () => give(bea, ada, [first], { claims: [] })],
       ["HISTORY_MALFORMED", () => give(bea, ada, [first], { claims: [{ scope, vector }] })],
       ["HISTORY_SIGNATURE_INVALID", () => give(bea, ada, [first, foreign])],
-      [
-        "HISTORY_SIGNATURE_INVALID",
-        () => give(bea, eve, [{ ...first, signature: new Uint8Array(64) }]),
-      ],
+      ["HISTORY_SIGNATURE_INVALID", () => give(bea, eve, [unsigned])],
     ];
     for (const [code, gift] of gifts) expect(await codeOfGift(gift())).toBe(code);
     expect(await contentOf(bea)).toBe(before);

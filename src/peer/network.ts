@@ -17,6 +17,8 @@ export interface NetworkDeps extends Omit<SyncDeps, "transport"> {
   readonly chunks: ChunkStore;
   readonly blobs: Blobs;
   readonly openTransport: OpenTransport;
+  /** Databases that were paused when the store was opened. */
+  readonly paused: ReadonlySet<string>;
   /** Answers devices that are to be this user's. */
   readonly servePairing: StreamHandler;
   /** Where to listen; `undefined`: at the port used last, or any that is free. */
@@ -56,6 +58,11 @@ export class Network {
   /** The Sync service if it runs. */
   get current(): SyncService | undefined {
     return this.#running?.sync;
+  }
+
+  /** Whether a database is paused: by what the store said at opening until the network runs, which alone changes it. */
+  isPaused(database: string): boolean {
+    return this.current?.isPaused(database) ?? this.#deps.paused.has(database);
   }
 
   /** The Sync service, started with everything else unless it runs. @throws {NetError} when the addresses cannot be listened at. */

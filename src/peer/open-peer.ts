@@ -15,7 +15,7 @@ import { memoryChunkFiles, openChunkStore } from "../chunks/index.ts";
 import { History } from "../history/index.ts";
 import { checkRendezvous } from "../rendezvous/index.ts";
 import { openMemoryStore } from "../store/index.ts";
-import { hasGroups } from "../sync/index.ts";
+import { hasGroups, pausedDatabases } from "../sync/index.ts";
 import { parseNtpServers, TrueTime } from "../time/index.ts";
 import { memorySecrets, openIdentity } from "./identity.ts";
 import { PeerDevices } from "./devices.ts";
@@ -120,6 +120,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
     blobs,
     history,
     time,
+    paused: await pausedDatabases(store),
     listen,
     fetchesBlobs,
     rendezvous,

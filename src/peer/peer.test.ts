@@ -105,6 +105,10 @@ test("[SY20] what is paused is told, also after a restart and before the network
   expect(await peer.status()).toMatchObject({ paused: ["notes"], addresses: [] });
   await peer.resume("notes");
   expect((await peer.status()).paused).toEqual([]);
+  await peer.pause("app");
+  await peer.close();
+  // Nothing is read for it: a store that is being opened again after a failure would not answer.
+  expect(await peer.status()).toMatchObject({ store: "closed", paused: ["app"] });
 });
 
 test("[PE4] a database closed by its user can be opened again", async () => {

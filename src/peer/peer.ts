@@ -16,7 +16,7 @@ import { type Finding, verifyStore } from "../doctor/index.ts";
 import { type CollectionProgress, openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
-import { catchUps, pausedDatabases, type PeerStatus, ServiceAccess } from "../sync/index.ts";
+import { catchUps, type PeerStatus, ServiceAccess } from "../sync/index.ts";
 import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
 import { IDENTITY_FILES, type Secrets } from "./identity.ts";
@@ -134,7 +134,6 @@ export class Peer implements AsyncDisposable {
   async status(): Promise<PeerOverview> {
     const { store, history, network } = this.#parts;
     const { device, certified } = history.identity;
-    const paused = await pausedDatabases(store);
     return {
       device,
       user: certified.user,
@@ -142,7 +141,7 @@ export class Peer implements AsyncDisposable {
       store: store.state,
       addresses: await network.addresses(),
       databases: this.databases(),
-      paused: this.databases().filter((database) => paused.has(database)),
+      paused: this.databases().filter((database) => network.isPaused(database)),
       time: this.time(),
       catchingUp: catchUps(this.peers()).flatMap(({ scope, have, need }) =>
         scope.kind === "collection"

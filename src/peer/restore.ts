@@ -29,7 +29,7 @@ import { deviceOfKey, IDENTITY_FILES, openIdentity, type Secrets } from "./ident
  * one that holds the data. The whole backup is checked before anything is touched; the store is there whole or not at
  * all. Our logs begin anew, so that nothing is used twice. [BK3] [BK4] [BK5] [BK6]
  *
- * @throws {BackupError} `BACKUP_INVALID`, `BACKUP_OCCUPIED`; {FileError}; {StoreError}; {ChunkError}; {FolderError}.
+ * @throws {BackupError} `BACKUP_INVALID`, `BACKUP_OCCUPIED`; {PeerError} `PEER_IDENTITY_INVALID`; {FileError}; {StoreError}; {ChunkError}; {FolderError}.
  */
 export async function restorePeer(backup: string, path: string): Promise<BackupManifest> {
   const crypto = nodeCrypto();
@@ -41,7 +41,8 @@ export async function restorePeer(backup: string, path: string): Promise<BackupM
   // A restore that was killed may have left the keys that it wrote, or made.
   const isSameDevice =
     manifest.identity || (await deviceOfKey({ crypto }, folder)) === manifest.device;
-  if (await hasOtherSecrets(records(), folder))
+  const secrets = manifest.identity ? await secretsIn(records()) : NO_SECRETS;
+  if (await hasOthers(folder, secrets))
     throw occupied(path, "there are other keys in it than the backup's");
   const aside = `${folder.storePath}.restoring`;
   // What a restore that was cut off has left.
@@ -54,7 +55,7 @@ export async function restorePeer(backup: string, path: string): Promise<BackupM
     await fillStore({ ...platform, store, chunks }, records(), { isSameDevice });
   }
   // Keys without a store are a device that begins; a store without its keys cannot be opened. So keys first.
-  for await (const { name: secret, bytes } of secretsOf(records()))
+  for (const [secret, bytes] of secrets)
     if ((await folder.read(secret)) === undefined) await folder.write(secret, bytes);
   const { name } = manifest;
   await openIdentity(platform, folder, { name, hasStore: false });
@@ -62,19 +63,24 @@ export async function restorePeer(backup: string, path: string): Promise<BackupM
   return manifest;
 }
 
+const NO_SECRETS: ReadonlyMap<string, Uint8Array> = new Map();
+
 /** The secrets in a backup, by the names of their files. */
-async function* secretsOf(
+async function secretsIn(
   records: AsyncIterable<BackupRecord>,
-): AsyncGenerator<{ readonly name: string; readonly bytes: Uint8Array }, void, undefined> {
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const secrets = new Map<string, Uint8Array>();
   for await (const record of records)
-    if (record.type === "secret") yield { name: fromUtf8(record.name) ?? "", bytes: record.bytes };
+    if (record.type === "secret") secrets.set(fromUtf8(record.name) ?? "", record.bytes);
+  return secrets;
 }
 
-async function hasOtherSecrets(
-  records: AsyncIterable<BackupRecord>,
+/** Whether a folder has another secret under the name of one of these. */
+async function hasOthers(
   folder: Pick<Secrets, "read">,
+  secrets: ReadonlyMap<string, Uint8Array>,
 ): Promise<boolean> {
-  for await (const { name, bytes } of secretsOf(records)) {
+  for (const [name, bytes] of secrets) {
     const held = await folder.read(name);
     if (held !== undefined && !equalBytes(held, bytes)) return true;
   }

@@ -85,6 +85,9 @@ test(`[TO3] [TO4] a peer that writes and receives, killed ${KILLS_BOTH} times, l
 test(`[TO7] backups and restores, killed ${KILLS_COPIES} times, leave whole ones or none, and go on (seed ${SEED})`, async () => {
   const report = await killCopies({ kills: KILLS_COPIES, seed: SEED });
   expect(report.kills).toBeGreaterThanOrEqual(KILLS_COPIES);
+  // Each of them was looked at.
+  const looked = [...report.outcomes.values()].reduce((sum, count) => sum + count, 0);
+  expect(looked).toBe(report.kills);
 });
 
 test("[PE7] on a full disk a peer refuses with a code, reads on, and loses nothing that it had acknowledged", async () => {

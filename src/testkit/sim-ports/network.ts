@@ -136,8 +136,8 @@ export class SimNetwork {
   }
 
   /**
-   * Nothing gets from one to the other until it is unblocked as often as it was blocked. What is under way waits. Each end of a connection across
-   * notices by itself, some time later, unless it is over by then.
+   * Nothing gets from one to the other until it is unblocked as often as it was blocked. What is under way waits. Each end of
+   * a connection across notices by itself, some time later, unless it is over by then.
    */
   block(from: DeviceId, to: DeviceId): void {
     const link = this.link(from, to);
