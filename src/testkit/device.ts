@@ -30,8 +30,8 @@ import {
   ROW_SPACE,
   type RowWrite,
 } from "../history/index.ts";
-import { nodeCrypto } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
+import { cryptoAtOnce } from "./crypto.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -60,7 +60,7 @@ export interface TestDeviceOptions {
   /** How often its store was opened, copies of it included: each draws other chance. Default: as often as this very store was. */
   readonly opening?: number | undefined;
   readonly readOnlyReason?: DatabaseDeps["readOnlyReason"];
-  /** Default: that of Node.js. Another makes other keys. */
+  /** Default: that of Node.js, which signs at once. Another makes other keys. */
   readonly crypto?: Crypto | undefined;
 }
 
@@ -76,7 +76,7 @@ export async function makeDevice(
   options: TestDeviceOptions = {},
 ): Promise<TestDevice> {
   const { user = seed, clock = new FakeClock(), logger = (): void => {}, readOnlyReason } = options;
-  const { crypto = nodeCrypto() } = options;
+  const { crypto = cryptoAtOnce() } = options;
   const identity = await makeDeviceIdentity(seed, user, crypto);
   const store = options.store ?? (await openMemoryStore());
   // Another opening draws other chance, as it would on a real device.
@@ -107,7 +107,7 @@ const OPENINGS = new WeakMap<Store, number>();
 export async function makeDeviceIdentity(
   seed: number,
   user = seed,
-  crypto: Crypto = nodeCrypto(),
+  crypto: Crypto = cryptoAtOnce(),
 ): Promise<Identity> {
   const deviceSeed = seededRandom(SEEDS.device + seed).bytes(32);
   const userSeed = seededRandom(SEEDS.user + user).bytes(32);

@@ -11,7 +11,8 @@ import {
 import { type Database, openDatabase } from "../db/index.ts";
 import { History, type Identity } from "../history/index.ts";
 import type { Transport } from "../net/index.ts";
-import { nodeClock, nodeCrypto, nodeRandom } from "../node/index.ts";
+import { cryptoAtOnce } from "./crypto.ts";
+import { nodeClock, nodeRandom } from "../node/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
 import { catchUps, SyncService } from "../sync/index.ts";
 import type { TrueTime } from "../time/index.ts";
@@ -44,7 +45,7 @@ export async function makeIdentity(
   userSeed: Uint8Array = nodeRandom().bytes(32),
   notAfter?: number,
 ): Promise<Identity & { readonly userSeed: Uint8Array }> {
-  const crypto = nodeCrypto();
+  const crypto = cryptoAtOnce();
   const deviceSeed = nodeRandom().bytes(32);
   const device = deviceIdOf(await crypto.publicKey(deviceSeed));
   const bytes = await issueCertificate({ crypto }, userSeed, {
@@ -65,7 +66,7 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
   const logger = options.logger ?? ((): void => {});
   const deps = {
     store,
-    crypto: nodeCrypto(),
+    crypto: cryptoAtOnce(),
     clock: options.clock ?? nodeClock(),
     random: nodeRandom(),
     logger,
