@@ -377,6 +377,8 @@ export class Initiator {
   #onWritten(written: Written): void {
     if (written.database !== this.#database) return;
     this.#uncompared.noteWritten();
+    if (written.isPartial === true)
+      this.#uncompared.notePartial(this.#asked.keys(), this.#frames?.stream.ended);
     this.#askAgain(this.#branched.lowered(written));
   }
 

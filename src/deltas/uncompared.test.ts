@@ -23,6 +23,27 @@ test("[SY114] what has not ended alike is asked for again, ever later, so many t
   expect(asked).toHaveLength(COMPARED_AGAIN_MAX);
 });
 
+test("[SY115] rows left out of what is written are asked about however often, and never oftener than after the last wait", async () => {
+  const clock = new FakeClock();
+  const stream = new AbortController();
+  const asked: number[] = [];
+  const uncompared = new Uncompared(clock, { isCrowd: false }, () => {
+    asked.push(clock.monotonic());
+    uncompared.note(DeltaMode.DATA, true, stream.signal);
+    uncompared.notePartial([DeltaMode.DATA], stream.signal);
+  });
+  uncompared.notePartial([], stream.signal);
+  expect(clock.sleeperCount).toBe(0);
+  uncompared.notePartial([DeltaMode.DATA], stream.signal);
+  await clock.advance(COMPARE_AGAIN_MS * 2 ** (COMPARED_AGAIN_MAX + 2));
+  const waits = asked.map((at, i) => at - (asked[i - 1] ?? 0));
+  expect(waits.length).toBeGreaterThan(COMPARED_AGAIN_MAX + 1);
+  expect(waits).toEqual(
+    waits.map((_, i) => COMPARE_AGAIN_MS * 2 ** Math.min(i, COMPARED_AGAIN_MAX)),
+  );
+  stream.abort(CALLED_OFF);
+});
+
 test("[SY114] what has ended alike meanwhile is not asked for, nor anything once the stream has ended", async () => {
   const clock = new FakeClock();
   const stream = new AbortController();

@@ -30,6 +30,12 @@ export class Uncompared {
     if (this.#times < COMPARED_AGAIN_MAX) void this.#rest(ended);
   }
 
+  /** Rows have been left out of what was written: the peer may have come by them. However often, since a writer may do so again and again. [SY115] */
+  notePartial(modes: Iterable<DeltaMode>, ended: AbortSignal | undefined): void {
+    for (const mode of modes) this.#modes.add(mode);
+    if (ended !== undefined && this.#modes.size > 0 && !this.#isResting) void this.#rest(ended);
+  }
+
   /** In a crowd many bring what one has written: whoever asked meanwhile would be sent it by all of them. */
   noteWritten(): void {
     this.#isBusy = true;
@@ -46,7 +52,7 @@ export class Uncompared {
       return; // The stream has ended: another one begins with a round.
     }
     this.#isResting = false;
-    if (this.#modes.size > 0) this.#times += 1;
-    for (const mode of this.#modes) this.#ask(mode);
+    if (this.#modes.size > 0) this.#times = Math.min(this.#times + 1, COMPARED_AGAIN_MAX);
+    for (const mode of [...this.#modes]) this.#ask(mode);
   }
 }

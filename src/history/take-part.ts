@@ -50,6 +50,7 @@ export function takePart(
   const log = deps.interner.log(part.log);
   for (const row of part.rows) mergeRow(deps, turn, scope, part, log, row);
   turn.addPart(scope, log, part.generation, recordOf(turn, part));
+  if (part.raw.elided.length > 0) turn.staged.isPartial = true;
   turn.raise(scope, part.log, part.generation);
 }
 

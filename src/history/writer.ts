@@ -42,10 +42,9 @@ export interface Written {
   readonly parts: readonly PartName[];
   /** What counts no more. Absent: nothing of that kind. */
   readonly takenBack?: readonly PartName[] | undefined;
-  /**
-   * The blobs that its rows name; `undefined` when that is not known, because the write was found only after the store was
-   * opened again.
-   */
+  /** Whether ops of what it brought are left out: others may hold rows of the same commits that are lacking here. */
+  readonly isPartial?: boolean;
+  /** The blobs that its rows name; `undefined`: not known, because the write was found only when the store was opened again. */
   readonly refs: readonly SeenRef[] | undefined;
 }
 
@@ -383,7 +382,7 @@ export class Writer {
 
   async #commit(turn: Turn, fromSync: boolean): Promise<void> {
     const { sequence, parts, refs, hasNews } = turn;
-    const { takenBack } = turn.staged;
+    const { takenBack, isPartial } = turn.staged;
     try {
       if (!(await turn.write(fromSync))) return;
     } catch (error) {
@@ -395,6 +394,6 @@ export class Writer {
     this.authorAgain();
     if (!hasNews) return;
     const { name: database } = this.#database;
-    this.#written({ database, sequence, fromSync, parts, takenBack, refs });
+    this.#written({ database, sequence, fromSync, parts, takenBack, isPartial, refs });
   }
 }

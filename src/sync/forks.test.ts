@@ -2,13 +2,13 @@
 
 import { expect, test } from "vitest";
 import type { ControlOp } from "../access/index.ts";
-import { type Clock, encodeValue, type LogKey, type ScopeId } from "../base/index.ts";
-import { nodeClock } from "../node/index.ts";
+import { encodeValue, type LogKey, type ScopeId } from "../base/index.ts";
 import { findingsIn } from "../testkit/findings.ts";
 import {
   alike,
   eventually,
   groupOf,
+  hastyClock,
   isConnected,
   type SharedGroup,
   SyncFlock,
@@ -212,14 +212,7 @@ test("[SY95] [HI91] branches that lie between each other come to where they part
 
 test("[SY114] rows under one generation that differ are found though each side has something that the other lacks", async () => {
   await using flock = new SyncFlock();
-  const real = nodeClock();
-  const clock: Clock = {
-    now: () => real.now(),
-    monotonic: () => real.monotonic(),
-    // Long waits are over soon.
-    sleep: (ms, signal) => real.sleep(ms < 1000 ? ms : ms / 40, signal),
-  };
-  const { ada, ben, cai, all, shared, forger } = await opened(flock, { clock });
+  const { ada, ben, cai, all, shared, forger } = await opened(flock, { clock: hastyClock() });
   await forger.say([ada], 2, { rows: [{ key: "a", value: encodeValue(1) }] });
   await forger.say([ben], 2, { rows: [{ key: "b", value: encodeValue(1) }] });
   for (const to of [ada, ben]) await forger.tell(flock, to, all);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { encodeValue, scopeKeyOf, utf8 } from "../base/index.ts";
-import { type PreparedPart, ROW_SPACE } from "../history/index.ts";
+import { encodeValue, type GenVector, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
+import { type Delivery, type PreparedPart, ROW_SPACE } from "../history/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { elideOps, opDigest } from "../records/index.ts";
 import {
@@ -9,6 +9,7 @@ import {
   eventually,
   FLOCK_DATABASE,
   groupOf,
+  hastyClock,
   shareTodos,
   SyncFlock,
   todosOf,
@@ -24,6 +25,27 @@ import {
 import type { SyncPeer } from "../testkit/sync-peer.ts";
 
 const crypto = nodeCrypto();
+
+const everyOther = (index: number): boolean => index % 2 === 0;
+
+/** What a peer holds of a scope above `known`, for one that it is asked by; without the ops that a relay leaves out. */
+async function deliveryOf(
+  { history, device }: SyncPeer,
+  id: ScopeId,
+  known: GenVector,
+  isLeftOut: (index: number) => boolean = () => false,
+): Promise<Delivery> {
+  const scope = history.scope(id) ?? expect.unreachable();
+  const parts: PreparedPart[] = [];
+  for await (const { part } of history.partsAbove([{ scope, vector: known }])) {
+    const digests = part.ops.map((op) => opDigest(crypto, op));
+    const elided = elideOps(crypto, digests, isLeftOut);
+    const ops = part.ops.filter((_, index) => !isLeftOut(index));
+    parts.push(history.prepare({ ...part, ops, elided }));
+  }
+  const claims = [{ scope: id, vector: scope.vector() }];
+  return { from: device, asked: new Set([scopeKeyOf(id)]), parts, claims };
+}
 
 test("[SY12] [SY45] rows that a relay left out come from another peer, asked for from scratch, once", async () => {
   await using flock = new SyncFlock();
@@ -41,20 +63,7 @@ test("[SY12] [SY45] rows that a relay left out come from another peer, asked for
     for (let i = 0; i < 20; i++) batch.put(ours, `row ${i}`, i);
   });
   // As a relay passes it on that leaves out every other row.
-  const scope = ada.history.scope(collection) ?? expect.unreachable();
-  const parts: PreparedPart[] = [];
-  for await (const { part } of ada.history.partsAbove([{ scope, vector: known }])) {
-    const digests = part.ops.map((op) => opDigest(crypto, op));
-    const elided = elideOps(crypto, digests, (index) => index % 2 === 0);
-    const ops = part.ops.filter((_, index) => index % 2 === 1);
-    parts.push(bea.history.prepare({ ...part, ops, elided }));
-  }
-  await bea.history.receive(FLOCK_DATABASE, {
-    from: ada.device,
-    asked: new Set([scopeKeyOf(collection)]),
-    parts,
-    claims: [{ scope: collection, vector: scope.vector() }],
-  });
+  await bea.history.receive(FLOCK_DATABASE, await deliveryOf(ada, collection, known, everyOther));
   const theirs = await todosOf(bea, shared);
   expect(await theirs.has("row 1")).toBe(true);
   expect(await theirs.has("row 0")).toBe(false);
@@ -68,6 +77,38 @@ test("[SY12] [SY45] rows that a relay left out come from another peer, asked for
   );
   expect(reports.length).toBeGreaterThan(0);
   expect(reports.every(({ fields }) => fields["isStill"] === false)).toBe(true);
+});
+
+test("[SY115] rows that a writer leaves out to some come from others on the connections that are there", async () => {
+  await using flock = new SyncFlock();
+  const roles = { bea: "writer", cai: "writer" } as const;
+  const { owner: ada, members, shared } = await groupOf(flock, roles, { clock: hastyClock() });
+  const [bea, cai] = members as [SyncPeer, SyncPeer];
+  const { collection } = shared;
+  flock.network.partition([cai.device], [ada.device, bea.device]);
+  const known = cai.history.scope(collection)?.vector() ?? expect.unreachable();
+  const todos = await todosOf(cai, shared);
+  await (
+    await cai.database(FLOCK_DATABASE)
+  ).batch((batch) => {
+    for (let i = 0; i < 20; i++) batch.put(todos, `row ${i}`, i);
+  });
+  const connection = await ada.transport.connect(bea.device, bea.transport.addresses());
+  // At once, so that neither has them of the other.
+  const [partial, whole] = [
+    await deliveryOf(cai, collection, known, everyOther),
+    await deliveryOf(cai, collection, known),
+  ];
+  await Promise.all([
+    ada.history.receive(FLOCK_DATABASE, partial),
+    bea.history.receive(FLOCK_DATABASE, whole),
+  ]);
+  const theirs = await todosOf(ada, shared);
+  expect(await theirs.has("row 1")).toBe(true);
+  expect(await theirs.has("row 0")).toBe(false);
+  await eventually(() => theirs.has("row 0"));
+  await alike([ada, bea]);
+  expect(connection.closed.aborted).toBe(false);
 });
 
 test("[HI80] a relay that leaves control ops out is shown the door, and they come from another peer", async () => {

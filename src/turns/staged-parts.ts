@@ -25,6 +25,8 @@ export class StagedParts {
   /** What counts from now on, and `undefined` for what does not any more. */
   readonly #commits = new Map<string, Staged<Uint8Array>>();
   readonly #asides = new Map<string, Staged<AsideRecord>>();
+  /** Whether ops of a part that was taken are left out: who has it whole may hold rows that are lacking here. */
+  isPartial = false;
   /** Whether rivals bring control ops. They change no row: their places name the parts of others. */
   hasRivals = false;
   readonly #rivals = new Map<string, { type: "put"; key: Uint8Array; value: Uint8Array }>();
