@@ -19,10 +19,18 @@ import { claimFromWire } from "./page.ts";
 
 const NOTHING = new Uint8Array();
 
-/** When a scope was last reconciled with one peer: not again and again, where the two cannot agree. */
+/** What control ops of a scope sum up to here and at a peer. */
+interface ControlSums {
+  readonly ours: Uint8Array;
+  readonly theirs: Uint8Array;
+}
+
+/** What was last done about a scope with one peer, on whatever stream: not again and again, where the two cannot agree. */
 export class Reconciliations {
   readonly #clock: Clock;
   readonly #last = new Map<ScopeKey, number>();
+  /** Where all control ops that a peer has were asked for, and came: neither holds what would make the sums the same. */
+  readonly #controls = new Map<ScopeKey, ControlSums>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,12 +41,28 @@ export class Reconciliations {
     const now = this.#clock.monotonic();
     const last = this.#last.get(scope);
     if (last !== undefined && now - last < RECONCILE_MIN_MS) return false;
-    this.#last.delete(scope);
-    this.#last.set(scope, now);
-    const [oldest] = this.#last.keys();
-    if (this.#last.size > RECONCILED_SCOPES_MAX && oldest !== undefined) this.#last.delete(oldest);
+    setLast(this.#last, scope, now);
     return true;
   }
+
+  /** Notes sums that differ after all control ops of the peer have come. */
+  noteControls(scope: ScopeKey, sums: ControlSums): void {
+    setLast(this.#controls, scope, sums);
+  }
+
+  /** Whether asking for control ops has already brought what it can. */
+  isSettled(scope: ScopeKey, { ours, theirs }: ControlSums): boolean {
+    const known = this.#controls.get(scope);
+    return known !== undefined && equalBytes(known.ours, ours) && equalBytes(known.theirs, theirs);
+  }
+}
+
+/** Sets what is to be forgotten last. */
+function setLast<Value>(map: Map<ScopeKey, Value>, scope: ScopeKey, value: Value): void {
+  map.delete(scope);
+  map.set(scope, value);
+  const [oldest] = map.keys();
+  if (map.size > RECONCILED_SCOPES_MAX && oldest !== undefined) map.delete(oldest);
 }
 
 export interface SumsDeps {
@@ -110,12 +134,16 @@ export class Sums {
 
   /**
    * Whether control ops may be lacking that nothing else shows: those of a commit under a log and generation of which we have
-   * another one. Once for what we hold, since the peer may simply hold less. [SY85]
+   * another one. Once for what both hold, since the peer may simply hold less. [SY85]
    */
   #isLacking(key: ScopeKey, id: ScopeId, controlSum: Uint8Array): boolean {
-    this.#lacking.delete(key);
-    const ours = this.#deps.history.scope(id)?.access.controlSum(this.#deps.crypto);
+    const { history, crypto, reconciliations } = this.#deps;
+    const haveCome = this.#lacking.delete(key);
+    const ours = history.scope(id)?.access.controlSum(crypto);
     if (ours === undefined || equalBytes(ours, controlSum)) return false;
+    const sums = { ours, theirs: controlSum };
+    if (haveCome) reconciliations.noteControls(key, sums);
+    if (reconciliations.isSettled(key, sums)) return false;
     const { times, sum } = this.#askedControls.get(key) ?? { times: 0, sum: NOTHING };
     if (times >= CONTROLS_ASKED_MAX || equalBytes(ours, sum)) return false;
     this.#askedControls.set(key, { times: times + 1, sum: ours });

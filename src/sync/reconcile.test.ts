@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { encodeValue, type GenVector, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
 import { type Delivery, type PreparedPart, ROW_SPACE } from "../history/index.ts";
-import { nodeCrypto } from "../node/index.ts";
+import { nodeClock, nodeCrypto } from "../node/index.ts";
 import { elideOps, opDigest } from "../records/index.ts";
 import {
   admit,
@@ -23,6 +23,7 @@ import {
   wirePart,
 } from "../testkit/sync-hostile.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { scopeToWire, vectorToWire } from "../wire/index.ts";
 
 const crypto = nodeCrypto();
 
@@ -148,4 +149,48 @@ test("[HI80] a relay that leaves control ops out is shown the door, and they com
   await bea.transport.connect(owner.device, owner.transport.addresses());
   await alike([owner, bea]);
   expect(bea.history.scope(collection)?.access.policies.get("")).toBe("keepAll");
+});
+
+test("[SY85] control ops that have all come are not asked for again, on a later stream either, before one side knows more", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { peer: "writer" });
+  const [peer] = members as [SyncPeer];
+  const { collection } = shared;
+  const apart = (): void => flock.network.partition([owner.device], [peer.device]);
+  apart();
+  await peer.sync.close();
+  const asked: boolean[] = [];
+  let controlSum = new Uint8Array(32).fill(1);
+  const atOwner = owner.history.scope(collection) ?? expect.unreachable();
+  serveScript(
+    peer,
+    atData(async (request) => {
+      asked.push(request.hasControls);
+      const vector = vectorToWire(atOwner.vector());
+      const sum = {
+        scope: scopeToWire(collection),
+        vector,
+        headSum: new Uint8Array(32),
+        controlSum,
+      };
+      await request.send({ caughtUp: { round: request.round, scopes: [sum] } });
+    }),
+  );
+  const meet = async (expected: readonly boolean[]): Promise<void> => {
+    flock.network.heal();
+    await owner.transport.connect(peer.device, peer.transport.addresses());
+    await eventually(() => asked.length >= expected.length);
+    // For what would be asked beyond that.
+    await nodeClock().sleep(50);
+    apart();
+    expect(asked.splice(0)).toEqual(expected);
+  };
+  await meet([false, true]);
+  await meet([false]);
+  controlSum = controlSum.fill(2);
+  await meet([false, true]);
+  const policy = { type: "policy", prefix: "", policy: "keepAll" } as const;
+  await owner.history.write({ parts: [{ scope: collection, rows: [], controls: [policy] }] });
+  await meet([false, true]);
+  await meet([false]);
 });

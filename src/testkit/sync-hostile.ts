@@ -155,6 +155,8 @@ export interface Asked {
   readonly frames: FramedStream;
   readonly mode: DeltaMode;
   readonly round: number;
+  /** Whether all control ops of a scope are asked for. */
+  readonly hasControls: boolean;
   send(init: ResponseInit): Promise<void>;
   /** Ends the round. */
   caughtUp(): Promise<void>;
@@ -171,12 +173,13 @@ export function serveScript(peer: SyncPeer, answer: (asked: Asked) => Promise<vo
     await frames.receive();
     await send({ opened: { certificate: peer.identity.certified.bytes } });
     for (let frame = await frames.receive(); frame !== undefined; frame = await frames.receive()) {
-      const { mode, round } = decode(DeltaRequestSchema, frame);
+      const { mode, round, scopes } = decode(DeltaRequestSchema, frame);
       await answer({
         stream,
         frames,
         mode,
         round,
+        hasControls: scopes.some(({ controls }) => controls),
         send,
         caughtUp: () => send({ caughtUp: { round, scopes: [] } }),
         async raw(...bytes) {
