@@ -28,7 +28,8 @@ export class BranchedLogs {
   add(scope: ScopeKey, log: LogKey): boolean {
     const place = `${scope} ${log}`;
     const times = this.#asked.get(place) ?? 0;
-    if (times >= BRANCH_ASKED_MAX || this.#asked.size >= BRANCHED_LOGS_MAX) return false;
+    const isFull = times === 0 && this.#asked.size >= BRANCHED_LOGS_MAX;
+    if (times >= BRANCH_ASKED_MAX || isFull) return false;
     this.#asked.set(place, times + 1);
     this.#above(scope, log, 0);
     return true;

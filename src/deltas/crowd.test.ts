@@ -4,10 +4,10 @@ import { FakeClock, settle } from "../testkit/fake-clock.ts";
 import { Crowds } from "./crowd.ts";
 import {
   ASKED_MS_MAX,
-  CROWD_STREAMS_MIN,
+  CROWD_DEVICES_MIN,
   GATHER_MS,
   HELD_BACK_MS,
-  PACE_MS_A_STREAM,
+  PACE_MS_A_DEVICE,
   PACE_MS_MAX,
   TELL_EVERY_MS,
 } from "./limits.ts";
@@ -23,14 +23,20 @@ function world() {
   return { clock, ending, crowd, stops: PEERS.map((peer) => crowd.serve(peer)) };
 }
 
-test("[SY86] a crowd has its streams, and those who pull from us", () => {
+test("[SY86] a crowd has its devices, on however many streams they pull from us", () => {
   const { crowd, stops } = world();
-  expect(PEERS.length).toBe(CROWD_STREAMS_MIN);
+  expect(PEERS.length).toBe(CROWD_DEVICES_MIN);
   expect(crowd.isCrowd).toBe(true);
+  const pace = crowd.pace;
+  // Of one device, however many streams it opens.
+  const more = Array.from({ length: CROWD_DEVICES_MIN }, () => crowd.serve(device("b")));
+  expect(crowd.pace).toBe(pace);
   expect(crowd.hasAuthor("a/1" as LogKey)).toBe(true);
   expect(crowd.hasAuthor("f/1" as LogKey)).toBe(false);
   stops[0]?.();
   expect(crowd.isCrowd).toBe(false);
+  for (const stop of more) stop();
+  expect(crowd.hasAuthor("b/1" as LogKey)).toBe(true);
   expect(crowd.hasAuthor("a/1" as LogKey)).toBe(false);
 });
 
@@ -69,7 +75,7 @@ test("[SY87] one is asked at a time, until it has answered or taken too long", a
 
 test("[SY88] news go out at once after a rest, and then together", async () => {
   const { clock, crowd, stops } = world();
-  expect(crowd.pace).toBe(CROWD_STREAMS_MIN * PACE_MS_A_STREAM);
+  expect(crowd.pace).toBe(CROWD_DEVICES_MIN * PACE_MS_A_DEVICE);
   const news = new News({ clock, crowd });
   const looks: number[] = [];
   void (async () => {

@@ -1,10 +1,10 @@
 import { type Clock, type DeviceId, deviceOfLog, type LogKey } from "../base/index.ts";
 import {
   ASKED_MS_MAX,
-  CROWD_STREAMS_MIN,
+  CROWD_DEVICES_MIN,
   GATHER_MS,
   HELD_BACK_MS,
-  PACE_MS_A_STREAM,
+  PACE_MS_A_DEVICE,
   PACE_MS_MAX,
   TELL_EVERY_MS,
 } from "./limits.ts";
@@ -23,7 +23,6 @@ export class Crowd {
   readonly #deps: CrowdDeps;
   /** Streams by the device that pulls. */
   readonly #streams = new Map<DeviceId, number>();
-  #size = 0;
   /** Those that have something to tell, by the device that they would tell. */
   readonly #toTell = new Map<DeviceId, () => void>();
   #lastTold: DeviceId;
@@ -51,13 +50,12 @@ export class Crowd {
 
   #count(peer: DeviceId, by: 1 | -1): void {
     const streams = (this.#streams.get(peer) ?? 0) + by;
-    this.#size += by;
     if (streams > 0) this.#streams.set(peer, streams);
     else this.#streams.delete(peer);
   }
 
   get isCrowd(): boolean {
-    return this.#size >= CROWD_STREAMS_MIN;
+    return this.#streams.size >= CROWD_DEVICES_MIN;
   }
 
   /** Whether a log's device pulls from us: it is connected with us, and so with the others too, as far as we can tell. */
@@ -67,7 +65,7 @@ export class Crowd {
 
   /** Milliseconds that a stream rests after a page of news. */
   get pace(): number {
-    return this.isCrowd ? Math.min(PACE_MS_MAX, this.#size * PACE_MS_A_STREAM) : 0;
+    return this.isCrowd ? Math.min(PACE_MS_MAX, this.#streams.size * PACE_MS_A_DEVICE) : 0;
   }
 
   /** Resolves in `left` milliseconds, or before, when others who wait for that go on: one timer for all streams. */

@@ -42,8 +42,8 @@ export const RECONCILE_MIN_MS = 600_000;
 export const RECONCILED_SCOPES_MAX = 1000;
 /** Times that all control ops of a scope are asked for on one stream: what they bring may show once that more is lacking. */
 export const CONTROLS_ASKED_MAX = 3;
-/** Streams on which a database is served, from which on what others made is held back: below, sending it twice costs less than waiting. */
-export const CROWD_STREAMS_MIN = 8;
+/** Devices that a database is served to, from which on what others made is held back: below, sending it twice costs less than waiting. */
+export const CROWD_DEVICES_MIN = 8;
 /** Milliseconds after which the first of those is told from whom something is held back. A commit that its author could not bring reaches others after that. */
 export const HELD_BACK_MS = 3000;
 /** Milliseconds from one that is told to the next: each is told by one neighbour or other within a second, and all of them together take little. */
@@ -52,10 +52,12 @@ export const TELL_EVERY_MS = 500;
 export const OFFER_GRACE_MS = 500;
 /** The same where its author pulls from us: only one that keeps it from us, or a connection that is dead, takes longer. */
 export const AUTHOR_GRACE_MS = 10_000;
+/** Logs of one scope for which it is kept what a peer has offered: where there are more, the scope is asked for whatever has come meanwhile. */
+export const OFFERED_LOGS_MAX = 1000;
 /** Milliseconds for which no other peer is asked for what it has offered while one is being asked. */
 export const ASKED_MS_MAX = 5000;
-/** Milliseconds that a stream of a crowd rests after a page of news, for each stream that there is: with 50 members two seconds, in which each of them sends 50 pages. */
-export const PACE_MS_A_STREAM = 40;
+/** Milliseconds that a stream of a crowd rests after a page of news, for each device that pulls: with 50 members two seconds, in which each of them sends 50 pages. */
+export const PACE_MS_A_DEVICE = 40;
 /** The longest such rest. */
 export const PACE_MS_MAX = 2000;
 /** Milliseconds for which a device in a crowd gathers what it receives before it writes again: what many bring is then one write and one sync. */

@@ -3,7 +3,7 @@ import type { History } from "../history/index.ts";
 import type { DeltaMode } from "../wire/index.ts";
 import { modeOf } from "./branched-logs.ts";
 import type { Crowd } from "./crowd.ts";
-import { AUTHOR_GRACE_MS, OFFER_GRACE_MS } from "./limits.ts";
+import { AUTHOR_GRACE_MS, OFFER_GRACE_MS, OFFERED_LOGS_MAX } from "./limits.ts";
 import type { ScopeClaim } from "./page.ts";
 
 export interface OffersDeps {
@@ -18,6 +18,14 @@ interface Offered {
   readonly due: number;
 }
 
+/** What was offered of one scope. */
+interface Lacking {
+  readonly scope: ScopeId;
+  readonly logs: Map<LogKey, Offered>;
+  /** When it is asked for anyway, since more was offered than is kept. */
+  anyway: number;
+}
+
 /**
  * What a peer has said that it holds and does not send by itself: it comes from whoever made it, most likely, and is asked for
  * if it has not after a while. Once each time that it is said, so that what never counts here is not asked for again and again.
@@ -26,10 +34,7 @@ export class Offers {
   readonly #deps: OffersDeps;
   readonly #crowd: Pick<Crowd, "hasAuthor" | "mayAsk" | "answered">;
   readonly #ask: (mode: DeltaMode) => void;
-  readonly #lacking = new Map<
-    ScopeKey,
-    { readonly scope: ScopeId; readonly logs: Map<LogKey, Offered> }
-  >();
+  readonly #lacking = new Map<ScopeKey, Lacking>();
   /** Modes that have been asked for and not answered. */
   readonly #open = new Set<DeltaMode>();
   #isWaiting = false;
@@ -51,11 +56,17 @@ export class Offers {
     const key = scopeKeyOf(scope);
     for (const [log, generation] of vector) {
       if (this.#has(scope, log, generation)) continue;
-      const of = this.#lacking.get(key) ?? { scope, logs: new Map<LogKey, Offered>() };
+      const of = this.#lacking.get(key) ?? {
+        scope,
+        logs: new Map<LogKey, Offered>(),
+        anyway: NEVER,
+      };
       this.#lacking.set(key, of);
       const grace = this.#crowd.hasAuthor(log) ? AUTHOR_GRACE_MS : OFFER_GRACE_MS;
-      const due = Math.min(now + grace, of.logs.get(log)?.due ?? Number.POSITIVE_INFINITY);
-      of.logs.set(log, { generation, due });
+      const due = Math.min(now + grace, of.logs.get(log)?.due ?? NEVER);
+      if (of.logs.has(log) || of.logs.size < OFFERED_LOGS_MAX)
+        of.logs.set(log, { generation, due });
+      else of.anyway = Math.min(due, of.anyway);
     }
     if (this.#lacking.size > 0 && !this.#isWaiting) void this.#look(ended);
   }
@@ -79,20 +90,19 @@ export class Offers {
     }
   }
 
-  /** Milliseconds until something is to be asked for; a while more where that is now, and another peer is being asked. */
+  /**
+   * Milliseconds until something is to be asked for; a while more where that is now, and another peer is being asked. No longer than
+   * what is offered meanwhile may be due.
+   */
   #untilDue(): number {
     const now = this.#deps.clock.monotonic();
-    let first = Number.POSITIVE_INFINITY;
-    for (const { logs } of this.#lacking.values())
-      for (const { due } of logs.values()) first = Math.min(first, due);
-    return first > now ? first - now : OFFER_GRACE_MS;
+    const first = Math.min(...Array.from(this.#lacking.values(), dueOf));
+    return first > now ? Math.min(first - now, OFFER_GRACE_MS) : OFFER_GRACE_MS;
   }
 
   #askForDue(): void {
     const now = this.#deps.clock.monotonic();
-    const due = [...this.#lacking].filter(([, { logs }]) =>
-      [...logs.values()].some((offered) => offered.due <= now),
-    );
+    const due = [...this.#lacking].filter(([, lacking]) => dueOf(lacking) <= now);
     if (due.length === 0 || !this.#crowd.mayAsk(this)) return;
     const modes = new Set<DeltaMode>();
     for (const [key, { scope }] of due) {
@@ -108,10 +118,10 @@ export class Offers {
 
   /** Forgets what is here by now; answers whether anything is still lacking. */
   #forgetHeld(): boolean {
-    for (const [key, { scope, logs }] of this.#lacking) {
+    for (const [key, { scope, logs, anyway }] of this.#lacking) {
       for (const [log, { generation }] of logs)
         if (this.#has(scope, log, generation)) logs.delete(log);
-      if (logs.size === 0) this.#lacking.delete(key);
+      if (logs.size === 0 && anyway === NEVER) this.#lacking.delete(key);
     }
     return this.#lacking.size > 0;
   }
@@ -119,4 +129,13 @@ export class Offers {
   #has(scope: ScopeId, log: LogKey, generation: number): boolean {
     return generation <= (this.#deps.history.scope(scope)?.generationOf(log) ?? 0);
   }
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** When a scope is asked for. */
+function dueOf({ logs, anyway }: Lacking): number {
+  let first = anyway;
+  for (const { due } of logs.values()) first = Math.min(first, due);
+  return first;
 }

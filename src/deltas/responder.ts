@@ -10,7 +10,6 @@ import {
   type Clock,
   type Crypto,
   equalBytes,
-  type DeviceId,
   type GenVector,
   generationIn,
   type ScopeKey,
@@ -90,11 +89,11 @@ export async function serveDeltas(
       "Cannot serve deltas: the certificate is another device's",
     );
   }
-  const known = deps.known.at(connection);
-  const crowd = deps.crowds.of(database);
-  const responder = new Responder(deps, frames, database, certified, { known, crowd });
   // Unknown, paused and forbidden have one answer, so that nobody learns which databases there are.
-  if (!deps.isServed(database) || !responder.mayReadAny()) return responder.refuse();
+  if (!deps.isServed(database) || !mayReadAny(deps, database, certified)) return refuse(frames);
+  // Only now: of names that peers make up nothing is kept.
+  const crowd = deps.crowds.of(database);
+  const known = deps.known.at(connection);
   await frames.send(
     encode(
       DeltaResponseSchema,
@@ -104,6 +103,7 @@ export async function serveDeltas(
     ),
   );
   deps.onPulled(database, certified.user);
+  const responder = new Responder(deps, frames, database, certified, { known, crowd });
   const stop = crowd.serve(certified.device);
   try {
     await responder.run();
@@ -112,12 +112,25 @@ export async function serveDeltas(
   }
 }
 
+function mayRead({ access }: ScopeState, { device, user }: Certified): boolean {
+  return (access.tagsOfDevice(device, user) & Tags.READ) !== 0;
+}
+
+/** Whether there is any scope that an initiator may read. */
+function mayReadAny({ history }: ResponderDeps, database: string, peer: Certified): boolean {
+  return history.scopes(database).some((scope) => mayRead(scope, peer));
+}
+
+function refuse(frames: FramedStream): Promise<void> {
+  const refused = { code: "SYNC_OFFLINE", message: "No such database is served to you" };
+  return frames.send(encode(DeltaResponseSchema, create(DeltaResponseSchema, { refused })));
+}
+
 class Responder {
   readonly #deps: ResponderDeps;
   readonly #frames: FramedStream;
   readonly #database: string;
-  readonly #device: DeviceId;
-  readonly #user: UserId;
+  readonly #peer: Certified;
   readonly #asked = new Map<DeltaMode, Asked>();
   readonly #known: PeerKnowledge;
   readonly #heldBack: HeldBack;
@@ -133,23 +146,17 @@ class Responder {
     deps: ResponderDeps,
     frames: FramedStream,
     database: string,
-    { device, user }: Certified,
+    peer: Certified,
     { known, crowd }: { readonly known: PeerKnowledge; readonly crowd: Crowd },
   ) {
     this.#deps = deps;
     this.#frames = frames;
     this.#database = database;
-    this.#device = device;
-    this.#user = user;
+    this.#peer = peer;
     this.#known = known;
     this.#crowd = crowd;
     this.#news = new News({ clock: deps.clock, crowd });
-    this.#heldBack = new HeldBack({ own: deps.history.identity.device, peer: device, crowd });
-  }
-
-  /** Whether there is any scope that the initiator may read. */
-  mayReadAny(): boolean {
-    return this.#deps.history.scopes(this.#database).some((scope) => this.#mayRead(scope));
+    this.#heldBack = new HeldBack({ own: deps.history.identity.device, peer: peer.device, crowd });
   }
 
   async run(): Promise<void> {
@@ -170,7 +177,7 @@ class Responder {
       throw this.#fault === undefined ? error : this.#fault.error;
     } finally {
       stop();
-      this.#crowd.forget(this.#device, this.#tellNow);
+      this.#crowd.forget(this.#peer.device, this.#tellNow);
       this.#hasEnded = true;
     }
     if (this.#fault !== undefined) throw this.#fault.error;
@@ -184,12 +191,6 @@ class Responder {
     if (!isLive) this.#news.wake();
     else if (isPlain && this.#heldBack.isForLater(logs)) this.#tellLater();
     else this.#news.note();
-  }
-
-  async refuse(): Promise<void> {
-    await this.#send({
-      refused: { code: "SYNC_OFFLINE", message: "No such database is served to you" },
-    });
   }
 
   /** Never rejects. */
@@ -253,8 +254,10 @@ class Responder {
     for (const mode of [DeltaMode.SYNCGROUPS, DeltaMode.DATA]) {
       const asked = this.#asked.get(mode);
       if (asked === undefined || (asked.isCaughtUp && !asked.live)) continue;
-      if (!this.#deps.isServed(this.#database) || !this.mayReadAny() || this.#hasLost(asked)) {
-        await this.refuse();
+      const isServed = this.#deps.isServed(this.#database);
+      const isAllowed = isServed && mayReadAny(this.#deps, this.#database, this.#peer);
+      if (!isAllowed || this.#hasLost(asked)) {
+        await refuse(this.#frames);
         return false;
       }
       await this.#serve(mode, asked, this.#readable(asked));
@@ -265,7 +268,7 @@ class Responder {
   #readable(asked: Asked): Readable[] {
     return [...asked.scopes.values()].flatMap((one) => {
       const scope = this.#deps.history.scope(one.id);
-      return scope !== undefined && this.#mayRead(scope) ? [{ asked: one, scope }] : [];
+      return scope !== undefined && mayRead(scope, this.#peer) ? [{ asked: one, scope }] : [];
     });
   }
 
@@ -273,12 +276,8 @@ class Responder {
   #hasLost({ scopes }: Asked): boolean {
     return [...scopes.values()].some(({ id, numbers }) => {
       const scope = this.#deps.history.scope(id);
-      return numbers !== undefined && scope !== undefined && !this.#mayRead(scope);
+      return numbers !== undefined && scope !== undefined && !mayRead(scope, this.#peer);
     });
-  }
-
-  #mayRead(scope: ScopeState): boolean {
-    return (scope.access.tagsOfDevice(this.#device, this.#user) & Tags.READ) !== 0;
   }
 
   async #serve(mode: DeltaMode, asked: Asked, readable: readonly Readable[]): Promise<void> {
@@ -359,7 +358,7 @@ class Responder {
   }
 
   #tellLater(): void {
-    this.#crowd.tellLater(this.#device, this.#tellNow);
+    this.#crowd.tellLater(this.#peer.device, this.#tellNow);
   }
 
   readonly #tellNow = (): void => {

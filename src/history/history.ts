@@ -10,13 +10,7 @@ import {
   scopeKeyOf,
 } from "../base/index.ts";
 import type { ReadOptions, ScanOptions, Snapshot, Store } from "../store/index.ts";
-import {
-  type DatabaseState,
-  ownLogKey,
-  type ScopeState,
-  type TurnDeps,
-  type View,
-} from "../turns/index.ts";
+import { type DatabaseState, ownLogKey, type ScopeState, type View } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
 import {
   CommitSigner,
@@ -48,6 +42,8 @@ import { mendSum, restoreParts } from "./restore.ts";
 import {
   type HeldPart,
   partsAbove,
+  type ServeDeps,
+  Serving,
   partsBefore,
   type ServedPart,
   type WantedScope,
@@ -78,7 +74,7 @@ export interface HistoryDeps {
  * network. What it shows is durable. Rules: docs/spec/history.md.
  */
 export class History implements AsyncDisposable {
-  readonly #deps: HistoryDeps & TurnDeps;
+  readonly #deps: HistoryDeps & ServeDeps;
   readonly #databases: Map<string, DatabaseState>;
   readonly #writers = new Map<string, Writer>();
   /** Of databases that were here when the history was opened. */
@@ -90,7 +86,7 @@ export class History implements AsyncDisposable {
   /** What was written, in the order in which it came. */
   readonly changes: ChangeOrder;
 
-  private constructor(deps: HistoryDeps & TurnDeps, databases: Map<string, DatabaseState>) {
+  private constructor(deps: HistoryDeps & ServeDeps, databases: Map<string, DatabaseState>) {
     this.#deps = deps;
     this.#databases = databases;
     this.changes = new ChangeOrder(deps, databases);
@@ -103,7 +99,7 @@ export class History implements AsyncDisposable {
   static async open(deps: HistoryDeps): Promise<History> {
     const interner = await Interner.load(deps.store);
     const signer = new CommitSigner(deps.crypto, deps.identity);
-    const made = { ...deps, interner, signer };
+    const made = { ...deps, interner, signer, serving: new Serving() };
     const databases = await loadDatabases(made);
     const { trueTime = (): number => deps.clock.now(), identity } = deps;
     const doubts = { origin: deps.store.origin, trueTime, identity, interner };

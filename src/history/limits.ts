@@ -42,6 +42,8 @@ export const SERVE_TOGETHER_BYTES_MAX = 4 * 1024 * 1024;
 export const SERVE_TOGETHER_OPS_MAX = 4096;
 /** Parts whose rows are read together: were all of them as large as can be, 128 MiB for as long as that is not noticed. */
 export const SERVE_TOGETHER_PARTS_MAX = 8;
+/** Streams for which rows of several parts are read at once: as many as Node.js has threads for files; 512 MiB at most, until it is seen what came. */
+export const SERVE_READS_MAX = 4;
 /** Logs whose first parts are read at once when a peer is served. */
 export const SERVE_SCANS_MAX = 64;
 /** Control ops of one log in a scope: an admin of a large group stays far below. */

@@ -1,6 +1,6 @@
 /** Commits of several scopes: one signature over parts that travel, are held back and are proved one by one. */
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { BATCH_OPS_MAX, codeOf, type ScopeId, scopeKeyOf, utf8 } from "../base/index.ts";
 import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
@@ -9,6 +9,7 @@ import { seededRandom } from "../testkit/seeded-random.ts";
 import { FaultyMedium, fullDiskError } from "../testkit/store/store-faults.ts";
 import { CommitHeaderSchema, decode, PartHeaderSchema } from "../wire/index.ts";
 import { halvesOf } from "./fresh-parts.ts";
+import { SERVE_READS_MAX } from "./limits.ts";
 import {
   type Delivery,
   type RangeRead,
@@ -355,6 +356,27 @@ describe("what a peer lacks of several scopes", () => {
     expect(await served(bea, a, b)).toEqual(apart);
     await exchange(ada, bea, [a, b]);
     expect(await served(bea, b, a)).toEqual(apart);
+  });
+
+  test("[HI37] is read for a few streams at a time", async () => {
+    const { ada, a } = await opened();
+    for (let i = 0; i < 5; i++) await ada.history.write(across(`row ${i}`, a));
+    const getMany = ada.store.getMany.bind(ada.store);
+    let [open, most] = [0, 0];
+    const reads = vi.spyOn(ada.store, "getMany").mockImplementation(async (...keys) => {
+      open += 1;
+      most = Math.max(most, open);
+      try {
+        await Promise.resolve();
+        return await getMany(...keys);
+      } finally {
+        open -= 1;
+      }
+    });
+    const streams = Array.from({ length: 4 * SERVE_READS_MAX }, () => served(ada, a));
+    expect(new Set((await Promise.all(streams)).map(String)).size).toBe(1);
+    expect([open, most]).toEqual([0, SERVE_READS_MAX]);
+    reads.mockRestore();
   });
 });
 

@@ -4,7 +4,7 @@
  */
 
 import { controlIdBytes } from "../access/index.ts";
-import { type GenVector, generationIn } from "../base/index.ts";
+import { Budget, type GenVector, generationIn } from "../base/index.ts";
 import {
   assemblePart,
   commitKey,
@@ -26,16 +26,28 @@ import {
 } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { CommitHeaderSchema, decode, decodeStoredCommit } from "../wire/index.ts";
-import { readRival, type ScopeState, type TurnDeps } from "../turns/index.ts";
+import { readRival, RecentParts, type ScopeState, type TurnDeps } from "../turns/index.ts";
 import { generationOf, LogSource, type StoredPart } from "./scans.ts";
 import {
   SERVE_AHEAD_PARTS,
+  SERVE_READS_MAX,
   SERVE_SCANS_MAX,
   SERVE_TOGETHER_BYTES,
   SERVE_TOGETHER_BYTES_MAX,
   SERVE_TOGETHER_OPS_MAX,
   SERVE_TOGETHER_PARTS_MAX,
 } from "./limits.ts";
+
+/** What all who are served share. */
+export class Serving {
+  readonly recent = new RecentParts();
+  /** Reads of rows for several parts: only after them is known how many bytes they came to. */
+  readonly reads = new Budget(SERVE_READS_MAX);
+}
+
+export interface ServeDeps extends TurnDeps {
+  readonly serving: Serving;
+}
 
 /** A part with its place, as a peer is sent it. */
 export interface ServedPart {
@@ -60,7 +72,7 @@ export interface WantedScope {
  * costs no more memory than that. [HI37]
  */
 export async function* partsAbove(
-  deps: TurnDeps,
+  deps: ServeDeps,
   wanted: readonly WantedScope[],
 ): AsyncGenerator<ServedPart, void, undefined> {
   const ahead = new ReadAhead(deps, dueParts(deps, wanted));
@@ -84,7 +96,7 @@ interface DuePart extends Omit<ServedPart, "part" | "generation"> {
 
 /** What is due, in order, as it is stored. */
 async function* dueParts(
-  deps: TurnDeps,
+  deps: ServeDeps,
   wanted: readonly WantedScope[],
 ): AsyncGenerator<DuePart, void, undefined> {
   const sources = wanted.flatMap((one) => sourcesOf(deps, one));
@@ -106,18 +118,19 @@ async function* dueParts(
 
 /** Reads the rows of several parts together, as many as come to few bytes by what those before them came to. */
 class ReadAhead {
-  readonly #deps: TurnDeps;
+  readonly #deps: ServeDeps;
   readonly #due: AsyncGenerator<DuePart, void, undefined>;
   /** Ops that are read together: the first part alone, since nothing is known of how large rows are. */
   #opsMax = 1;
 
-  constructor(deps: TurnDeps, due: AsyncGenerator<DuePart, void, undefined>) {
+  constructor(deps: ServeDeps, due: AsyncGenerator<DuePart, void, undefined>) {
     this.#deps = deps;
     this.#due = due;
   }
 
   /** The next parts, with what was read of their rows; none: there are no more. */
   async next(): Promise<readonly (DuePart & { readonly rows?: RowRecords | undefined })[]> {
+    const { serving } = this.#deps;
     const parts: DuePart[] = [];
     for (let ops = 0; ops < this.#opsMax && parts.length < SERVE_TOGETHER_PARTS_MAX;) {
       const { value } = await this.#due.next();
@@ -127,13 +140,13 @@ class ReadAhead {
     }
     const unread = parts.filter(
       ({ scope, log, stored: { generation, record } }) =>
-        scope.recentParts.get(log, generation, record) === undefined,
+        serving.recent.get({ scope: scope.number, log, generation }, record) === undefined,
     );
     const held = unread.map(({ scope, stored }) => ({
       scope: scope.number,
       held: stored.record.held,
     }));
-    const rows = new Map((await rowsOf(this.#deps.store, held)).map((one, i) => [unread[i], one]));
+    const rows = new Map((await this.#read(held)).map((one, i) => [unread[i], one]));
     let bytes = 0;
     let ops = 0;
     const read = parts.map((part) => {
@@ -148,9 +161,20 @@ class ReadAhead {
     if (ops > 0) this.#opsMax = Math.min(fitting, SERVE_TOGETHER_OPS_MAX);
     return read;
   }
+
+  /** A few streams at a time: the store reads no faster for more, and each may meet rows far larger than those before. */
+  async #read(held: Parameters<typeof rowsOf>[1]): Promise<RowRecords[]> {
+    const { store, serving } = this.#deps;
+    await serving.reads.take(1);
+    try {
+      return await rowsOf(store, held);
+    } finally {
+      serving.reads.give(1);
+    }
+  }
 }
 
-function sourcesOf(deps: TurnDeps, { scope, vector }: WantedScope): LogSource[] {
+function sourcesOf(deps: ServeDeps, { scope, vector }: WantedScope): LogSource[] {
   const sources: LogSource[] = [];
   for (const [log, last] of scope.numbers) {
     const after = generationIn(vector, deps.interner.logOf(log));
@@ -202,24 +226,26 @@ export async function* partsBefore(
 
 /** A part as it was signed; `undefined` when it does not count any more. `rows`: what was read of its rows before. */
 async function servedPart(
-  deps: TurnDeps,
+  deps: ServeDeps,
   scope: ScopeState,
   log: LogNumber,
   { generation, record }: StoredPart,
   rows?: RowRecords,
 ): Promise<CommitPart | undefined> {
+  const name = { scope: scope.number, log, generation };
+  const { recent } = deps.serving;
   const isCounted = (): boolean => generation <= (scope.numbers.get(log) ?? 0);
   let sources = storedOps(deps.store, scope.number, log, generation, rows);
   let current = record;
   for (let isAgain = false; isCounted();) {
     try {
-      const recent = scope.recentParts.get(log, generation, current);
-      if (recent !== undefined) return recent;
+      const known = recent.get(name, current);
+      if (known !== undefined) return known;
       const part = await assemblePart(deps, current, sources);
       // Of a device whose store this was: who is sent it could only blame us.
       if (isUnsigned(part.signature))
         throw new HistoryError("HISTORY_CORRUPT", "Cannot read commit: nobody here can sign it");
-      scope.recentParts.put(log, generation, part);
+      recent.put(name, part);
       return part;
     } catch (error) {
       const bytes = await deps.store.get(commitKey(scope.number, log, generation));
@@ -239,11 +265,11 @@ async function servedPart(
 
 /** Which parts of commits of several scopes are still to come. */
 class Siblings {
-  readonly #deps: TurnDeps;
+  readonly #deps: ServeDeps;
   readonly #byLog: ReadonlyMap<LogNumber, readonly LogSource[]>;
   readonly #missing = new Set<string>();
 
-  constructor(deps: TurnDeps, sources: readonly LogSource[]) {
+  constructor(deps: ServeDeps, sources: readonly LogSource[]) {
     this.#deps = deps;
     this.#byLog = Map.groupBy(sources, ({ log }) => log);
   }
@@ -292,7 +318,7 @@ export function* loosePlaces(
  * follows what it names.
  */
 export async function loosePartsOf(
-  deps: TurnDeps,
+  deps: ServeDeps,
   scope: ScopeState,
   places: Iterable<LoosePlace> = loosePlaces(scope, scope.numbers),
 ): Promise<CommitPart[]> {
@@ -309,7 +335,7 @@ export async function loosePartsOf(
 }
 
 async function partAt(
-  deps: TurnDeps,
+  deps: ServeDeps,
   scope: ScopeState,
   { log, generation, digest }: LoosePlace,
 ): Promise<CommitPart | undefined> {

@@ -13,6 +13,7 @@ export { LateCommits } from "./late-commits.ts";
 export { TURN_REFS_MAX } from "./limits.ts";
 export { type Rival, RivalIndex, rivalText } from "./rivals.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";
+export { RecentParts } from "./recent-parts.ts";
 export { readRival } from "./staged-parts.ts";
 export { type RowName, type StagedRow, stagedRow, type StagedScope } from "./staged-scope.ts";
 export { DatabaseState, type IncarnationReason, ownLogKey, ScopeState } from "./state.ts";

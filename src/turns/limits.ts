@@ -22,5 +22,7 @@ export const ROWS_A_READ = 250;
 export const ROWS_AT_ONCE_MAX = 128;
 /** Bytes of commits that one turn leaves without signatures, which are written again with them: a signature takes as long as writing as much. */
 export const LATE_BYTES_MAX = 8 * 1024;
-/** Bytes of the parts of one scope that are kept as they were served last: a few seconds of small commits, or one page. */
-export const RECENT_PARTS_BYTES_MAX = 256 * 1024;
+/** Bytes of parts that are kept as they were served last, over all scopes of a peer: some seconds of small commits. */
+export const RECENT_PARTS_BYTES_MAX = 1024 * 1024;
+/** Bytes of one of them: larger ones are read again, so that one page does not take the place of all. */
+export const RECENT_PART_BYTES_MAX = 64 * 1024;

@@ -200,6 +200,7 @@ function writeOf(key: Uint8Array, value: Uint8Array | undefined): WriteOp {
   return value === undefined ? { type: "delete", key } : { type: "put", key, value };
 }
 
-function placeText({ scope, log, generation }: PartName): string {
+/** A part's name as a key of maps. */
+export function placeText({ scope, log, generation }: PartName): string {
   return `${scope} ${log} ${generation}`;
 }

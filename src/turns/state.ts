@@ -16,7 +16,6 @@ import { ControlPlaces } from "./control-places.ts";
 import type { LateCommits } from "./late-commits.ts";
 import { RivalIndex } from "./rivals.ts";
 import { RecentChanges } from "./recent-changes.ts";
-import { RecentParts } from "./recent-parts.ts";
 import type { WrittenRows } from "./written-rows.ts";
 import type {
   Epoch,
@@ -57,7 +56,6 @@ export class ScopeState {
   /** Parts that are held and do not count. */
   aside = new AsideIndex();
   controlPlaces = new ControlPlaces();
-  readonly recentParts = new RecentParts();
   /** Commits whose places are those of others. */
   rivals = new RivalIndex();
   /** What may be in the store of its rows, where it began to be written in this process. */
