@@ -167,6 +167,8 @@ export class Initiator {
       await beginStream(this.#deps, frames, this.#connection.peer, this.#database);
       this.#frames = frames;
       await this.#ask(DeltaMode.SYNCGROUPS);
+      // Behind it, without waiting: the peer answers in this order.
+      if (this.#wanted(DeltaMode.DATA).length > 0) await this.#ask(DeltaMode.DATA);
       for (
         let frame = await this.#next(frames);
         frame !== undefined;
@@ -350,7 +352,7 @@ export class Initiator {
     if (isToAsk) await this.#ask(mode);
     else this.#uncompared.note(mode, isAlike, this.#frames?.stream.ended);
     if (mode === DeltaMode.DATA) this.#hear();
-    // The first answer about groups may have brought collections.
+    // The first answer about groups may have brought the first collections.
     if (!this.#asked.has(DeltaMode.DATA)) await this.#ask(DeltaMode.DATA);
   }
 
