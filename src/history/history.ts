@@ -222,16 +222,9 @@ export class History implements AsyncDisposable {
     return this.#writer(database).receive(delivery);
   }
 
-  /**
-   * Puts back what parts that are known hold and this store does not: all in one store write. Answers how many rows' versions
-   * that were. [HI51]
-   */
-  async restore(database: string, parts: readonly PreparedPart[]): Promise<number> {
-    let restored = 0;
-    await this.#writer(database).alone(async (turn) => {
-      restored = await restoreParts(this.#deps, turn, parts);
-    });
-    return restored;
+  /** Puts back what parts that are known hold and this store does not. Answers how many rows' versions that were. [HI51] */
+  restore(database: string, parts: readonly PreparedPart[]): Promise<number> {
+    return restoreParts(this.#deps, parts, (task) => this.#writer(database).alone(task));
   }
 
   /** Sets a scope's head sum to that of its rows, where it is another. Reads all of them. [HI51] */
