@@ -335,8 +335,9 @@ export class Writer {
       for (const { waiting, outcome } of done) waiting.resolve(outcome);
     } catch (error) {
       if (error instanceof CutTooLarge) {
-        await this.#takeBackSome(error);
-        return this.#write([...done.map(({ waiting }) => waiting), ...later]);
+        const all = [...done.map(({ waiting }) => waiting), ...later];
+        const again = this.#takeBackSome(error).then(() => this.#write(all));
+        return again.catch((why: unknown) => all.forEach(({ reject }) => reject(why)));
       }
       for (const { waiting } of done) waiting.reject(error);
     }
