@@ -222,7 +222,7 @@ export class Initiator {
       if (this.#isAcquaintance(scope))
         return knowledgeToWire({ scope, vector: NOTHING }, NO_SUM, false);
       const sum = this.#deps.history.scope(scope)?.access.controlSum(this.#deps.crypto);
-      const controls = this.#sums.lacksControls(scopeKeyOf(scope));
+      const controls = this.#sums.ask(scopeKeyOf(scope), this.#round);
       return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM, controls);
     });
     const request = create(DeltaRequestSchema, {
@@ -339,10 +339,12 @@ export class Initiator {
       if (of === mode && earlier <= round) this.#replaced.delete(earlier);
     let isToAsk = false;
     let isAlike = true;
+    const due = new Set(this.#everAsked.keys());
     for (const sum of scopes) {
-      const told = await this.#sums.take(sum, (scope) => !this.#isAcquaintance(scope));
-      if (sum.scope !== undefined && !this.#isAcquaintance(scopeFromWire(sum.scope)))
-        this.#words.push(told.vector);
+      // Once each, and nothing of what was not asked for: it may be there or not.
+      if (sum.scope === undefined || !due.delete(scopeKeyOf(scopeFromWire(sum.scope)))) continue;
+      const told = await this.#sums.take(sum, round, (scope) => !this.#isAcquaintance(scope));
+      if (!this.#isAcquaintance(scopeFromWire(sum.scope))) this.#words.push(told.vector);
       isToAsk ||= told.isToAsk;
       isAlike &&= told.isAlike;
     }

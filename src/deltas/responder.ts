@@ -220,6 +220,8 @@ class Responder {
     this.#round = round;
     const kind = mode === DeltaMode.SYNCGROUPS ? "syncgroup" : "collection";
     const scopes = new Map<ScopeKey, AskedScope>();
+    const earlier = this.#asked.get(mode);
+    const isCaughtUp = earlier?.isCaughtUp === true;
     for (const asked of request.scopes) {
       const { scope, vector } = claimFromWire(asked);
       if (scope.kind !== kind || scope.database !== this.#database) {
@@ -229,10 +231,11 @@ class Responder {
         );
       }
       const key = scopeKeyOf(scope);
-      const last = this.#asked.get(mode)?.scopes.get(key);
+      const last = earlier?.scopes.get(key);
       const before = last?.asked;
-      // Who asks with less than before wants all of it, also what it has claimed.
-      const isWhole = before !== undefined && !coversVector(vector, before);
+      // Who asks with less than before wants all of it, also what it has claimed, until it has had it.
+      const isLess = before !== undefined && !coversVector(vector, before);
+      const isWhole = isLess || (last?.isWhole === true && !isCaughtUp);
       scopes.set(key, {
         id: scope,
         asked: vector,

@@ -76,15 +76,15 @@ export interface SumsDeps {
 export class Sums {
   readonly #deps: SumsDeps;
   readonly #peer: DeviceId;
-  /** Scopes that are asked for from scratch. */
-  readonly #reconciling = new Map<ScopeKey, ScopeId>();
+  /** Scopes that are asked for from scratch, with the round that does so; 0: the next one. */
+  readonly #reconciling = new Map<ScopeKey, number>();
   /** How often all control ops of a scope were asked for, and what ours summed up to at the last time. */
   readonly #askedControls = new Map<
     ScopeKey,
     { readonly times: number; readonly sum: Uint8Array }
   >();
-  /** Scopes of which they are asked for now. */
-  readonly #lacking = new Set<ScopeKey>();
+  /** Scopes of which they are asked for now, with the round that does so; 0: the next one. */
+  readonly #lacking = new Map<ScopeKey, number>();
 
   constructor(deps: SumsDeps, peer: DeviceId) {
     this.#deps = deps;
@@ -92,21 +92,24 @@ export class Sums {
   }
 
   /** Scopes of which all is to be sent, known or not. */
-  get reconciling(): ReadonlyMap<ScopeKey, ScopeId> {
+  get reconciling(): ReadonlyMap<ScopeKey, unknown> {
     return this.#reconciling;
   }
 
-  /** Whether all control ops of a scope are to be sent. */
-  lacksControls(scope: ScopeKey): boolean {
+  /** A scope is asked for in this round. Answers whether all of its control ops are to be sent. */
+  ask(scope: ScopeKey, round: number): boolean {
+    for (const open of [this.#reconciling, this.#lacking])
+      if (open.get(scope) === 0) open.set(scope, round);
     return this.#lacking.has(scope);
   }
 
   /**
-   * Takes a scope's sum; answers what the peer knows, whether both hold the same, and whether the scope has to be asked for again: from
+   * Takes a scope's sum, told at the end of a round; answers what the peer knows, whether both hold the same, and whether the scope has to be asked for again: from
    * scratch, or for its control ops. `isTold`: whether the peer is told what we know.
    */
   async take(
     { scope, vector, headSum, controlSum }: ScopeSum,
+    round: number,
     isTold: (scope: ScopeId) => boolean,
   ): Promise<{
     readonly vector: GenVector;
@@ -115,18 +118,25 @@ export class Sums {
   }> {
     const told = claimFromWire({ ...(scope && { scope }), ...(vector && { vector }) });
     const key = scopeKeyOf(told.scope);
-    const differ = (): boolean => this.#differ(told.scope, told.vector, headSum, controlSum);
+    // Who is told nothing is asked for all of it anyway.
+    const differ = (): boolean =>
+      isTold(told.scope) && this.#differ(told.scope, told.vector, headSum, controlSum);
+    // What was asked for by a later request is still to come.
+    if (isUnderWay(this.#reconciling, key, round))
+      return { vector: told.vector, isAlike: false, isToAsk: false };
     const wasReconciling = this.#reconciling.delete(key);
     let isToReconcile = false;
     if (differ()) {
       this.#report(told.scope, wasReconciling);
-      // Ours may be wrong without a row lacking: then there is nothing to ask for.
-      await this.#deps.history.mendSum(told.scope);
-      isToReconcile = differ() && this.#deps.reconciliations.begin(key);
+      if (this.#deps.reconciliations.begin(key)) {
+        // Ours may be wrong without a row lacking: then there is nothing to ask for.
+        await this.#deps.history.mendSum(told.scope);
+        isToReconcile = differ();
+      }
     }
-    if (isToReconcile) this.#reconciling.set(key, told.scope);
+    if (isToReconcile) this.#reconciling.set(key, 0);
     const isToAsk =
-      isToReconcile || (isTold(told.scope) && this.#isLacking(key, told.scope, controlSum));
+      isToReconcile || (isTold(told.scope) && this.#isLacking(key, round, told.scope, controlSum));
     const isAlike =
       !isTold(told.scope) || this.#isAlike(told.scope, told.vector, headSum, controlSum);
     return { vector: told.vector, isAlike, isToAsk };
@@ -136,7 +146,8 @@ export class Sums {
    * Whether control ops may be lacking that nothing else shows: those of a commit under a log and generation of which we have
    * another one. Once for what both hold, since the peer may simply hold less. [SY85]
    */
-  #isLacking(key: ScopeKey, id: ScopeId, controlSum: Uint8Array): boolean {
+  #isLacking(key: ScopeKey, round: number, id: ScopeId, controlSum: Uint8Array): boolean {
+    if (isUnderWay(this.#lacking, key, round)) return false;
     const { history, crypto, reconciliations } = this.#deps;
     const haveCome = this.#lacking.delete(key);
     const ours = history.scope(id)?.access.controlSum(crypto);
@@ -147,7 +158,7 @@ export class Sums {
     const { times, sum } = this.#askedControls.get(key) ?? { times: 0, sum: NOTHING };
     if (times >= CONTROLS_ASKED_MAX || equalBytes(ours, sum)) return false;
     this.#askedControls.set(key, { times: times + 1, sum: ours });
-    this.#lacking.add(key);
+    this.#lacking.set(key, 0);
     return true;
   }
 
@@ -172,4 +183,10 @@ export class Sums {
     const fields = { peer: this.#peer, database, kind, isStill };
     this.#deps.logger("error", "sync.sums.differ", fields);
   }
+}
+
+/** Whether a scope is asked for in this way by a later request than that of a round. */
+function isUnderWay(open: ReadonlyMap<ScopeKey, number>, scope: ScopeKey, round: number): boolean {
+  const of = open.get(scope);
+  return of !== undefined && (of === 0 || of > round);
 }

@@ -18,12 +18,21 @@ import {
   type Asked,
   atData,
   claims,
+  openDeltas,
   serveScript,
   shownTheDoor,
   wirePart,
 } from "../testkit/sync-hostile.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
-import { scopeToWire, vectorToWire } from "../wire/index.ts";
+import {
+  create,
+  decodeDeltaFrame,
+  DeltaMode,
+  DeltaRequestSchema,
+  encode,
+  scopeToWire,
+  vectorToWire,
+} from "../wire/index.ts";
 
 const crypto = nodeCrypto();
 
@@ -194,3 +203,79 @@ test("[SY85] control ops that have all come are not asked for again, on a later 
   await meet([false, true]);
   await meet([false]);
 });
+
+test("[SY116] what a peer says of scopes that it was not asked for is passed over, and of one it is heard once", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { peer: "writer" });
+  const [peer] = members as [SyncPeer];
+  const diary: ScopeId = { ...shared.collection, name: "diary" };
+  const name = { space: ROW_SPACE.rows, key: utf8("a"), text: "a" };
+  const rows = [{ name, value: encodeValue(1) }];
+  await owner.history.write({ parts: [{ scope: diary, rows, controls: [] }] });
+  flock.network.partition([owner.device], [peer.device]);
+  await peer.sync.close();
+  let asked = 0;
+  serveScript(
+    peer,
+    atData(async (request) => {
+      asked += 1;
+      const { access, vector } = stateOf(owner, shared.collection);
+      const known = {
+        scope: scopeToWire(shared.collection),
+        vector: vectorToWire(vector()),
+        headSum: new Uint8Array(32).fill(9),
+        controlSum: access.controlSum(crypto),
+      };
+      const guess = {
+        scope: scopeToWire(diary),
+        vector: vectorToWire(stateOf(owner, diary).vector()),
+        headSum: new Uint8Array(32),
+        controlSum: new Uint8Array(32),
+      };
+      const scopes = asked > 1 ? [guess] : [guess, known, known, known];
+      await request.send({ caughtUp: { round: request.round, scopes } });
+    }),
+  );
+  flock.network.heal();
+  await owner.transport.connect(peer.device, peer.transport.addresses());
+  await eventually(() => asked === 2);
+  // For what would be asked beyond that.
+  await nodeClock().sleep(50);
+  expect(asked).toBe(2);
+  const reports = flock.events.filter(({ event }) => event === "sync.sums.differ");
+  expect(reports.length).toBe(1);
+});
+
+test("[SY45] a scope that is asked for from scratch twice is sent whole all the same", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { peer: "writer" });
+  const [peer] = members as [SyncPeer];
+  const todos = await todosOf(peer, shared);
+  for (let i = 0; i < 20; i++) await todos.put(`row ${i}`, i);
+  await alike([owner, peer]);
+  const [connection = expect.unreachable()] = peer.transport.connections();
+  const { bytes } = peer.identity.certified;
+  const frames = await openDeltas(connection, FLOCK_DATABASE, bytes);
+  await frames.receive();
+  const scope = scopeToWire(shared.collection);
+  const ask = (round: number, known: GenVector): Promise<void> => {
+    const scopes = [{ scope, vector: vectorToWire(known), controlSum: new Uint8Array() }];
+    const request = { round, mode: DeltaMode.DATA, scopes, live: true };
+    return frames.send(encode(DeltaRequestSchema, create(DeltaRequestSchema, request)));
+  };
+  await ask(1, stateOf(peer, shared.collection).vector());
+  await ask(2, new Map());
+  await ask(3, new Map());
+  let parts = 0;
+  for (let round = 0n; round < 3n;) {
+    const frame = decodeDeltaFrame((await frames.receive()) ?? expect.unreachable());
+    parts += frame.commits.length;
+    round = BigInt(frame.caughtUp?.round ?? 0);
+  }
+  expect(parts).toBeGreaterThanOrEqual(20);
+});
+
+function stateOf({ history }: SyncPeer, scope: ScopeId) {
+  const state = history.scope(scope) ?? expect.unreachable();
+  return { access: state.access, vector: () => state.vector() };
+}
