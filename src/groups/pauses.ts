@@ -19,12 +19,17 @@ export async function pausedDatabases(store: Pick<Store, "scan">): Promise<Set<s
 export class Pauses {
   readonly #store: Store;
   readonly #paused: Set<string>;
+  /** As the store has them; `#paused` is ahead of it while it writes. */
+  readonly #stored: Set<string>;
   readonly #tell: () => void;
+  /** Changes asked for, by database. */
+  readonly #asked = new Map<string, number>();
 
   private constructor(store: Store, paused: Set<string>, tell: () => void) {
     this.#tell = tell;
     this.#store = store;
     this.#paused = paused;
+    this.#stored = new Set(paused);
   }
 
   /** `tell` is called after each change. */
@@ -36,15 +41,29 @@ export class Pauses {
     return this.#paused.has(database);
   }
 
-  /** Holds at once; durable when it resolves. */
+  /** Holds at once; durable when it resolves. Where that fails, what stood in the store before holds again. [SY20] */
   async set(database: string, isPaused: boolean): Promise<void> {
     const key = concatBytes(Uint8Array.of(PAUSED_SPACE), utf8(database));
+    const number = (this.#asked.get(database) ?? 0) + 1;
+    this.#asked.set(database, number);
+    this.#hold(database, isPaused);
+    try {
+      await this.#store.write([
+        isPaused ? { type: "put", key, value: NOTHING } : { type: "delete", key },
+      ]);
+    } catch (error) {
+      // What was asked for since then stands or falls with its own write.
+      if (this.#asked.get(database) === number) this.#hold(database, this.#stored.has(database));
+      throw error;
+    }
+    if (isPaused) this.#stored.add(database);
+    else this.#stored.delete(database);
+  }
+
+  #hold(database: string, isPaused: boolean): void {
     if (isPaused) this.#paused.add(database);
     else this.#paused.delete(database);
     this.#tell();
-    await this.#store.write([
-      isPaused ? { type: "put", key, value: NOTHING } : { type: "delete", key },
-    ]);
   }
 }
 

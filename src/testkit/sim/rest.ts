@@ -173,7 +173,7 @@ export class Rest {
     const { scheduler, devices } = this.#deps;
     for (const device of devices) {
       await this.#insist(scheduler.now + JOIN_MS_MAX, `resume ${device.name}`, async () => {
-        // Also when it is not paused here: a resumption that was not written is undone by a start.
+        // Also when it is not paused here: a pause that failed may be on the disk all the same, and hold after a start.
         if (!device.isLiar) await device.running?.sync.resume(SIM_DATABASE);
       });
     }
