@@ -1,4 +1,4 @@
-import { type Clock, codeOf, type Logger } from "../base/index.ts";
+import { type Clock, codeOf, type Logger, type ScopeId } from "../base/index.ts";
 import { Tags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
 import type { Transport } from "../net/index.ts";
@@ -37,7 +37,7 @@ export class OwnAddresses {
         await this.#publish();
         await this.#deps.groups.settled();
       } catch (error) {
-        this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
+        this.#failed(error);
       }
     });
   }
@@ -48,33 +48,43 @@ export class OwnAddresses {
   }
 
   async #publish(): Promise<void> {
-    const { history, groups, sharing, clock } = this.#deps;
-    const addresses = addressesOf(this.#deps.transport);
-    for (const group of sharing.allGroups()) {
-      const own = groups.members(group).find(({ device }) => device === history.identity.device);
-      if (own === undefined || groups.isPending(group)) continue;
-      // Whoever was ejected writes nothing into it any more.
-      const access = history.scope(group)?.access;
-      if (access?.destroyed === true || access?.may(own.device, Tags.READ) !== true) continue;
-      const hasLeft = groups.records.left(group) !== undefined;
-      // A crash came between leaving and saying so, or nobody who admitted us again had heard of our leaving.
-      if (own.hasLeft !== hasLeft) {
-        const now = clock.now();
-        const { left: _, ...rest } = own;
-        const row = { ...rest, hasLeft, ...(hasLeft ? { left: now } : { joined: now }) };
-        await history.write({ parts: [{ scope: group, rows: [memberRow(row)] }] });
-        continue;
+    for (const group of this.#deps.sharing.allGroups()) {
+      // A group that refuses a write keeps nothing from the others.
+      try {
+        await this.#publishIn(group);
+      } catch (error) {
+        this.#failed(error);
       }
-      if (!groups.isActive(group)) continue;
-      if (addresses.length === 0) continue;
-      if (
-        own.addresses.length === addresses.length &&
-        own.addresses.every((address, i) => address === addresses[i])
-      )
-        continue;
-      await history.write({
-        parts: [{ scope: group, rows: [memberRow({ ...own, addresses })] }],
-      });
     }
+  }
+
+  async #publishIn(group: ScopeId): Promise<void> {
+    const { history, groups, clock } = this.#deps;
+    const own = groups.members(group).find(({ device }) => device === history.identity.device);
+    if (own === undefined || groups.isPending(group)) return;
+    // Whoever was ejected writes nothing into it any more.
+    const access = history.scope(group)?.access;
+    if (access?.destroyed === true || access?.may(own.device, Tags.READ) !== true) return;
+    const hasLeft = groups.records.left(group) !== undefined;
+    // A crash came between leaving and saying so, or nobody who admitted us again had heard of our leaving.
+    if (own.hasLeft !== hasLeft) {
+      const now = clock.now();
+      const { left: _, ...rest } = own;
+      const row = { ...rest, hasLeft, ...(hasLeft ? { left: now } : { joined: now }) };
+      await history.write({ parts: [{ scope: group, rows: [memberRow(row)] }] });
+      return;
+    }
+    const addresses = addressesOf(this.#deps.transport);
+    if (!groups.isActive(group) || addresses.length === 0) return;
+    if (
+      own.addresses.length === addresses.length &&
+      own.addresses.every((address, i) => address === addresses[i])
+    )
+      return;
+    await history.write({ parts: [{ scope: group, rows: [memberRow({ ...own, addresses })] }] });
+  }
+
+  #failed(error: unknown): void {
+    this.#deps.logger("warn", "sync.addresses.failed", { code: codeOf(error) });
   }
 }
