@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { signDeviceRevocation } from "../access/index.ts";
 import { BlobRef, type Clock, type ScopeId } from "../base/index.ts";
 import { ROW_SPACE } from "../history/index.ts";
@@ -120,6 +120,34 @@ test("[HO2] who leaves keeps nothing from going any more", async () => {
   expect([...(await readHolders(ada.history, scope)).keys()].toSorted()).toEqual(
     [ada.device, bea.device].toSorted(),
   );
+});
+
+test("[HO2] the record of one that has left is taken away by a later pass where the first could not write", async () => {
+  await using flock = new SyncFlock();
+  const clock = hastyClock();
+  const [ada, bea] = [await flock.open("ada", { clock }), await flock.open("bea", { clock })];
+  const shared = await shareTodos(ada);
+  await admit(ada, bea, shared);
+  await alike([ada, bea]);
+  const write = ada.history.write.bind(ada.history);
+  let refused = 0;
+  vi.spyOn(ada.history, "write").mockImplementation(async (request) => {
+    const rows = request.parts.flatMap((part) => part.rows);
+    const isDismissal = rows.some(
+      ({ name, value }) => name.space === ROW_SPACE.holders && value === undefined,
+    );
+    if (!isDismissal || refused > 0) return await write(request);
+    refused += 1;
+    throw new Error("refused");
+  });
+  await bea.sync.leave(shared.group);
+  await eventually(() => refused === 1);
+  const scope = ada.history.scope(shared.collection) ?? expect.unreachable();
+  const todos = await todosOf(ada, shared);
+  for (let i = 0; (await readHolders(ada.history, scope)).has(bea.device); i++) {
+    await todos.put("news", i);
+    await nodeClock().sleep(20);
+  }
 });
 
 /** Rows in a peer's store that hold a value, and superseded versions beside rows. */

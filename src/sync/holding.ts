@@ -169,14 +169,19 @@ export class Holding {
     if (!scope.access.may(history.identity.device, Tags.ADMIN)) return false;
     const members = sharing.groupsOf(scope.id).flatMap((group) => sharing.members(group));
     const staying = new Set(members.filter(({ hasLeft }) => !hasLeft).map(({ device }) => device));
-    const rows = members.flatMap(({ device }) => {
-      const name = `${scope.key} ${device}`;
-      if (staying.has(device) || !holders.has(device) || this.#dismissed.has(name)) return [];
-      this.#dismissed.add(name);
-      return [holderRow(device, undefined)];
-    });
-    if (rows.length === 0) return false;
+    const nameOf = (device: DeviceId): string => `${scope.key} ${device}`;
+    const gone = new Set(
+      members
+        .map(({ device }) => device)
+        .filter(
+          (one) => !staying.has(one) && holders.has(one) && !this.#dismissed.has(nameOf(one)),
+        ),
+    );
+    if (gone.size === 0) return false;
+    const rows = Array.from(gone, (device) => holderRow(device, undefined));
     await history.write({ parts: [{ scope: scope.id, rows }] });
+    // Only now: what could not be written is tried again.
+    for (const device of gone) this.#dismissed.add(nameOf(device));
     return true;
   }
 
