@@ -533,6 +533,16 @@ describe("closing", () => {
     expect(await collect(ada.store.scan(commitRange(1, 1, 0)))).toEqual([]);
     await ada.close();
   });
+
+  test("[HI28] databases are listed by name, also after a restart", async () => {
+    const { ada } = await opened();
+    for (const name of ["zoo", "attic"]) await ada.history.createDatabase(name);
+    const again = await makeDevice(1, { store: ada.store, clock: ada.clock });
+    for (const { history } of [ada, again])
+      expect(history.databases()).toEqual(["attic", DATABASE, "zoo"]);
+    await again.history.close();
+    await ada.close();
+  });
 });
 
 describe("rows that are large together", () => {

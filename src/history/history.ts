@@ -130,7 +130,7 @@ export class History implements AsyncDisposable {
 
   /** Names of the databases created here. */
   databases(): string[] {
-    return [...this.#databases.keys()];
+    return [...this.#databases.keys()].toSorted();
   }
 
   /** Makes the database here unless it is: begins our log in it. Durable when it resolves. [HI28] */
