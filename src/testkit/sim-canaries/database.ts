@@ -14,6 +14,16 @@ export const DATABASE: readonly Canary[] = [
     seeds: 10,
   },
   {
+    name: "range-kept",
+    says: "answers how many rows a range delete takes, and deletes none",
+    breaks: ["D1"],
+    file: "db/batch.ts",
+    find: "    this.#content.write(collection.id, rows);\n    return rows.length;",
+    replace: "    return rows.length;",
+    profile: "members",
+    seeds: 10,
+  },
+  {
     name: "watch-unwoken",
     says: "does not wake a watch for what was written",
     breaks: ["K8"],

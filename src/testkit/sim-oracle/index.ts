@@ -1,6 +1,12 @@
 /** What the simulator needs of the oracle. */
 
-export { type CommitFact, type LogName, type ScopeName, scopeNameOf } from "./facts.ts";
+export {
+  type CommitFact,
+  type LogName,
+  type ScopeName,
+  scopeNameOf,
+  type VersionFact,
+} from "./facts.ts";
 export { hex, latin1 } from "./fields.ts";
 export { Oracle } from "./oracle.ts";
 export { SimError } from "./sim-error.ts";

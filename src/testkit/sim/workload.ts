@@ -2,7 +2,7 @@
 
 import { toHex, utf8, type ScopeId } from "../../base/index.ts";
 import type { Collection } from "../../db/index.ts";
-import type { CommitFact, Oracle } from "../sim-oracle/index.ts";
+import type { CommitFact, Oracle, VersionFact } from "../sim-oracle/index.ts";
 import { SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { checkFamilies, FAMILY_ROWS, type SimValue } from "./families.ts";
@@ -107,7 +107,7 @@ export class Workload {
       case "pair":
         return this.#pair(process, step.device, step.row);
       case "clear":
-        return this.#clear(process, step.collection, step.family);
+        return this.#clear(process, step.device, step.collection, step.family);
       case "add":
       case "count":
       case "field":
@@ -288,11 +288,27 @@ export class Workload {
     this.#acknowledged(device, length, token);
   }
 
-  async #clear(process: SimProcess, index: number, family: number): Promise<void> {
+  async #clear(process: SimProcess, device: number, index: number, family: number): Promise<void> {
+    const { oracle, devices, sometimes } = this.#deps;
+    const { length } = oracle.ledger;
     const collection = this.collection(process, index);
+    const prefix = `f${family}/`;
+    let count = 0;
     await process.database.batch(async (batch) => {
-      await batch.deleteRange(collection, { prefix: `f${family}/` });
+      count = await batch.deleteRange(collection, { prefix });
     });
+    if (count === 0) return;
+    const [scope, hexPrefix] = [nameOfScope(this.collectionId(index)), toHex(utf8(prefix))];
+    const isOfFamily = (one: VersionFact): boolean =>
+      one.scope === scope && one.key.startsWith(hexPrefix);
+    const author = at(devices, device).names;
+    // Of two writes of a row in one turn the later alone is signed.
+    const found =
+      oracle.acknowledge(author, length, (one) => isOfFamily(one) && one.value === undefined) ??
+      oracle.acknowledge(author, length, isOfFamily);
+    if (found === undefined)
+      throw new SimError("D1", `${count} rows were acknowledged as deleted that never were`);
+    sometimes("cleared");
   }
 
   async #scan(process: SimProcess, index: number): Promise<void> {
