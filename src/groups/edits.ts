@@ -3,6 +3,7 @@
  */
 
 import {
+  DEVICE_NAME_BYTES_MAX,
   type InviteState,
   type Role,
   roleOfTags,
@@ -26,7 +27,7 @@ import { type Ejected, type EjectOptions, ejection, revocationOf } from "./eject
 import { adminAccess, refuseEnded, writeParts } from "./guard.ts";
 import type { Groups } from "./groups.ts";
 import { ADDRESS_BYTES_MAX, DESCRIPTION_BYTES_MAX } from "./limits.ts";
-import { type DeviceType, memberRow, type MemberView } from "./members.ts";
+import { type DeviceType, isDeviceType, memberRow, type MemberView } from "./members.ts";
 import { publishTargetOf } from "./publish-target.ts";
 
 export interface GroupEditsDeps {
@@ -65,6 +66,7 @@ export interface SetSpecOptions {
 
 /** What a device says of itself in a group. */
 export interface MemberChanges {
+  /** At most `DEVICE_NAME_BYTES_MAX` bytes of UTF-8. */
   readonly name?: string | undefined;
   readonly type?: DeviceType | undefined;
   /** 0 to 255. */
@@ -230,8 +232,12 @@ export class GroupEdits {
       if (own === undefined || groups.isPending(group))
         throw new SyncError("SYNC_PENDING", `Our entry in "${group.name}" has not arrived yet`);
       const { name = own.name, type = own.type, priority = own.priority } = changes;
-      if (!Number.isInteger(priority) || priority < 0 || priority > 255)
-        throw new SyncError("SYNC_SPEC_INVALID", "A member's priority is 0 to 255");
+      const why = memberFault(name, type, priority);
+      if (why !== undefined)
+        throw new SyncError(
+          "SYNC_SPEC_INVALID",
+          `Cannot change our entry in "${group.name}": ${why}`,
+        );
       await history.write({
         parts: [{ scope: group, rows: [memberRow({ ...own, name, type, priority })] }],
       });
@@ -339,6 +345,15 @@ export function specFault(
   const isSame =
     collections.length === names.size && collections.every((scope) => names.has(nameOf(scope)));
   return isSame ? undefined : "its collections are fixed";
+}
+
+function memberFault(name: string, type: string, priority: number): string | undefined {
+  if (!isText(name, DEVICE_NAME_BYTES_MAX))
+    return `its name is a text of at most ${DEVICE_NAME_BYTES_MAX} bytes of UTF-8`;
+  if (!isDeviceType(type)) return "its type is normal, server or leaf";
+  if (!Number.isInteger(priority) || priority < 0 || priority > 255)
+    return "its priority is 0 to 255";
+  return undefined;
 }
 
 function nameOf({ owner, name }: ScopeId): string {

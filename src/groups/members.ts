@@ -2,7 +2,7 @@
  * Member records: rows of a syncgroup's scope, one a device. Written first by the admin that admits it, then by itself.
  */
 
-import { type Role, Tags } from "../access/index.ts";
+import { DEVICE_NAME_BYTES_MAX, type Role, Tags } from "../access/index.ts";
 import {
   decodeValue,
   type DeviceId,
@@ -20,13 +20,20 @@ import { type History, type Row, ROW_SPACE, type RowWrite } from "../history/ind
 import { ADDRESS_BYTES_MAX, ADDRESSES_MAX } from "./limits.ts";
 
 /** `server`: a storage peer. `leaf`: one that is seldom there. */
-export type DeviceType = "normal" | "server" | "leaf";
+export type DeviceType = (typeof DEVICE_TYPES)[number];
+
+const DEVICE_TYPES = ["normal", "server", "leaf"] as const;
+
+/** Whether something, whoever it comes from, is a type of device that is known here. */
+export function isDeviceType(type: unknown): type is DeviceType {
+  return DEVICE_TYPES.some((one) => one === type);
+}
 
 /** A device that belongs to a syncgroup. */
 export interface Member {
   readonly device: DeviceId;
   readonly user: UserId;
-  /** The device's name, for people. */
+  /** The device's name, for people: at most `DEVICE_NAME_BYTES_MAX` bytes of UTF-8. */
   readonly name: string;
   readonly type: DeviceType;
   /** Preference among peers, 0 to 255: greater is asked first. */
@@ -127,14 +134,23 @@ function parseMember(device: DeviceId, value: Value): Member | undefined {
   return {
     device,
     user,
-    name: typeof name === "string" ? name : "",
-    type: type === "server" || type === "leaf" ? type : "normal",
+    name: typeof name === "string" ? startOf(name, DEVICE_NAME_BYTES_MAX) : "",
+    type: isDeviceType(type) ? type : "normal",
     priority: typeof priority === "number" ? priority : 0,
     joined: typeof joined === "number" ? joined : 0,
     hasLeft: hasLeft === true,
     ...(hasLeft === true && typeof left === "number" && { left }),
     addresses: Array.isArray(addresses) ? addresses.filter(isAddress).slice(0, ADDRESSES_MAX) : [],
   };
+}
+
+/** As many whole characters as have room in `max` bytes of UTF-8. A copy: a slice of a text keeps all of it in memory. */
+function startOf(text: string, max: number): string {
+  const bytes = utf8(text);
+  if (bytes.length <= max) return text;
+  let end = max;
+  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--;
+  return fromUtf8(bytes.subarray(0, end)) ?? "";
 }
 
 function isAddress(text: unknown): text is string {

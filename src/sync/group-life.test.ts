@@ -1,7 +1,13 @@
 /** What becomes of a syncgroup after it has been made: its spec, its invites, who leaves, and its end. */
 
 import { describe, expect, test } from "vitest";
-import { formatTicket, parseTicket, SPEC_RENDEZVOUS_MAX } from "../access/index.ts";
+import {
+  DEVICE_NAME_BYTES_MAX,
+  formatTicket,
+  parseTicket,
+  SPEC_RENDEZVOUS_MAX,
+} from "../access/index.ts";
+import { type DeviceType, type Member, memberRow } from "../groups/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import {
@@ -161,8 +167,32 @@ describe("members", () => {
       state: "joined",
       role: "writer",
     });
-    const wrong = writer.sync.edits.updateMember(group, { priority: 256 });
-    await expect(wrong).rejects.toMatchObject({ code: "SYNC_SPEC_INVALID" });
+    const wrong = [
+      { priority: 256 },
+      { name: "é".repeat(DEVICE_NAME_BYTES_MAX / 2 + 1) },
+      { name: "\ud800" },
+      { type: "toaster" as DeviceType },
+    ];
+    for (const changes of wrong)
+      await expect(writer.sync.edits.updateMember(group, changes)).rejects.toMatchObject({
+        code: "SYNC_SPEC_INVALID",
+      });
+    await writer.sync.edits.updateMember(group, { name: "é".repeat(DEVICE_NAME_BYTES_MAX / 2) });
+  });
+
+  test("[SY31] of a name that a peer wrote too long, the whole characters that have room are kept", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    const { group } = shared;
+    const own = (peer: SyncPeer): Member | undefined =>
+      peer.sync.members(group).find(({ device }) => device === writer.device);
+    const name = `x${"é".repeat(10_000)}`;
+    const rows = [memberRow({ ...(own(writer) ?? expect.unreachable()), name })];
+    await writer.history.write({ parts: [{ scope: group, rows }] });
+    await alike([owner, writer]);
+    await eventually(() => own(owner)?.name !== "writer");
+    expect(own(owner)?.name).toBe(`x${"é".repeat(DEVICE_NAME_BYTES_MAX / 2 - 1)}`);
   });
 
   test("[SY62] a reader is made a writer, and an admin makes no admins", async () => {
