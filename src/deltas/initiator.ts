@@ -37,9 +37,15 @@ import type { Crowds } from "./crowd.ts";
 import { refusalError, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { Intake, LARGE_PAGE_BYTES } from "./intake.ts";
-import { PART_MS_MAX, PART_TIMEOUT_MS, REQUEST_SCOPES_MAX } from "./limits.ts";
+import { PART_MS_MAX, PART_TIMEOUT_MS } from "./limits.ts";
 import { Offers } from "./offers.ts";
-import { claimFromWire, knowledgeToWire, PartCollector, type ScopeClaim } from "./page.ts";
+import {
+  claimFromWire,
+  fittingClaims,
+  knowledgeToWire,
+  PartCollector,
+  type ScopeClaim,
+} from "./page.ts";
 import { type Reconciliations, Sums } from "./sums.ts";
 import { Uncompared } from "./uncompared.ts";
 import { WaitingLogs } from "./waiting-logs.ts";
@@ -87,6 +93,8 @@ export class Initiator {
   readonly #offers: Offers;
   /** What the peer has said that it knows, until it has said so of everything. */
   #words: GenVector[] = [];
+  /** The first scope that the next request of a mode names, where one does not hold all. */
+  readonly #first = new Map<DeltaMode, number>();
   #heard = (): void => {};
   #frames: FramedStream | undefined;
   #sending: Promise<void> = Promise.resolve();
@@ -147,13 +155,8 @@ export class Initiator {
    * @throws a coded error; `isPeerFault` tells whose doing it was.
    */
   async run(signal: AbortSignal): Promise<void> {
-    const heard = this.#deps.history.expectWord(this.#database);
-    this.#heard = heard;
-    try {
-      await this.#run(signal);
-    } finally {
-      heard();
-    }
+    this.#heard = this.#deps.history.expectWord(this.#database);
+    await this.#run(signal).finally(this.#heard);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -168,7 +171,7 @@ export class Initiator {
       this.#frames = frames;
       await this.#ask(DeltaMode.SYNCGROUPS);
       // Behind it, without waiting: the peer answers in this order.
-      if (this.#wanted(DeltaMode.DATA).length > 0) await this.#ask(DeltaMode.DATA);
+      if (this.#scopesOf(DeltaMode.DATA).length > 0) await this.#ask(DeltaMode.DATA);
       for (
         let frame = await this.#next(frames);
         frame !== undefined;
@@ -191,53 +194,49 @@ export class Initiator {
 
   /** Asks again where the scopes to pull have changed. */
   refresh(): void {
-    for (const mode of this.#asked.keys()) {
-      const wanted = this.#wanted(mode);
-      const asked = this.#asked.get(mode);
-      if (asked?.size === wanted.length && wanted.every((scope) => asked.has(scopeKeyOf(scope))))
+    for (const [mode, asked] of this.#asked) {
+      const wanted = this.#scopesOf(mode);
+      if (asked.size === wanted.length && wanted.every((scope) => asked.has(scopeKeyOf(scope))))
         continue;
       this.#askLater(mode);
     }
-  }
-
-  #wanted(mode: DeltaMode): readonly ScopeId[] {
-    return this.#scopesOf(mode).slice(0, REQUEST_SCOPES_MAX);
   }
 
   /** Sends a request with what is known now; the peer's answers to earlier ones of the mode end with it. */
   #ask(mode: DeltaMode): Promise<void> {
     const frames = this.#frames;
     assert(frames !== undefined, "a stream is open when something is asked");
-    const scopes = this.#wanted(mode);
+    const first = this.#first.get(mode) ?? 0;
+    const wanted = this.#scopesOf(mode).map((scope) => ({
+      scope,
+      vector: this.#knowledgeOf(scope),
+    }));
+    const known = fittingClaims(wanted, first);
+    this.#first.set(mode, first + known.length);
     this.#round += 1;
     for (const [round, of] of this.#open) {
       if (of !== mode) continue;
       this.#open.delete(round);
-      this.#replaced.set(round, mode);
+      this.#replaced.set(round, of);
     }
     this.#open.set(this.#round, mode);
-    this.#asked.set(mode, new Set(scopes.map(scopeKeyOf)));
-    for (const scope of scopes) this.#everAsked.set(scopeKeyOf(scope), scope);
-    const claims = scopes.map((scope) => {
-      if (this.#isAcquaintance(scope))
-        return knowledgeToWire({ scope, vector: NOTHING }, NO_SUM, false);
-      const sum = this.#deps.history.scope(scope)?.access.controlSum(this.#deps.crypto);
-      const controls = this.#sums.ask(scopeKeyOf(scope), this.#round);
-      return knowledgeToWire({ scope, vector: this.#knowledgeOf(scope) }, sum ?? NO_SUM, controls);
+    this.#asked.set(mode, new Set(known.map(({ scope }) => scopeKeyOf(scope))));
+    for (const { scope } of known) this.#everAsked.set(scopeKeyOf(scope), scope);
+    const scopes = known.map((claim) => {
+      if (this.#isAcquaintance(claim.scope)) return knowledgeToWire(claim, NO_SUM, false);
+      const sum = this.#deps.history.scope(claim.scope)?.access.controlSum(this.#deps.crypto);
+      const controls = this.#sums.ask(scopeKeyOf(claim.scope), this.#round);
+      return knowledgeToWire(claim, sum ?? NO_SUM, controls);
     });
-    const request = create(DeltaRequestSchema, {
-      round: this.#round,
-      mode,
-      scopes: claims,
-      live: true,
-    });
+    const request = create(DeltaRequestSchema, { round: this.#round, mode, scopes, live: true });
     this.#sending = this.#sending.then(() => frames.send(encode(DeltaRequestSchema, request)));
     return this.#sending;
   }
 
-  /** What is known of a scope: nothing, where all of it is to be sent. */
+  /** What is known of a scope: nothing, where all of it is to be sent, or the peer is told nothing. */
   #knowledgeOf(scope: ScopeId): GenVector {
-    if (this.#sums.reconciling.has(scopeKeyOf(scope))) return NOTHING;
+    if (this.#isAcquaintance(scope) || this.#sums.reconciling.has(scopeKeyOf(scope)))
+      return NOTHING;
     const known = this.#deps.history.scope(scope)?.vector() ?? NOTHING;
     return this.#branched.lessen(scopeKeyOf(scope), known);
   }
@@ -348,8 +347,11 @@ export class Initiator {
       isToAsk ||= told.isToAsk;
       isAlike &&= told.isAlike;
     }
-    const isWhole = mode !== DeltaMode.SYNCGROUPS || scopes.length >= this.#wanted(mode).length;
-    if (!isWhole) this.#deps.onPassedOver();
+    const asked = this.#asked.get(mode)?.size ?? 0;
+    if (mode === DeltaMode.SYNCGROUPS && scopes.length < asked) this.#deps.onPassedOver();
+    // Of what one request does not hold, others are asked for the next time. [SY117]
+    if (asked < this.#scopesOf(mode).length)
+      this.#uncompared.notePartial([mode], this.#frames?.stream.ended);
     // What was replaced is asked for again anyway.
     if (isToAsk) await this.#ask(mode);
     else this.#uncompared.note(mode, isAlike, this.#frames?.stream.ended);

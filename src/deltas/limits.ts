@@ -10,6 +10,12 @@ export const CATCH_UP_AT_ONCE_BYTES = 4 * 1024 * 1024;
 export const PAGES_TOGETHER_BYTES = 256 * 1024;
 /** Writes of one stream's pages that wait or are under way while the next page is read: two in all, so that disk and network work at the same time. */
 export const PAGES_IN_FLIGHT_MAX = 2;
+/** Bytes that scopes with vectors may take of one message: what a request may have, less the rest of it. */
+export const CLAIMS_BYTES_MAX = 1023 * 1024;
+/** Bytes of a scope's owner, its sums and what frames them, at most: all but its names and its vector. */
+export const CLAIM_BYTES = 256;
+/** Bytes of a log and a generation of it in a vector, at most. */
+export const CLAIM_ENTRY_BYTES = 56;
 /** Scopes in one request for deltas, as the message's limit says. */
 export const REQUEST_SCOPES_MAX = 256;
 /** Milliseconds for which a peer that broke the protocol is not talked to, doubled each time. */

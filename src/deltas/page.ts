@@ -18,7 +18,13 @@ import {
   type WirePart,
 } from "../wire/index.ts";
 import { BATCH_BYTES_MAX, BATCH_OPS_MAX } from "../base/index.ts";
-import { DELTA_FRAME_BYTES } from "./limits.ts";
+import {
+  CLAIM_BYTES,
+  CLAIM_ENTRY_BYTES,
+  CLAIMS_BYTES_MAX,
+  DELTA_FRAME_BYTES,
+  REQUEST_SCOPES_MAX,
+} from "./limits.ts";
 
 type WirePartInit = Exclude<
   MessageInitShape<typeof DeltaResponseSchema>["commits"],
@@ -42,6 +48,21 @@ export function knowledgeToWire(
   controls: boolean,
 ): ScopeVector {
   return { ...claimToWire(claim), controlSum, controls };
+}
+
+/** As many of these as one message holds, from one on and around. */
+export function fittingClaims(claims: readonly ScopeClaim[], first: number): readonly ScopeClaim[] {
+  const from = claims.length === 0 ? 0 : first % claims.length;
+  const fitting: ScopeClaim[] = [];
+  let left = CLAIMS_BYTES_MAX;
+  for (const claim of [...claims.slice(from), ...claims.slice(0, from)]) {
+    const { database, name } = claim.scope;
+    left -= CLAIM_BYTES + 3 * (database.length + name.length);
+    left -= CLAIM_ENTRY_BYTES * claim.vector.size;
+    if (left < 0 || fitting.length === REQUEST_SCOPES_MAX) break;
+    fitting.push(claim);
+  }
+  return fitting.length === claims.length ? claims : fitting;
 }
 
 /** @throws {WireError} when the scope or the vector is malformed. */
