@@ -171,6 +171,22 @@ describe("ejecting", () => {
     expect(await (await todosOf(lost, shared)).has("row")).toBe(false);
   });
 
+  test("[SY67] the ejected is told while another group of the database is shared with whoever ejected it, before it has joined too", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { ben: "writer" });
+    const [ben] = members as [SyncPeer];
+    const second = await shareTodos(owner, "second");
+    const todos = await todosOf(owner, second);
+    for (let i = 0; i < 20; i++) await todos.put(`row ${i}`, "x".repeat(100_000));
+    await ben.sync.join(FLOCK_DATABASE, await owner.sync.invite(second.group));
+    // Nobody connects anew, nobody is refused.
+    const [connection = expect.unreachable()] = ben.transport.connections();
+    await owner.sync.edits.eject(second.group, userOf(ben));
+    await eventually(() => ben.sync.status(second.group) === "ejected");
+    expect(ben.sync.status(shared.group)).toBe("running");
+    expect(connection.closed.aborted).toBe(false);
+  });
+
   test("[SY75] collections that another group shares are spared when that is asked for", async () => {
     await using flock = new SyncFlock();
     const { owner, members, shared } = await groupOf(flock, { writer: "writer" });

@@ -48,7 +48,7 @@ export interface LinkDeps {
   readonly time: TrueTime;
   /** Tells that the peer broke the protocol. */
   readonly onFault: (peer: DeviceId, error: unknown) => void;
-  /** Asks the peer what was taken from us: when we have connected, and when it refuses to be pulled from. */
+  /** Asks the peer what was taken from us: when we have connected, and when it refuses to be pulled from or passes over a group. */
   readonly askRemovals: (peer: DeviceId) => void;
   /** Shows the peer, which refuses to be pulled from or passes over a group, that we have read what it shares with us. */
   readonly acquaint: (peer: DeviceId) => void;
@@ -203,13 +203,9 @@ export class PeerLink {
     const addresses = this.#needs.addresses();
     if (addresses.length === 0) return undefined;
     const timer = new AbortController();
-    this.#deps.clock.sleep(CONNECT_TIMEOUT_MS, timer.signal).then(
-      () =>
-        timer.abort(
-          new SyncError("SYNC_TIMEOUT", "Cannot connect: the peer did not answer in time"),
-        ),
-      () => {},
-    );
+    const late = new SyncError("SYNC_TIMEOUT", "Cannot connect: the peer did not answer in time");
+    const timeout = this.#deps.clock.sleep(CONNECT_TIMEOUT_MS, timer.signal);
+    timeout.then(() => timer.abort(late)).catch(() => {});
     const signal = AbortSignal.any([timer.signal, this.#ending.signal]);
     const over = (): void => timer.abort(new SyncError("SYNC_CLOSED", "Connecting has ended"));
     try {
@@ -297,6 +293,12 @@ export class PeerLink {
     });
   }
 
+  /** The peer refuses us, or passes over a group: we may be in it no more, or it may not have heard of us. */
+  #turnedAway(): void {
+    this.#deps.askRemovals(this.device);
+    this.#deps.acquaint(this.device);
+  }
+
   /** Pulls a database, again after each end of the stream, for as long as it is to be pulled. */
   async #pull(
     connection: Connection,
@@ -311,7 +313,7 @@ export class PeerLink {
         {
           ...this.#deps,
           reconciliations: this.#reconciliations,
-          onPassedOver: () => this.#deps.acquaint(this.device),
+          onPassedOver: () => this.#turnedAway(),
         },
         connection,
         database,
@@ -327,10 +329,7 @@ export class PeerLink {
         if (isPeerFault(error)) return this.#deps.onFault(this.device, error);
         if (ended.aborted || pull.stop.signal.aborted) return;
         this.#note(error);
-        if (error instanceof RefusalError) {
-          this.#deps.askRemovals(this.device);
-          this.#deps.acquaint(this.device);
-        }
+        if (error instanceof RefusalError) this.#turnedAway();
       }
       if (initiator.progress.state === "live") wait = RETRY_MIN_MS;
       pull.initiator = undefined;
