@@ -117,3 +117,40 @@ test("[AP9] whom this device takes groups from is a list, and such a group comes
   expect(await ask(server, `${users}/${ada.user}`, "DELETE")).toMatchObject({ status: 204 });
   expect(await ask(server, users)).toEqual({ status: 200, body: [] });
 });
+
+test("[CL3] a plain name is the only one that is here or shared, and several must be told apart", async () => {
+  await using ada = await open("ada");
+  await using bea = await open("bea");
+  const rows = (await ada.openDatabase("app")).collection("rows");
+  await rows.put("a", 1);
+  const group = await (
+    await ada.openDatabase("app")
+  ).createSyncgroup("home", { collections: [rows] });
+  const ticket = await group.invite();
+  // Joined, and nothing comes.
+  await bea.pause("app");
+  expect(await ask(bea, "/v1/databases/app/join", "POST", { ticket })).toMatchObject({
+    status: 201,
+    body: { status: "pending" },
+  });
+  const row = "/v1/databases/app/collections/rows/row?key=b";
+  expect(await ask(bea, row, "PUT", { value: 2 })).toMatchObject({
+    body: { error: { code: "DB_READ_ONLY" } },
+  });
+  const database = await bea.openDatabase("app");
+  expect(database.collections()).toEqual([]);
+  // Nobody has one of this name: ours.
+  const other = "/v1/databases/app/collections/other/row?key=b";
+  expect(await ask(bea, other, "PUT", { value: 2 })).toMatchObject({ status: 204 });
+  await database.collection("rows").put("mine", 3);
+  const several = { status: 400, body: { error: { code: "API_INPUT_INVALID" } } };
+  expect(await ask(bea, row, "PUT", { value: 2 })).toMatchObject(several);
+  expect(await ask(bea, row)).toMatchObject(several);
+  const { body } = await ask(bea, row);
+  expect(JSON.stringify(body)).toContain("say whose, as rows@did:key:…");
+  const shared = { name: "mine", collections: ["rows"] };
+  expect(await ask(bea, "/v1/databases/app/groups", "POST", shared)).toMatchObject(several);
+  const owner = encodeURIComponent(bea.user);
+  const mine = `/v1/databases/app/collections/rows/row?key=mine&owner=${owner}`;
+  expect(await ask(bea, mine)).toEqual({ status: 200, body: { value: 3 } });
+});

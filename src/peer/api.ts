@@ -163,7 +163,7 @@ function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
   return peer.openDatabase(name);
 }
 
-/** By `?owner=`, or our own, or the only one of that name that is here. */
+/** By `?owner=`, or the only one of that name that is here or shared with us; ours where there is none. */
 async function collectionOf(c: Context, peer: Peer): Promise<Collection> {
   const owner = c.req.query("owner");
   const name = param(c, "collection");
@@ -173,6 +173,7 @@ async function collectionOf(c: Context, peer: Peer): Promise<Collection> {
   );
 }
 
+/** By `name@did:key:…` or a plain name. Ours does not win over another's: which one is meant nobody could see. */
 function namedCollection(database: PeerDatabase, text: string): Collection {
   const at = text.lastIndexOf("@did:key:");
   if (at > 0) {
@@ -181,10 +182,12 @@ function namedCollection(database: PeerDatabase, text: string): Collection {
     return database.collection({ owner, name: text.slice(0, at) });
   }
   const own = database.collection(text);
-  const named = database.collections().filter(({ name }) => name === text);
-  const [only] = named;
-  if (only === undefined || named.some(({ owner }) => owner === own.owner)) return own;
-  if (named.length === 1) return database.collection(only);
+  // What a syncgroup shares may hold nothing yet, as while its rows are on their way.
+  const shared = database.syncgroups().flatMap((group) => group.collections());
+  const named = [...database.collections(), ...shared].filter(({ name }) => name === text);
+  const [owner, ...others] = new Set(named.map((one) => one.owner));
+  if (owner === undefined) return own;
+  if (others.length === 0) return database.collection({ owner, name: text });
   throw new ApiError(
     "API_INPUT_INVALID",
     `Several collections are named "${text}": say whose, as ${text}@did:key:…`,
