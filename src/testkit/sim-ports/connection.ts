@@ -72,6 +72,11 @@ export class SimConnection implements Connection {
     return this.#out.isBlocked || this.#in.isBlocked || this.other.#isOver;
   }
 
+  /** Whether this end takes for alive what is over for the other. */
+  get isHalfOpen(): boolean {
+    return !this.#isOver && this.other.#isOver;
+  }
+
   get other(): SimConnection {
     return this.#other as SimConnection;
   }

@@ -158,6 +158,7 @@ export class SimNetwork {
     const { scheduler, random } = this.deps;
     const ms = NOTICE_MS_MIN + random.below(NOTICE_MS_SPREAD);
     scheduler.after(ms, "net.notice", () => {
+      if (connection.isHalfOpen) this.deps.onFault?.("net.half-open");
       if (connection.isCutOff) connection.lose("nothing arrives any more");
     });
   }
