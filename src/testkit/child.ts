@@ -42,6 +42,8 @@ export interface Child extends AsyncDisposable {
 }
 
 export interface ChildOptions {
+  /** Flags of Node.js. */
+  readonly flags?: readonly string[] | undefined;
   /** Arguments after the file. */
   readonly args?: readonly string[] | undefined;
   /** Shell commands run before, in the same process: `ulimit -f 8192`. Default: none, and no shell. */
@@ -52,9 +54,9 @@ export interface ChildOptions {
 
 /** Runs a TypeScript file by this Node.js, from source. */
 export function spawnChild(file: URL | string, options: ChildOptions = {}): Child {
-  const { args = [], prelude, env } = options;
+  const { flags = [], args = [], prelude, env } = options;
   const path = typeof file === "string" ? file : fileURLToPath(file);
-  const command = [process.execPath, "--conditions=rookery-source", path, ...args];
+  const command = [process.execPath, "--conditions=rookery-source", ...flags, path, ...args];
   const [program = "", ...rest] =
     prelude === undefined ? command : ["/bin/sh", "-c", `${prelude}; exec "$0" "$@"`, ...command];
   const child = spawn(program, rest, {

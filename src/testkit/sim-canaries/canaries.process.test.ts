@@ -1,7 +1,6 @@
-import { spawn } from "node:child_process";
 import { join } from "node:path";
-import process from "node:process";
 import { expect, test } from "vitest";
+import { spawnChild } from "../child.ts";
 import { CANARIES } from "./canaries.ts";
 import type { CanaryOutcome } from "./canary.ts";
 
@@ -10,26 +9,21 @@ const PARTS = 2;
 
 /** As `npm run sim` has it, but for compiling each function at once: most of what is loaded here runs for a few seeds. */
 const FLAGS = [
-  "--conditions=rookery-source",
   "--disable-warning=ExperimentalWarning",
   "--min-semi-space-size=16",
   "--max-semi-space-size=32",
 ];
 
-function run(part: number): Promise<CanaryOutcome[]> {
-  const main = join(import.meta.dirname, "main.ts");
-  const child = spawn(process.execPath, [...FLAGS, main, "--part", `${part}/${PARTS}`], {
-    stdio: ["ignore", "pipe", "inherit"],
+async function run(part: number): Promise<CanaryOutcome[]> {
+  await using child = spawnChild(join(import.meta.dirname, "main.ts"), {
+    flags: FLAGS,
+    args: ["--child", "--part", `${part}/${PARTS}`],
   });
-  let text = "";
-  child.stdout.on("data", (piece: Buffer) => (text += piece.toString()));
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("exit", () => {
-      const lines = text.split("\n").filter((line) => line !== "");
-      resolve(lines.map((line) => JSON.parse(line) as CanaryOutcome));
-    });
-  });
+  const lines = await child.rest();
+  const { code, signal } = await child.ended;
+  // 1: some were missed, which is told by their lines.
+  expect([0, 1], `${String(signal)} ${child.errorText}`).toContain(code);
+  return lines.map((line) => JSON.parse(line) as CanaryOutcome);
 }
 
 test(
