@@ -12,6 +12,7 @@ import {
 import {
   type DeviceId,
   deviceIdOf,
+  deviceInAddress,
   deviceKeyOf,
   type LogKey,
   logIdOf,
@@ -81,6 +82,23 @@ describe("names of devices and users", () => {
     expect(parseUserId(device)).toBeUndefined();
     for (const size of [0, 31, 33])
       expect(() => deviceIdOf(new Uint8Array(size))).toThrow(RangeError);
+  });
+
+  test("[BA1] the device that an address ends with is read out of it, and nothing else is", () => {
+    const [device, other] = [deviceIdOf(KEY), deviceIdOf(new Uint8Array(32))];
+    const relayed = `/ip4/192.0.2.1/tcp/1/p2p/${other}/p2p-circuit/p2p/${device}`;
+    for (const address of [`/ip4/192.0.2.1/tcp/1/p2p/${device}`, relayed, `/p2p/${device}`])
+      expect(deviceInAddress(address)).toBe(device);
+    const none = [
+      "",
+      device,
+      `/ip4${device}`,
+      `ip4/p2p/${device}`,
+      `/p2p/${device}/tcp/1`,
+      "/ip4/192.0.2.1/tcp/1",
+      "/p2p/",
+    ];
+    for (const address of none) expect(deviceInAddress(address), address).toBeUndefined();
   });
 });
 

@@ -32,6 +32,8 @@ const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 /** Multicodec ed25519-pub as a varint. */
 const DID_KEY_PREFIX = Uint8Array.of(0xed, 0x01);
 const DID_KEY_START = "did:key:";
+/** Stands before the device at the end of a multiaddr. */
+const DEVICE_PART = "/p2p/";
 
 /** The device with this public key (32 bytes). */
 export function deviceIdOf(publicKey: Uint8Array): DeviceId {
@@ -65,6 +67,13 @@ export function userKeyOf(user: UserId): Uint8Array {
 /** `text` as a device id, or `undefined` when it is none. */
 export function parseDeviceId(text: string): DeviceId | undefined {
   return keyOfDevice(text) === undefined ? undefined : (text as DeviceId);
+}
+
+/** The device that a multiaddr text ends with, or `undefined` when it ends with none. */
+export function deviceInAddress(address: string): DeviceId | undefined {
+  const at = address.lastIndexOf(DEVICE_PART);
+  if (at < 0 || !address.startsWith("/")) return undefined;
+  return parseDeviceId(address.slice(at + DEVICE_PART.length));
 }
 
 /** `text` as a user id, or `undefined` when it is none. */

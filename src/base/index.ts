@@ -54,6 +54,7 @@ export { HybridClock, type Observation, timestampMillis, timestampOf } from "./h
 export {
   type DeviceId,
   deviceIdOf,
+  deviceInAddress,
   deviceKeyOf,
   deviceOfLog,
   KEY_SIZE,

@@ -1,4 +1,4 @@
-import { type DeviceId, parseDeviceId, utf8 } from "../base/index.ts";
+import { type DeviceId, deviceInAddress, parseDeviceId, utf8 } from "../base/index.ts";
 import { SyncError } from "../deltas/index.ts";
 import { ADDRESS_BYTES_MAX, ADDRESSES_MAX } from "./limits.ts";
 
@@ -18,7 +18,7 @@ export function publishTargetOf(texts: readonly string[]): PublishTarget {
   const addresses: string[] = [];
   for (const text of texts) {
     const isAddress = text.startsWith("/");
-    const device = parseDeviceId(isAddress ? text.slice(text.lastIndexOf("/p2p/") + 5) : text);
+    const device = isAddress ? deviceInAddress(text) : parseDeviceId(text);
     if (device === undefined || utf8(text).length > ADDRESS_BYTES_MAX)
       throw invalid("is no device, and no address that ends in one");
     devices.add(device);

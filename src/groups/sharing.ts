@@ -1,7 +1,7 @@
 import { Tags } from "../access/index.ts";
 import {
   type DeviceId,
-  parseDeviceId,
+  deviceInAddress,
   type ScopeId,
   scopeKeyOf,
   type UserId,
@@ -161,17 +161,12 @@ export class Sharing {
         if (device === peer) for (const address of own) addresses.add(address);
       }
       for (const address of this.#groups.joined(group)?.addresses ?? [])
-        if (deviceIn(address) === peer) addresses.add(address);
+        if (deviceInAddress(address) === peer) addresses.add(address);
     }
     return [...addresses].slice(0, ADDRESSES_MAX);
   }
 }
 
-/** The device that an address ends with. */
-function deviceIn(address: string): DeviceId | undefined {
-  return parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
-}
-
 function devicesIn(addresses: readonly string[]): DeviceId[] {
-  return addresses.map(deviceIn).filter((device) => device !== undefined);
+  return addresses.map(deviceInAddress).filter((device) => device !== undefined);
 }

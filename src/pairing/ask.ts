@@ -1,5 +1,5 @@
 import { type Certified, verifyCertificate } from "../access/index.ts";
-import { type Clock, type Crypto, type DeviceId, parseDeviceId } from "../base/index.ts";
+import { type Clock, type Crypto, type DeviceId, deviceInAddress } from "../base/index.ts";
 import { inTime } from "../deltas/index.ts";
 import { type Connection, FramedStream, type Transport } from "../net/index.ts";
 import {
@@ -104,6 +104,6 @@ function wrong(how: string): PairError {
 
 /** The one device that all addresses of a ticket name. */
 function answererOf({ addresses }: PairTicket): DeviceId | undefined {
-  const devices = addresses.map((text) => parseDeviceId(text.slice(text.lastIndexOf("/p2p/") + 5)));
+  const devices = addresses.map(deviceInAddress);
   return devices.every((device) => device === devices[0]) ? devices[0] : undefined;
 }

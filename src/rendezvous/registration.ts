@@ -8,7 +8,7 @@ import {
   deviceIdOf,
   deviceKeyOf,
   equalBytes,
-  parseDeviceId,
+  deviceInAddress,
   utf8,
 } from "../base/index.ts";
 import {
@@ -94,15 +94,9 @@ export async function readRegistration(
   const device = deviceIdOf(publicKey);
   if (token !== undefined && !equalBytes(token, message.token))
     throw broken("it is for another token");
-  if (!addresses.every((address) => deviceIn(address) === device))
+  if (!addresses.every((address) => deviceInAddress(address) === device))
     throw broken("it holds an address of another device");
   return { token: message.token, device, addresses, expires: Number(message.expires) };
-}
-
-/** The device that an address leads to. */
-export function deviceIn(address: string): DeviceId | undefined {
-  const at = address.lastIndexOf("/p2p/");
-  return at < 0 || !address.startsWith("/") ? undefined : parseDeviceId(address.slice(at + 5));
 }
 
 function broken(why: string): RendezvousError {

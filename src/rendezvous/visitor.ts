@@ -3,6 +3,7 @@ import {
   codeOf,
   type Crypto,
   type DeviceId,
+  deviceInAddress,
   type Logger,
   type Random,
   type ScopeKey,
@@ -24,13 +25,7 @@ import {
   VISIT_RETRY_MAX_MS,
   VISIT_RETRY_MIN_MS,
 } from "./limits.ts";
-import {
-  deviceIn,
-  readRegistration,
-  type Registration,
-  signRegistration,
-  tokenOf,
-} from "./registration.ts";
+import { readRegistration, type Registration, signRegistration, tokenOf } from "./registration.ts";
 import { Visit } from "./visit.ts";
 
 export interface VisitorDeps {
@@ -117,7 +112,9 @@ export class RendezvousVisitor {
   /** Where we are reached, as far as an address names us. */
   #ownAddresses(): readonly string[] {
     const { device } = this.#deps.transport;
-    const all = this.#deps.transport.addresses().filter((address) => deviceIn(address) === device);
+    const all = this.#deps.transport
+      .addresses()
+      .filter((address) => deviceInAddress(address) === device);
     return all.slice(0, ADDRESSES_MAX);
   }
 

@@ -18,7 +18,7 @@ import {
   type Crypto,
   type DeviceId,
   NAME_BYTES_MAX,
-  parseDeviceId,
+  deviceInAddress,
   type Random,
   type ScopeId,
   scopeKeyOf,
@@ -318,7 +318,7 @@ function mayAnotherAnswer({ code }: RefusalError): boolean {
 function byDevice(addresses: readonly string[]): Map<DeviceId, string[]> {
   const devices = new Map<DeviceId, string[]>();
   for (const address of addresses) {
-    const device = parseDeviceId(address.slice(address.lastIndexOf("/p2p/") + 5));
+    const device = deviceInAddress(address);
     if (device === undefined) continue;
     devices.set(device, [...(devices.get(device) ?? []), address]);
   }
