@@ -60,6 +60,7 @@ function limitsOf(tree: Tree): { files: readonly File[]; findings: readonly Find
         findings.push(`${where}: ${name} is not a number, a product or a sum of them`);
       else if (says === "")
         findings.push(`${where}: ${name} has no comment that says what it bounds, and why`);
+      else if (known.has(name)) findings.push(`${where}: ${name} is the name of another limit too`);
       else {
         known.set(name, value);
         own.push({ name, value, unit: unitOf(name), says });

@@ -14,7 +14,7 @@ import { type Connection, Wakeup } from "../net/index.ts";
 import { isPeerFault } from "../sync/index.ts";
 import { fetchFrom } from "./fetch-from.ts";
 import type { HolderStream } from "./holder-stream.ts";
-import { HOLDER_REST_MS, LOCATE_RETRY_MAX_MS, LOCATE_RETRY_MIN_MS } from "./limits.ts";
+import { FAILED_HOLDER_REST_MS, LOCATE_RETRY_MAX_MS, LOCATE_RETRY_MIN_MS } from "./limits.ts";
 import type { Locator } from "./locator.ts";
 
 /** How far a fetch is. */
@@ -162,7 +162,7 @@ export class Fetch {
       if (isPeerFault(error)) this.#deps.punish(peer, error);
       // A lost connection says nothing of the holder: when it is back, it is asked again.
       if (!connection.closed.aborted || isPeerFault(error))
-        this.#resting.set(peer, this.#deps.clock.monotonic() + HOLDER_REST_MS);
+        this.#resting.set(peer, this.#deps.clock.monotonic() + FAILED_HOLDER_REST_MS);
       return false;
     }
   }

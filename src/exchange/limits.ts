@@ -47,7 +47,7 @@ export const STALL_MS = 30_000;
 /** Bytes that a holder brings in `STALL_MS` at the least: a slow line does, one that drips does not. */
 export const STALL_BYTES = 64 * 1024;
 /** Milliseconds for which a holder that stalled or lacked something is not asked for the same blob again. */
-export const HOLDER_REST_MS = 30_000;
+export const FAILED_HOLDER_REST_MS = 30_000;
 /** Peers asked at once whether they have a blob. */
 export const ASKED_AT_ONCE_MAX = 8;
 /** Milliseconds after which peers are asked anew when none had the blob, doubled each time. */

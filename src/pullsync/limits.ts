@@ -9,7 +9,7 @@ export const PULLSYNC_FRAME_BYTES_MAX = 256 * 1024;
 /** Entries of an offer: Swarm's, so that want and offer stay small. */
 export const PAGE_ENTRIES_MAX = 250;
 /** Bytes of the chunks that an offer names: what one exchange costs at most. */
-export const PAGE_BYTES_MAX = 4 * 1024 * 1024;
+export const OFFERED_BYTES_MAX = 4 * 1024 * 1024;
 /** Milliseconds that a live page waits for more once it has an entry: chunks stored together go together. */
 export const LIVE_LINGER_MS = 5;
 

@@ -5,7 +5,7 @@ import type { PeerName, PullCodec, PullEntry } from "./ports.ts";
 import { BIN_ID_MAX, entryOf } from "./entry.ts";
 import {
   LIVE_LINGER_MS,
-  PAGE_BYTES_MAX,
+  OFFERED_BYTES_MAX,
   PAGE_ENTRIES_MAX,
   PULLSYNC_FRAME_BYTES_MAX,
 } from "./limits.ts";
@@ -40,7 +40,7 @@ export const ROOKERY_PROFILE: PullProfile = {
   hasHello: true,
   frameBytesMax: PULLSYNC_FRAME_BYTES_MAX,
   pageEntriesMax: PAGE_ENTRIES_MAX,
-  pageBytesMax: PAGE_BYTES_MAX,
+  pageBytesMax: OFFERED_BYTES_MAX,
   liveLingerMs: LIVE_LINGER_MS,
   binIdMax: BIN_ID_MAX,
   kinds: [CONTENT],

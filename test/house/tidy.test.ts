@@ -181,6 +181,14 @@ describe("limits", () => {
     ]);
   });
 
+  test("a limit that has the name of another one is found, wherever that is", () => {
+    const files = { ...code, "src/sync/limits.ts": code["src/net/limits.ts"] };
+    const all = { ...files, "docs/limits.md": limitsDocument(treeFrom(files)) };
+    expect(findings(all)).toEqual([
+      "src/sync/limits.ts:2: FRAME_BYTES_MAX is the name of another limit too",
+    ]);
+  });
+
   test("a limit outside its folder's limits.ts is found", () => {
     expect(findings({ "src/net/a.ts": "export const PEERS_MAX = 3;\n" })).toEqual([
       expect.stringContaining("src/net/a.ts:1: export const PEERS_MAX"),
