@@ -127,7 +127,12 @@ export class Syncgroup {
     return this.#sync.progress(this.id);
   }
 
-  /** Resolves when everything up to the moment of joining is here, rows included. */
+  /**
+   * Resolves when everything up to the moment of joining is here, rows included.
+   *
+   * @throws {SyncError} `SYNC_GROUP_ENDED` when the group is left, ejected from or destroyed, before or meanwhile; `SYNC_CLOSED`; the
+   *   signal's reason.
+   */
   ready(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     return this.#sync.ready(this.id, options.signal);
   }

@@ -244,7 +244,7 @@ describe("ejecting", () => {
     });
   });
 
-  test("[SY67] [SY29] who is ejected before anything of the group has come does not wait for it", async () => {
+  test("[SY67] [SY29] [SY119] who is ejected before anything of the group has come does not wait for it", async () => {
     await using flock = new SyncFlock();
     const owner = await flock.open("owner");
     const shared = await shareTodos(owner);
@@ -256,8 +256,11 @@ describe("ejecting", () => {
     expect(late.sync.status(shared.group)).toBe("pending");
     await owner.sync.edits.eject(shared.group, userOf(late));
     await alike([owner, other]);
+    const ready = late.sync.ready(shared.group);
     await late.sync.resume(FLOCK_DATABASE);
-    await eventually(() => late.sync.status(shared.group) === "ejected");
+    await expect(ready).rejects.toMatchObject({ code: "SYNC_GROUP_ENDED" });
+    expect(late.sync.status(shared.group)).toBe("ejected");
+    await expect(late.sync.ready(shared.group)).rejects.toMatchObject({ code: "SYNC_GROUP_ENDED" });
     // By a new ticket it waits for what has come since.
     await late.sync.join(FLOCK_DATABASE, await owner.sync.invite(shared.group));
     await late.sync.ready(shared.group);
