@@ -95,9 +95,10 @@ export async function listGroups(context: CommandContext, database: string): Pro
   const groups = (await ask(api, groupsTarget(database))) as GroupLine[];
   if (context.json) context.print(JSON.stringify(groups));
   else
-    for (const { name, status, members, collections } of groups) {
+    for (const { name, owner, status, members, collections } of groups) {
+      const isOnly = groups.every((one) => one.name !== name || one.owner === owner);
       context.print(
-        `${name}\t${status}\t${members.length} members\t${collections.map((one) => one.name).join(", ")}`,
+        `${isOnly ? name : `${name}@${owner}`}\t${status}\t${members.length} members\t${collections.map((one) => one.name).join(", ")}`,
       );
     }
   return EXIT.ok;

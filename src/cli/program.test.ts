@@ -117,6 +117,32 @@ test("[CL3] a role that is none is a wrong command line", async () => {
   }
 });
 
+test("[CL3] groups of one name are listed with their owners", async () => {
+  await using temp = await tempFolder();
+  const [a, b] = [temp.at("a"), temp.at("b")];
+  await using _ada = await serve(a, "ada");
+  await using _ben = await serve(b, "ben");
+  expect((await rookery(a, "group", "create", "notes/home", "todos")).code).toBe(EXIT.ok);
+  const [ticket = ""] = (await rookery(a, "group", "invite", "notes/home")).out;
+  for (const args of [
+    ["join", "notes", ticket],
+    ["create", "notes/home", "mine"],
+    ["create", "notes/work", "mine"],
+  ])
+    expect(await rookery(b, "group", ...args)).toMatchObject({ code: EXIT.ok });
+  const users = await Promise.all(
+    [a, b].map(async (path) => {
+      const [line = ""] = (await rookery(path, "--json", "status")).out;
+      return (JSON.parse(line) as { readonly user: string }).user;
+    }),
+  );
+  const listed = (await rookery(b, "group", "list", "notes")).out;
+  const names = listed.map((line) => line.split("\t")[0]);
+  expect(new Set(names)).toEqual(new Set([...users.map((user) => `home@${user}`), "work"]));
+  const { code, err } = await rookery(b, "group", "show", "notes/home");
+  expect([code, err.join()]).toEqual([EXIT.absent, expect.stringContaining("say whose")]);
+});
+
 test("[CL21] a number that would lose digits is refused", async () => {
   await using temp = await tempFolder();
   const path = temp.at("a");

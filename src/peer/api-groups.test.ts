@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createApi, openPeer, type Peer } from "./index.ts";
+import { createApi, openPeer, type Peer, type SyncgroupOptions } from "./index.ts";
 
 const GROUP = "/v1/databases/app/groups/home";
 
@@ -153,4 +153,22 @@ test("[CL3] a plain name is the only one that is here or shared, and several mus
   const owner = encodeURIComponent(bea.user);
   const mine = `/v1/databases/app/collections/rows/row?key=mine&owner=${owner}`;
   expect(await ask(bea, mine)).toEqual({ status: 200, body: { value: 3 } });
+});
+
+test("[SY66] groups of one name are told apart by their owner, and what shares no collections is none", async () => {
+  await using ada = await open("ada");
+  await using bea = await open("bea");
+  const [theirs, ours] = [await ada.openDatabase("app"), await bea.openDatabase("app")];
+  const shared = await theirs.createSyncgroup("home", { collections: [theirs.collection("a")] });
+  await ours.joinSyncgroup(await shared.invite());
+  await ours.createSyncgroup("home", { collections: [ours.collection("b")] });
+  expect(() => ours.syncgroup("home")).toThrow("say whose, as home@did:key:…");
+  expect(ours.syncgroup(`home@${ada.user}`).owner).toBe(ada.user);
+  expect(() => ours.syncgroup("none")).toThrow('No syncgroup "none" in database "app"');
+  for (const wrong of [undefined, {}, { collections: "b" }, { collections: ["b"] }]) {
+    const made = ours.createSyncgroup("other", wrong as unknown as SyncgroupOptions);
+    const says = "A syncgroup shares collections: { collections: [db.collection(…)] }";
+    await expect(made).rejects.toThrow(new TypeError(says));
+  }
+  expect(ours.syncgroups()).toHaveLength(2);
 });

@@ -1,4 +1,4 @@
-import type { Value } from "../base/index.ts";
+import type { ScopeId, Value } from "../base/index.ts";
 import type {
   Batch,
   BatchOptions,
@@ -88,10 +88,10 @@ export class PeerDatabase implements AsyncDisposable {
     return this.#database.batch(fn, options);
   }
 
-  /** Shares collections: others join by an invite. @throws {SyncError} `SYNC_GROUP_EXISTS`, `SYNC_NO_ACCESS`, `SYNC_SPEC_INVALID`; {NetError}. */
+  /** Shares collections: others join by an invite. @throws {SyncError} `SYNC_GROUP_EXISTS`, `SYNC_NO_ACCESS`, `SYNC_SPEC_INVALID`; {TypeError}; {NetError}. */
   async createSyncgroup(name: string, options: SyncgroupOptions): Promise<Syncgroup> {
+    const collections = idsOf(options);
     const sync = await this.#network.open();
-    const collections = options.collections.map(({ id }) => id);
     return new Syncgroup(
       sync,
       this.#database,
@@ -128,8 +128,11 @@ export class PeerDatabase implements AsyncDisposable {
     );
     const [group] = found;
     if (group !== undefined && found.length === 1) return group;
-    const why = group === undefined ? "No syncgroup" : "Several syncgroups are named";
-    throw new SyncError("SYNC_NO_GROUP", `${why} "${name}" in database "${this.name}"`);
+    const why =
+      group === undefined
+        ? `No syncgroup "${name}" in database "${this.name}"`
+        : `Several syncgroups are named "${name}" in database "${this.name}": say whose, as ${name}@did:key:…`;
+    throw new SyncError("SYNC_NO_GROUP", why);
   }
 
   /** Ends watches and refuses everything through this handle. Syncing goes on. */
@@ -141,4 +144,15 @@ export class PeerDatabase implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** From plain JavaScript anything may come: a collection's name is the likeliest. */
+function idsOf(options: Partial<SyncgroupOptions> | undefined): ScopeId[] {
+  const given: unknown = options?.collections;
+  const ids = Array.isArray(given)
+    ? (given as readonly (Partial<Collection> | null | undefined)[]).map((one) => one?.id)
+    : [undefined];
+  const known = ids.filter((id) => id !== undefined);
+  if (known.length === ids.length) return known;
+  throw new TypeError("A syncgroup shares collections: { collections: [db.collection(…)] }");
 }
