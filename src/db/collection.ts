@@ -274,17 +274,32 @@ export class Collection<T = Value> {
     return historyOf<T>(this.#world, this.id, rowName(key), options);
   }
 
-  /** The row as a counter. @throws {DbError} `DB_KEY_INVALID`; {TypeError}. [CO15] */
+  /**
+   * The row as a counter. Concurrent changes add up only under the policy `counter`, set before the first change (`setPolicy`); under any other
+   * they conflict like puts.
+   *
+   * @throws {DbError} `DB_KEY_INVALID`; {TypeError}. [CO15]
+   */
   counter(key: string): CounterRow {
     return counterRow(this.#cell(key));
   }
 
-  /** The row as a set. @throws as `counter`. [CO15] */
+  /**
+   * The row as a set. Concurrent changes are merged only under the policy `set`, set before the first change (`setPolicy`); under any other
+   * they conflict like puts.
+   *
+   * @throws as `counter`. [CO15]
+   */
   set<E = Value>(key: string): SetRow<E> {
     return setRow<E>(this.#cell(key));
   }
 
-  /** The row as a map. @throws as `counter`. [CO15] */
+  /**
+   * The row as a map. Concurrent changes are merged only under the policy `map`, set before the first change (`setPolicy`); under any other
+   * they conflict like puts.
+   *
+   * @throws as `counter`. [CO15]
+   */
   map<V = Value>(key: string): MapRow<V> {
     return mapRow<V>(this.#cell(key));
   }
