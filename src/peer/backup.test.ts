@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nodeClock, nodeRandom, openDiskStore } from "../node/index.ts";
 import { tempFolder } from "../testkit/temp-folder.ts";
-import { openPeer, type Peer, restorePeer, verifyFolder } from "./index.ts";
+import { checkBackup, openPeer, type Peer, restorePeer, verifyFolder } from "./index.ts";
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const found = [];
@@ -109,6 +109,25 @@ test("[BK3] what is damaged, cut off or occupied is refused before anything is t
   await rm(join(to, "store"), { recursive: true });
   await writeFile(join(to, "user.key"), "0".repeat(64));
   await expect(restorePeer(file, to)).rejects.toMatchObject({ code: "BACKUP_OCCUPIED" });
+});
+
+test("[BK7] a backup is checked by its path or as it comes, and nothing else is one", async () => {
+  await using temp = await tempFolder();
+  const file = temp.at("backup");
+  await using peer = await openPeer();
+  await (await peer.openDatabase("app")).collection("rows").put("a", 1);
+  await peer.backup(file);
+  const good = await readFile(file);
+  const comes = async function* (): AsyncGenerator<Uint8Array> {
+    yield good.subarray(0, 100);
+    yield good.subarray(100);
+  };
+  for (const source of [file, comes()])
+    expect(Buffer.concat(await all(checkBackup(source)))).toEqual(good);
+  await writeFile(file, good.subarray(0, -1));
+  await expect(all(checkBackup(file))).rejects.toMatchObject({ code: "BACKUP_INVALID" });
+  for (const wrong of [undefined, null, 1, {}, good])
+    expect(() => checkBackup(wrong as unknown as string)).toThrow(TypeError);
 });
 
 test("[BK6] a restore that was killed when it had made keys of its own goes on with them, as another device", async () => {

@@ -87,11 +87,19 @@ async function hasOthers(
   return false;
 }
 
-/** Passes a backup on as it comes; throws where it is not whole. @throws {BackupError} `BACKUP_INVALID`. */
+/**
+ * Passes a backup, of a file or as it comes, on; throws where it is not whole. Nothing is checked but what is read.
+ *
+ * @throws {BackupError} `BACKUP_INVALID`; {FileError}; {TypeError} at the call for what is neither a path nor a source of bytes. [BK7]
+ */
 export function checkBackup(
-  source: AsyncIterable<Uint8Array>,
+  source: string | AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  return checkedBackup(nodeCrypto(), source);
+  if (typeof source === "string") return checkedBackup(nodeCrypto(), readUserFile(source));
+  const given: unknown = source;
+  if (typeof given === "object" && given !== null && Symbol.asyncIterator in given)
+    return checkedBackup(nodeCrypto(), source);
+  throw new TypeError("A backup is the path of a file, or its bytes as an AsyncIterable");
 }
 
 function occupied(path: string, why: string): BackupError {
