@@ -106,6 +106,21 @@ test("[CL20] a name that comes too late is told to be so", async () => {
   expect((await again.ended).err.join()).toContain('named "ada"');
 });
 
+test("[CL11] who comes while a watch has the store to itself is told what to do", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
+  await using watching = run(path, "watch", "notes/todos");
+  await watching.first;
+  for (const args of [["put", "notes/todos/milk", "2"], ["serve"]]) {
+    const { code, err } = await rookery(path, ...args);
+    expect([code, err.join("\n")]).toEqual([
+      EXIT.failed,
+      expect.stringMatching(/^STORE_LOCKED: .*end that command, or run `rookery serve`.*$/),
+    ]);
+  }
+});
+
 test("[CL3] a role that is none is a wrong command line", async () => {
   await using temp = await tempFolder();
   for (const args of [

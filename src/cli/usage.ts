@@ -12,6 +12,10 @@ export const EXIT = {
   absent: 3,
 } as const;
 
+/** What to do about a store that is open elsewhere: most often by a watch that no running peer answers. */
+const LOCKED_HELP =
+  "another command has it, such as `watch` without `serve`: end that command, or run `rookery serve` and let the others talk to it";
+
 /** A command line that says nothing we know. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -31,7 +35,8 @@ export function exitOf(error: unknown, say: (line: string) => void, ending: Abor
     return EXIT.failed;
   }
   const code = codeOf(error);
-  say(`${code === undefined ? "" : `${code}: `}${message}`);
+  const help = code === "STORE_LOCKED" ? `; ${LOCKED_HELP}` : "";
+  say(`${code === undefined ? "" : `${code}: `}${message}${help}`);
   if (code === undefined && error instanceof Error) say(error.stack ?? "");
   return code === "SYNC_NO_GROUP" ? EXIT.absent : EXIT.failed;
 }
