@@ -2,7 +2,13 @@
  * A local batch becomes a commit: walk 1 of ARCHITECTURE.md, from ops to the store write.
  */
 
-import { type Certified, type ControlId, controlIdOf, type VerifiedOp } from "../access/index.ts";
+import {
+  type Certified,
+  type ControlId,
+  controlIdOf,
+  Tags,
+  type VerifiedOp,
+} from "../access/index.ts";
 import {
   BATCH_OPS_MAX,
   blobRefsIn,
@@ -27,8 +33,9 @@ import { mayWriteRow } from "./authority.ts";
 import { isAllowed } from "./counting.ts";
 import { beginIncarnation } from "./own-log.ts";
 import { commitDigest, type Context, HistoryError, type Row } from "../records/index.ts";
-import { COMMIT_PARTS_MAX, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
+import { COMMIT_PARTS_MAX, CONTROLS_RESERVE, HINT_BYTES_MAX, PART_REFS_MAX } from "./limits.ts";
 import { CommitRoom, type PartContent, PartDraft } from "./part-draft.ts";
+import { hasControlRoom } from "./recount.ts";
 
 /** Who signs on this device. */
 export interface Identity {
@@ -98,6 +105,7 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     const { scope, controls } = content;
     const introduction = introductionOf(deps.identity, scope, controls);
     const all = introduction === undefined ? controls : [introduction, ...controls];
+    if (all.length > 0) refuseFull(deps, turn, scope, all);
     if (controls.length > 0) refuseControls(deps, turn, scope, all);
     return introduction === undefined
       ? []
@@ -280,6 +288,41 @@ function refuseControls(
     );
   });
 }
+
+/**
+ * What a control log has no room for counts nowhere, and others would wait for it. Room for revocations is kept: who had it filled by many
+ * that it admitted can still end that. [HI44]
+ *
+ * @throws {HistoryError} `HISTORY_CONTROLS_FULL`.
+ */
+function refuseFull(
+  { identity: { device, certified }, interner }: AuthorDeps,
+  turn: Turn,
+  { access, control, controlPlaces, state }: StagedScope,
+  ops: readonly VerifiedOp[],
+): void {
+  const log = interner.knownLog(ownLogKey(device, turn.own));
+  const isRevoking = ops.every(({ type }) => ENDING.has(type));
+  const room = {
+    size: control.size,
+    ofLog: log === undefined ? 0 : controlPlaces.opsOf(log),
+    count: ops.length + (isRevoking ? 0 : CONTROLS_RESERVE),
+    isAdmin: certified.user === state.id.owner || access.may(device, Tags.ADMIN),
+  };
+  if (hasControlRoom(room)) return;
+  throw new HistoryError(
+    "HISTORY_CONTROLS_FULL",
+    "Cannot commit: the control log has no room for what it would add",
+  );
+}
+
+/** What takes rights away. */
+const ENDING: ReadonlySet<VerifiedOp["type"]> = new Set([
+  "revoke",
+  "revokeDevice",
+  "revokeOwnDevice",
+  "destroy",
+]);
 
 /** A name for an op that is only tried: no digest is a number this small. */
 function trialId(index: number): ControlId {

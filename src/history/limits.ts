@@ -48,6 +48,8 @@ export const SERVE_READS_MAX = 4;
 export const SERVE_SCANS_MAX = 64;
 /** Control ops of one log in a scope: an admin of a large group stays far below. */
 export const LOG_CONTROLS_MAX = 16_384;
+/** Of these, and of those of a scope, as many as are kept for revocations. */
+export const CONTROLS_RESERVE = 1024;
 /** Control ops of a scope: some hundred bytes of memory each. */
 export const SCOPE_CONTROLS_MAX = 65_536;
 /** Of these, as many as anybody may fill; the rest is for the owner and admins, so that nobody else keeps a revocation out. */

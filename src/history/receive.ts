@@ -3,7 +3,7 @@
  * a rule, because each keeps a peer from making us pay for the next. [HI12]
  */
 
-import { canReduce, type ControlId, type VerifiedOp, verifyControlOp } from "../access/index.ts";
+import { type ControlId, type VerifiedOp, verifyControlOp } from "../access/index.ts";
 import {
   type DeviceId,
   deviceKeyOf,
@@ -18,7 +18,7 @@ import {
 import { controlsOnly, HistoryError, partSize } from "../records/index.ts";
 import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/index.ts";
 import type { Identity } from "./author.ts";
-import { hasParents, isCounted, isSeen, mayHaveLog } from "./counting.ts";
+import { isCounted, isSeen, mayHaveLog } from "./counting.ts";
 import { proveForks } from "./forks.ts";
 import { type FreshParts, freshOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./own-log.ts";
@@ -370,11 +370,11 @@ class Receiver {
   }
 
   /** Who sends what it may not make itself is at fault, unless it is of a later version, or does not know yet that it may not. */
-  #refuseAuthorOf(part: PreparedPart, { access }: StagedScope): void {
-    if (part.author !== this.#delivery.from) return;
-    // What gives it the right may have been kept from us by somebody else; what takes it away, from it.
-    if (!hasParents(part, access) || part.generation > access.frozenAfter(part.log)) return;
-    if (part.controls.every(({ op }) => canReduce(op))) refuseAuthor();
+  #refuseAuthorOf(part: PreparedPart, scope: StagedScope): void {
+    const isBeyond = part.generation > scope.access.frozenAfter(part.log);
+    if (part.author !== this.#delivery.from || isBeyond) return;
+    // What gives it the right, or room, may have been kept from us by somebody else; what takes it away, from it.
+    if (obstacleOf(this.#deps, scope, part, true) === undefined) refuseAuthor();
   }
   /** A peer holds a commit of ours that we do not, counted or not: this store is older than what we have sent. [HI14] */
   #beginAgainIfRolledBack({ log, scope: id, generation }: PreparedPart): void {

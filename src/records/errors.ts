@@ -4,6 +4,7 @@ import { CodedError } from "../base/index.ts";
 export type HistoryErrorCode =
   | "HISTORY_CLOSED"
   | "HISTORY_CONTEXT_FULL"
+  | "HISTORY_CONTROLS_FULL"
   | "HISTORY_CORRUPT"
   | "HISTORY_FORK"
   | "HISTORY_MALFORMED"

@@ -49,6 +49,7 @@ import {
   memberRow,
   readMember,
 } from "../groups/index.ts";
+import { USER_DEVICES_MAX } from "./limits.ts";
 
 export interface AdmissionDeps {
   readonly history: History;
@@ -124,12 +125,10 @@ export class Admission {
       );
     }
     if (groups.isPending(group)) {
-      throw new SyncError(
-        "SYNC_PENDING",
-        "Cannot join: the device asked has not caught up with the group itself",
-      );
+      throw new SyncError("SYNC_PENDING", "Cannot join: the device asked is catching up itself");
     }
     const member = await this.#record(group, join, certified, call);
+    if (member !== undefined) this.#refuseMany(group, certified);
     // Who comes with a ticket may come with a new store; a member without one asks for a checkpoint alone.
     const isNew = member !== undefined || join.proof !== undefined;
     const drafts = groups
@@ -151,6 +150,17 @@ export class Admission {
       ),
       certificate: history.identity.certified.bytes,
     };
+  }
+
+  /** Each device is written by us, into control logs that have an end. @throws {SyncError} `SYNC_NO_ACCESS`. */
+  #refuseMany(group: ScopeId, { user }: Certified): void {
+    const { history, groups } = this.#deps;
+    const count = groups.members(group).filter((member) => member.user === user).length;
+    if (count < USER_DEVICES_MAX || user === history.identity.certified.user) return;
+    throw new SyncError(
+      "SYNC_NO_ACCESS",
+      "Cannot join: the user has too many devices in the group",
+    );
   }
 
   /** The key of the invite that the caller knows the secret of, if they name one. @throws {AccessError} a false proof. */

@@ -15,7 +15,8 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity } from "../testkit/sync-peer.ts";
-import { GROUP_COLLECTIONS_MAX, Groups } from "../groups/index.ts";
+import { GROUP_COLLECTIONS_MAX, Groups, memberRow } from "../groups/index.ts";
+import { USER_DEVICES_MAX } from "./limits.ts";
 
 const crypto = nodeCrypto();
 
@@ -375,4 +376,24 @@ test("[SY27] a certificate whose end has passed joins nowhere", async () => {
     code: "SYNC_NO_ACCESS",
   });
   expect(a.sync.members(group)).toHaveLength(1);
+});
+
+test("[SY80] a user's devices are admitted up to a bound, and others still", async () => {
+  await using flock = new SyncFlock();
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const seed = new Uint8Array(32).fill(9);
+  const first = await flock.open("first", { identity: await makeIdentity("first", seed) });
+  await admit(owner, first, shared);
+  const { user } = first.identity.certified;
+  const rows: ReturnType<typeof memberRow>[] = [];
+  for (let i = 1; i < USER_DEVICES_MAX; i++) {
+    const { device } = (await makeIdentity(`device ${i}`, seed)).certified;
+    const known = { type: "leaf", priority: 0, joined: 1, hasLeft: true, addresses: [] } as const;
+    rows.push(memberRow({ ...known, device, user, name: `device ${i}` }));
+  }
+  await owner.history.write({ parts: [{ scope: shared.group, rows, controls: [] }] });
+  const more = await flock.open("more", { identity: await makeIdentity("more", seed) });
+  await expect(admit(owner, more, shared)).rejects.toMatchObject({ code: "SYNC_NO_ACCESS" });
+  await admit(owner, await flock.open("somebody else"), shared);
 });

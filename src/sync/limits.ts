@@ -2,6 +2,8 @@
 export const CALLS_IN_FLIGHT_MAX = 16;
 /** Milliseconds after which an unanswered call is given up: a join writes durably a few times, on a slow disk. */
 export const CALL_TIMEOUT_MS = 20_000;
+/** Devices of one user that are admitted to a group, those that have left it among them: whoever made up more would fill the control log of whom they join at. */
+export const USER_DEVICES_MAX = 64;
 /** Milliseconds for connecting to one peer, all its addresses together. */
 export const CONNECT_TIMEOUT_MS = 15_000;
 /** Milliseconds before a lost peer is tried again, doubled each time. */
