@@ -43,6 +43,11 @@ export type GroupStatus =
 
 const ENDED: ReadonlySet<GroupStatus> = new Set<GroupStatus>(["left", "ejected", "destroyed"]);
 
+/** Whether a device takes no part in a group of this status any more. */
+export function hasEnded(status: GroupStatus): boolean {
+  return ENDED.has(status);
+}
+
 export class Groups {
   readonly #history: History;
   /** What this device keeps for itself of them. */

@@ -16,7 +16,7 @@ export {
   type SpecChanges,
 } from "./edits.ts";
 export type { Ejected, EjectOptions } from "./ejecting.ts";
-export { Groups, type GroupStatus, hasGroups, type PendingProgress } from "./groups.ts";
+export { Groups, type GroupStatus, hasEnded, hasGroups, type PendingProgress } from "./groups.ts";
 export { adminAccess, noGroup, refuseEnded, writeParts } from "./guard.ts";
 export {
   ADDRESS_BYTES_MAX,

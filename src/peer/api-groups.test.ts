@@ -153,6 +153,12 @@ test("[CL3] a plain name is the only one that is here or shared, and several mus
   const owner = encodeURIComponent(bea.user);
   const mine = `/v1/databases/app/collections/rows/row?key=mine&owner=${owner}`;
   expect(await ask(bea, mine)).toEqual({ status: 200, body: { value: 3 } });
+  // What is shared no more is no other of that name.
+  await group.destroy();
+  await bea.resume("app");
+  const joined = database.syncgroup("home");
+  while (joined.status() !== "destroyed") await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(await ask(bea, row.replace("=b", "=mine"))).toEqual({ status: 200, body: { value: 3 } });
 });
 
 test("[SY66] groups of one name are told apart by their owner, and what shares no collections is none", async () => {

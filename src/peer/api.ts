@@ -9,6 +9,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { codeOf, fromJson, type Json, parseUserId, parseJson, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
+import { hasEnded } from "../groups/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
 import { addDeviceRoutes } from "./api-devices.ts";
@@ -183,7 +184,8 @@ function namedCollection(database: PeerDatabase, text: string): Collection {
   }
   const own = database.collection(text);
   // What a syncgroup shares may hold nothing yet, as while its rows are on their way.
-  const shared = database.syncgroups().flatMap((group) => group.collections());
+  const groups = database.syncgroups().filter((group) => !hasEnded(group.status()));
+  const shared = groups.flatMap((group) => group.collections());
   const named = [...database.collections(), ...shared].filter(({ name }) => name === text);
   const [owner, ...others] = new Set(named.map((one) => one.owner));
   if (owner === undefined) return own;

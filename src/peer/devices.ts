@@ -8,6 +8,7 @@ import {
   type Random,
   type ScopeId,
 } from "../base/index.ts";
+import { hasEnded } from "../groups/index.ts";
 import type { History } from "../history/index.ts";
 import { askToPair, PairError, Pairer, PAIRING_MS, parsePairTicket } from "../pairing/index.ts";
 import type { SyncService } from "../sync/index.ts";
@@ -168,7 +169,7 @@ export class PeerDevices {
     const sync = this.#network?.current;
     if (sync === undefined) return [];
     return sync.sharing.allGroups().flatMap((group) => {
-      if (ENDED.has(sync.status(group))) return [];
+      if (hasEnded(sync.status(group))) return [];
       const addresses = this.#admittingAddresses(sync, group);
       // The secret is of no invite: what admits is the certificate.
       const ticket = { group, addresses, secret: random.bytes(32) };
@@ -193,9 +194,6 @@ export class PeerDevices {
     return this.#network;
   }
 }
-
-/** In such groups this device is no more: nobody is linked to them. */
-const ENDED: ReadonlySet<string> = new Set(["left", "ejected", "destroyed"]);
 
 function notFresh(): PairError {
   return new PairError(
