@@ -127,7 +127,7 @@ test("[BK7] a backup is checked by its path or as it comes, and nothing else is 
   await writeFile(file, good.subarray(0, -1));
   await expect(all(checkBackup(file))).rejects.toMatchObject({ code: "BACKUP_INVALID" });
   for (const wrong of [undefined, null, 1, {}, good])
-    expect(() => checkBackup(wrong as unknown as string)).toThrow(TypeError);
+    expect(() => checkBackup(wrong as string)).toThrow(TypeError);
 });
 
 test("[BK6] a restore that was killed when it had made keys of its own goes on with them, as another device", async () => {
