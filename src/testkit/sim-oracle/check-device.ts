@@ -106,6 +106,8 @@ class ScopeCheck {
       for (const version of part.versions) {
         const heads = shown.get(version.row) ?? [];
         if (heads.some((head) => head === version || covers(head, version))) continue;
+        // Where a log has forked the head may be of the other branch, and have seen that.
+        if (heads.some((head) => this.#ledger.isForked(head))) continue;
         throw this.#error("K1", `claims ${short(version.dot)} and lacks its row ${version.key}`);
       }
       for (const control of part.controls) {
