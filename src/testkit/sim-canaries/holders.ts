@@ -30,4 +30,22 @@ export const HOLDERS: readonly Canary[] = [
     replace: "  void published;\n  return freeze.get(log) ?? 0;",
     plan: "K1-ejected-by-an-older-store",
   },
+  {
+    name: "sums-unread",
+    says: "◆ does not look at what a peer says that its rows sum up to",
+    breaks: ["L1"],
+    file: "deltas/sums.ts",
+    find: "    return !equalBytes(scope.sum.toBytes(), headSum);",
+    replace: "    void headSum;\n    return false;",
+    plan: "L1-rows-left-out-live",
+  },
+  {
+    name: "left-out-unasked",
+    says: "compares sums at the end of rounds alone, whatever is left out of what comes live",
+    breaks: ["L1"],
+    file: "deltas/initiator.ts",
+    find: "    if (written.isPartial === true)",
+    replace: "    if (written.isPartial === undefined)",
+    plan: "L1-rows-left-out-live",
+  },
 ];
