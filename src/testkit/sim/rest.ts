@@ -129,7 +129,8 @@ export class Rest {
 
   /**
    * Lets in again whoever was let in by what is nowhere any more: a store that was set back, of which the one who joined had
-   * nothing but the answer [SY25]; or a part of a log beyond a fork, which has no effect [AC33].
+   * nothing but the answer [SY25]; or a part of a log beyond a fork, which has no effect [AC33], or beyond a freeze of an admin whom the
+   * owner, who had not seen it, made less than they were [AC30].
    */
   async #admitAgain(): Promise<void> {
     const { plan, scheduler, oracle, sometimes } = this.#deps;
@@ -142,11 +143,9 @@ export class Rest {
         if (index === owner || running === undefined) continue;
         const isForgotten =
           status === "pending" && [...oracle.ledger.setBack].some((one) => one !== key);
-        const isBeyondFork =
-          status === "ejected" &&
-          oracle.ledger.hasForks &&
-          !oracle.mayRead(key, scope, running.controlHeads(scope));
-        if (!isForgotten && !isBeyondFork) continue;
+        const isBeyond =
+          status === "ejected" && !oracle.mayRead(key, scope, running.controlHeads(scope));
+        if (!isForgotten && !isBeyond) continue;
         sometimes(`let in again ${status}`);
         await this.#insist(end, `let ${name} into group ${group} again`, () =>
           memberships.admit(owner, index, group, "writer"),
