@@ -115,7 +115,7 @@ export class Collection<T = Value> {
   /**
    * Writes a row. The value is taken as it is now, whatever the caller does with it later. [DB3]
    *
-   * @throws {DbError} `DB_KEY_INVALID`, `DB_NO_ACCESS`, `DB_READ_ONLY`, `DB_CLOSED`, `DB_CONTEXT_FULL`, `DB_BATCH_TOO_LARGE` for the
+   * @throws {DbError} `DB_KEY_INVALID`, `DB_NO_ACCESS`, `DB_READ_ONLY`, `DB_CLOSED`, `DB_CONTEXT_FULL`, `DB_CONTROLS_FULL`, `DB_BATCH_TOO_LARGE` for the
    *   hint; {ValueError}; {StoreError}.
    */
   put(key: string, value: T, options: WriteOptions = NO_OPTIONS): Promise<void> {

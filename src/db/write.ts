@@ -74,6 +74,12 @@ function inOurWords(world: DbWorld, { parts }: WriteRequest, cause: unknown): un
       return new DbError("DB_CONTEXT_FULL", "Cannot write: too many devices have written a row", {
         cause,
       });
+    case "HISTORY_CONTROLS_FULL":
+      return new DbError(
+        "DB_CONTROLS_FULL",
+        `Cannot write to ${namesOf(parts)}: the access list has no room for what it would add`,
+        { cause },
+      );
     case "HISTORY_CLOSED":
       return closedError(world, cause);
     default:

@@ -82,7 +82,7 @@ export interface Draft {
  * what is not there are left out, and scopes that nothing is left of; a draft of nothing else makes no commit. Scopes in
  * which the device is new are told in a commit before it who it is. [HI4] [HI10]
  *
- * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`: and adds
+ * @throws {HistoryError} `HISTORY_UNAUTHORISED`, `HISTORY_TOO_LARGE`, `HISTORY_CONTEXT_FULL`, `HISTORY_CONTROLS_FULL`: and adds
  *   no part of the draft.
  */
 export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): Promise<void> {

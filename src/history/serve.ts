@@ -96,7 +96,7 @@ interface DuePart extends Omit<ServedPart, "part" | "generation"> {
 
 /** What is due, in order, as it is stored. */
 async function* dueParts(
-  deps: ServeDeps,
+  deps: TurnDeps,
   wanted: readonly WantedScope[],
 ): AsyncGenerator<DuePart, void, undefined> {
   const sources = wanted.flatMap((one) => sourcesOf(deps, one));
@@ -174,7 +174,7 @@ class ReadAhead {
   }
 }
 
-function sourcesOf(deps: ServeDeps, { scope, vector }: WantedScope): LogSource[] {
+function sourcesOf(deps: TurnDeps, { scope, vector }: WantedScope): LogSource[] {
   const sources: LogSource[] = [];
   for (const [log, last] of scope.numbers) {
     const after = generationIn(vector, deps.interner.logOf(log));
@@ -265,11 +265,11 @@ async function servedPart(
 
 /** Which parts of commits of several scopes are still to come. */
 class Siblings {
-  readonly #deps: ServeDeps;
+  readonly #deps: TurnDeps;
   readonly #byLog: ReadonlyMap<LogNumber, readonly LogSource[]>;
   readonly #missing = new Set<string>();
 
-  constructor(deps: ServeDeps, sources: readonly LogSource[]) {
+  constructor(deps: TurnDeps, sources: readonly LogSource[]) {
     this.#deps = deps;
     this.#byLog = Map.groupBy(sources, ({ log }) => log);
   }

@@ -219,7 +219,7 @@ function statusOf(error: Error): ContentfulStatusCode {
   const code = codeOf(error) ?? "";
   if (error instanceof TypeError || error instanceof RangeError) return 400;
   if (
-    /_(INVALID|UNSUPPORTED|TOO_LARGE|MALFORMED|WRONG_DATABASE|BATCH_SCOPES|CONTEXT_FULL)$/.test(
+    /_(INVALID|UNSUPPORTED|TOO_LARGE|MALFORMED|WRONG_DATABASE|BATCH_SCOPES|CONTEXT_FULL|CONTROLS_FULL)$/.test(
       code,
     )
   )
