@@ -241,3 +241,21 @@ test("[CO17] a change of policy above and beside a watch's prefix tells what lie
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
 }
+
+test("[HI44] a policy that the access list has no room for is refused, in words of the database", async () => {
+  await using device = await makeDevice(1);
+  const rows = (await device.db("app")).collection("rows");
+  await rows.put("first", 0);
+  const policies = Array.from({ length: 1000 }, (_, i) => {
+    return { type: "policy", prefix: `${i}`, policy: "keepAll" } as const;
+  });
+  // As many as go in, by ever fewer at a time.
+  while (policies.length > 0) {
+    const write = { parts: [{ scope: rows.id, rows: [], controls: policies }] };
+    await device.history.write(write).catch(() => policies.splice(policies.length >> 1));
+  }
+  const refused = rows.setPolicy("0", "counter");
+  await expect(refused).rejects.toMatchObject({ code: "DB_CONTROLS_FULL" });
+  // Rows of a device that is known there need no room.
+  await rows.put("second", 1);
+});
