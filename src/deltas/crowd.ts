@@ -54,13 +54,18 @@ export class Crowd {
     else this.#streams.delete(peer);
   }
 
+  /** Whether a device pulls from us. */
+  serves(peer: DeviceId): boolean {
+    return this.#streams.has(peer);
+  }
+
   get isCrowd(): boolean {
     return this.#streams.size >= CROWD_DEVICES_MIN;
   }
 
   /** Whether a log's device pulls from us: it is connected with us, and so with the others too, as far as we can tell. */
   hasAuthor(log: LogKey): boolean {
-    return this.#streams.has(deviceOfLog(log));
+    return this.serves(deviceOfLog(log));
   }
 
   /** Milliseconds that a stream rests after a page of news. */
@@ -170,5 +175,10 @@ export class Crowds {
     let crowd = this.#crowds.get(database);
     if (crowd === undefined) this.#crowds.set(database, (crowd = new Crowd(this.#deps, this.#own)));
     return crowd;
+  }
+
+  /** Whether a device pulls any database from us. */
+  serve(peer: DeviceId): boolean {
+    return [...this.#crowds.values()].some((crowd) => crowd.serves(peer));
   }
 }

@@ -332,8 +332,9 @@ export class SyncService implements AsyncDisposable {
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
     const sharesAny = (): boolean => this.sharing.groups(peer).length > 0;
-    if (connection.direction === "inbound")
-      void closeStranger(this.#deps.clock, connection, sharesAny, this.#ending.signal);
+    const pulls = (): boolean => this.#shared.crowds.serve(peer);
+    const deps = { clock: this.#deps.clock, sharesAny, pulls, ending: this.#ending.signal };
+    if (connection.direction === "inbound") void closeStranger(deps, connection);
   }
 
   /** A link for each device that shares a group with us, up to the limit. */
