@@ -27,9 +27,17 @@ const ASKING: ReadonlySet<string> = new Set(["left", "ejected"]);
  */
 const LEAVE_MS = 120_000;
 
+/** One device of a user takes another one out for good. */
+interface Disowning {
+  readonly by: number;
+  readonly whom: number;
+}
+
 export class Memberships {
   readonly #deps: MembershipsDeps;
   readonly #checkpoints: Checkpoints;
+  /** Devices that have been taken out for good. */
+  readonly #disowned = new Set<number>();
 
   constructor(deps: MembershipsDeps, checkpoints: Checkpoints) {
     this.#deps = deps;
@@ -50,9 +58,22 @@ export class Memberships {
 
   /** Whether a device is taken out for good at some time: nothing is expected of it then. */
   isDisowned(index: number): boolean {
-    return this.#deps.plan.steps.some(
-      (step) => "op" in step && step.op === "disown" && step.whom === index,
-    );
+    return this.#disownings().some(({ whom }) => whom === index);
+  }
+
+  /** Those that are still to be taken out for good, and by whom. */
+  get toDisown(): readonly Disowning[] {
+    return this.#disownings().filter(({ whom }) => !this.#disowned.has(whom));
+  }
+
+  #disownings(): Disowning[] {
+    const { plan, devices } = this.#deps;
+    return plan.steps.flatMap((step) => {
+      if (!("op" in step) || step.op !== "disown") return [];
+      const [by, whom] = [step.device, step.whom];
+      const isOfOneUser = devices[by]?.user === at(devices, whom).user && by !== whom;
+      return isOfOneUser ? [{ by, whom }] : [];
+    });
   }
 
   async create(process: SimProcess, group: number): Promise<void> {
@@ -146,6 +167,7 @@ export class Memberships {
     }
     if (parts.length === 0) return sometimes("skipped disown");
     await history.write({ parts });
+    this.#disowned.add(whom);
   }
 
   #userOf(device: number): UserId {

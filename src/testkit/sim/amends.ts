@@ -1,0 +1,217 @@
+/** What people do once nothing is in the way any more, so that what was begun comes to its end. */
+
+import { Tags } from "../../access/index.ts";
+import { scopeKeyOf } from "../../base/index.ts";
+import { type Oracle, SimError } from "../sim-oracle/index.ts";
+import type { Scheduler } from "../sim-ports/index.ts";
+import type { SimDevice } from "./device.ts";
+import { at, type Plan } from "./plan.ts";
+import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
+import type { Workload } from "./workload.ts";
+
+/** What the end of a run works with. */
+export interface RestDeps {
+  readonly plan: Plan;
+  readonly devices: readonly SimDevice[];
+  readonly scheduler: Scheduler;
+  readonly oracle: Oracle;
+  readonly sometimes: (what: string) => void;
+}
+
+/** Milliseconds in which a join that failed before is to succeed. */
+const JOIN_MS_MAX = 300_000;
+
+/** Each of these goes on until it has succeeded. @throws {SimError} `L2`: it has not in time. */
+export class Amends {
+  readonly #deps: RestDeps;
+  readonly #workload: Workload;
+
+  constructor(deps: RestDeps, workload: Workload) {
+    this.#deps = deps;
+    this.#workload = workload;
+  }
+
+  async resumeAll(): Promise<void> {
+    const { scheduler, devices } = this.#deps;
+    for (const device of devices) {
+      await this.#insist(scheduler.now + JOIN_MS_MAX, `resume ${device.name}`, async () => {
+        // Also when it is not paused here: a pause that failed may be on the disk all the same, and hold after a start.
+        if (!device.isLiar) await device.running?.sync.resume(SIM_DATABASE);
+      });
+    }
+  }
+
+  /** Who was to be taken out for good, by a device that was away, is now. */
+  async disownAll(): Promise<void> {
+    const { scheduler, devices } = this.#deps;
+    const { memberships } = this.#workload;
+    for (const { by, whom } of memberships.toDisown)
+      await this.#insist(scheduler.now + JOIN_MS_MAX, `take d${whom} out for good`, async () => {
+        const process = at(devices, by).running;
+        if (process !== undefined) await memberships.disown(process, by, whom);
+      });
+  }
+
+  /** Who was to join and could not joins now. */
+  async admitAll(): Promise<void> {
+    const { plan, scheduler } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const [group, { owner }] of plan.groups.entries()) {
+      const isMade = plan.steps.some(
+        (step) => "op" in step && step.op === "create" && step.group === group,
+      );
+      if (!isMade) continue;
+      await this.#insist(end, `make group ${group}`, () => this.#make(owner, group));
+      for (const step of plan.steps) {
+        if (!("op" in step) || step.op !== "admit" || step.group !== group) continue;
+        if (at(this.#deps.devices, step.joiner).isLiar) continue;
+        if (this.#workload.memberships.isDisowned(step.joiner)) continue;
+        await this.#insist(end, `let d${step.joiner} into group ${group}`, async () => {
+          if (this.#isMember(at(this.#deps.devices, step.joiner).running, group)) return;
+          await this.#workload.memberships.admit(owner, step.joiner, group, step.role);
+        });
+      }
+      await this.#admitLeft(end, group, owner);
+    }
+  }
+
+  /** Who came by a publication and left since may have written where nobody comes any more. */
+  async #admitLeft(end: number, group: number, owner: number): Promise<void> {
+    const { memberships } = this.#workload;
+    const id = this.#workload.groupId(group);
+    for (const device of this.#deps.devices) {
+      if (device.isLiar || memberships.isDisowned(device.index)) continue;
+      if (device.running?.sync.status(id) !== "left") continue;
+      this.#deps.sometimes("back after a publication");
+      await this.#insist(end, `let ${device.name} into group ${group} again`, async () => {
+        if (!this.#isMember(device.running, group))
+          await memberships.admit(owner, device.index, group, "writer");
+      });
+    }
+  }
+
+  /**
+   * Lets in again whoever was let in by what is nowhere any more: a store that was set back, of which the one who joined had
+   * nothing but the answer [SY25]; or a part of a log beyond a fork, which has no effect [AC33], or beyond a freeze of an admin whom the
+   * owner, who had not seen it, made less than they were [AC30].
+   */
+  async admitAgain(): Promise<void> {
+    const { plan, scheduler, oracle, sometimes } = this.#deps;
+    const { memberships } = this.#workload;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const [group, { owner }] of plan.groups.entries()) {
+      const scope = nameOfScope(this.#workload.groupId(group));
+      for (const { index, key, name, running } of this.members(group)) {
+        const status = running?.sync.status(this.#workload.groupId(group));
+        if (index === owner || running === undefined) continue;
+        const isForgotten =
+          status === "pending" && [...oracle.ledger.setBack].some((one) => one !== key);
+        const isBeyond =
+          status === "ejected" && !oracle.mayRead(key, scope, running.controlHeads(scope));
+        if (!isForgotten && !isBeyond) continue;
+        sometimes(`let in again ${status}`);
+        await this.#insist(end, `let ${name} into group ${group} again`, () =>
+          memberships.admit(owner, index, group, "writer"),
+        );
+      }
+    }
+  }
+
+  /** Without its policy a row of a set shows one of several heads: whoever was to set it and was not there does so now. */
+  async setPolicies(): Promise<void> {
+    const { plan, scheduler, devices } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || step.op !== "policy") continue;
+      await this.#insist(end, `set policies of collection ${step.collection}`, async () => {
+        const process = at(devices, step.device).running;
+        if (process !== undefined)
+          await this.#workload.mergeables.setPolicies(process, step.collection);
+      });
+    }
+  }
+
+  /** Who was ejected may do again what they could; and whom two at once made less than they were, and so nothing. */
+  async grantAll(): Promise<void> {
+    const { plan, scheduler, devices } = this.#deps;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || (step.op !== "eject" && step.op !== "grant")) continue;
+      if (at(devices, step.whom).isLiar) continue;
+      const { owner } = at(plan.groups, step.group);
+      await this.#insist(end, `take d${step.whom} back into group ${step.group}`, async () => {
+        const process = at(devices, owner).running;
+        if (process !== undefined)
+          await this.#workload.memberships.grant(process, step.group, step.whom);
+      });
+    }
+  }
+
+  /** What was granted beyond a fork of the grantor's log has no effect, and nobody but people can say that it still should. */
+  async grantLost(): Promise<void> {
+    const { plan, scheduler, devices, oracle } = this.#deps;
+    if (!oracle.ledger.hasForks) return;
+    const end = scheduler.now + JOIN_MS_MAX;
+    for (const step of plan.steps) {
+      if (!("op" in step) || step.op !== "admit") continue;
+      const { owner } = at(plan.groups, step.group);
+      await this.#insist(end, `let d${step.joiner} into group ${step.group} again`, async () => {
+        const process = at(devices, owner).running;
+        if (process === undefined || !this.#hasLostGrant(process, step)) return;
+        await this.#workload.memberships.grant(process, step.group, step.joiner);
+        this.#deps.sometimes("granted again after a fork");
+      });
+    }
+  }
+
+  /** Whether a device that is in a group may not read all of it any more, by what another knows. */
+  #hasLostGrant(
+    process: SimProcess,
+    { group, joiner }: { readonly group: number; readonly joiner: number },
+  ): boolean {
+    const { running, identity } = at(this.#deps.devices, joiner);
+    if (!this.#isMember(running, group)) return false;
+    const id = this.#workload.groupId(group);
+    return [id, ...process.sync.collections(id)].some((scope) => {
+      const tags = process.history.scope(scope)?.access.tagsOf(identity.certified.user) ?? 0;
+      return (tags & Tags.READ) === 0;
+    });
+  }
+
+  async #make(owner: number, group: number): Promise<void> {
+    const process = at(this.#deps.devices, owner).running;
+    if (process === undefined || this.#isMember(process, group)) return;
+    await this.#workload.memberships.create(process, group);
+  }
+
+  #isMember(process: SimProcess | undefined, group: number): boolean {
+    const id = this.#workload.groupId(group);
+    const isHere = process?.sync
+      .groups(SIM_DATABASE)
+      .some((one) => scopeKeyOf(one) === scopeKeyOf(id));
+    return process !== undefined && isHere === true && process.sync.status(id) !== "left";
+  }
+
+  /** Those that are in a group, or were ejected from it and are to be in it again. */
+  members(group: number): SimDevice[] {
+    const { memberships } = this.#workload;
+    return this.#deps.devices.filter(
+      ({ index, running }) => this.#isMember(running, group) && !memberships.isDisowned(index),
+    );
+  }
+
+  async #insist(end: number, what: string, attempt: () => Promise<void>): Promise<void> {
+    const { scheduler } = this.#deps;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const name = nameOfError(error);
+        if (error instanceof SimError || !/^[A-Z]+_/.test(name)) throw error;
+        if (scheduler.now > end)
+          throw new SimError("L2", `Could not ${what}: ${name}`, { cause: error });
+        await scheduler.sleep(1000, "insist");
+      }
+    }
+  }
+}
