@@ -41,15 +41,19 @@ export class Amends {
     }
   }
 
-  /** Who was to be taken out for good, by a device that was away, is now. */
+  /** Who was to be taken out for good, by a device that was away or whose store was set back, is now; unless that one is out itself. */
   async disownAll(): Promise<void> {
     const { scheduler, devices } = this.#deps;
     const { memberships } = this.#workload;
-    for (const { by, whom } of memberships.toDisown)
+    for (const { by, whom } of memberships.disownings()) {
       await this.#insist(scheduler.now + JOIN_MS_MAX, `take d${whom} out for good`, async () => {
-        const process = at(devices, by).running;
-        if (process !== undefined) await memberships.disown(process, by, whom);
+        const { running, identity } = at(devices, by);
+        const scopes = running?.history.scopes(SIM_DATABASE) ?? [];
+        if (running === undefined || scopes.some(({ access }) => access.isRevoked(identity.device)))
+          return;
+        await memberships.disown(running, by, whom);
       });
+    }
   }
 
   /** Who was to join and could not joins now. */
@@ -157,23 +161,27 @@ export class Amends {
       const { owner } = at(plan.groups, step.group);
       await this.#insist(end, `let d${step.joiner} into group ${step.group} again`, async () => {
         const process = at(devices, owner).running;
-        if (process === undefined || !this.#hasLostGrant(process, step)) return;
+        if (
+          process === undefined ||
+          !this.hasLostRead(at(devices, step.joiner), step.group, process)
+        )
+          return;
         await this.#workload.memberships.grant(process, step.group, step.joiner);
         this.#deps.sometimes("granted again after a fork");
       });
     }
   }
 
-  /** Whether a device that is in a group may not read all of it any more, by what another knows. */
-  #hasLostGrant(
-    process: SimProcess,
-    { group, joiner }: { readonly group: number; readonly joiner: number },
+  /** Whether a device that is in a group may not read all of it any more, by what it or another knows. */
+  hasLostRead(
+    { running, identity }: SimDevice,
+    group: number,
+    by: SimProcess | undefined = running,
   ): boolean {
-    const { running, identity } = at(this.#deps.devices, joiner);
-    if (!this.#isMember(running, group)) return false;
+    if (by === undefined || !this.#isMember(running, group)) return false;
     const id = this.#workload.groupId(group);
-    return [id, ...process.sync.collections(id)].some((scope) => {
-      const tags = process.history.scope(scope)?.access.tagsOf(identity.certified.user) ?? 0;
+    return [id, ...by.sync.collections(id)].some((scope) => {
+      const tags = by.history.scope(scope)?.access.tagsOf(identity.certified.user) ?? 0;
       return (tags & Tags.READ) === 0;
     });
   }

@@ -36,8 +36,6 @@ interface Disowning {
 export class Memberships {
   readonly #deps: MembershipsDeps;
   readonly #checkpoints: Checkpoints;
-  /** Devices that have been taken out for good. */
-  readonly #disowned = new Set<number>();
 
   constructor(deps: MembershipsDeps, checkpoints: Checkpoints) {
     this.#deps = deps;
@@ -58,15 +56,11 @@ export class Memberships {
 
   /** Whether a device is taken out for good at some time: nothing is expected of it then. */
   isDisowned(index: number): boolean {
-    return this.#disownings().some(({ whom }) => whom === index);
+    return this.disownings().some(({ whom }) => whom === index);
   }
 
-  /** Those that are still to be taken out for good, and by whom. */
-  get toDisown(): readonly Disowning[] {
-    return this.#disownings().filter(({ whom }) => !this.#disowned.has(whom));
-  }
-
-  #disownings(): Disowning[] {
+  /** Those that are taken out for good at some time, and by whom. */
+  disownings(): readonly Disowning[] {
     const { plan, devices } = this.#deps;
     return plan.steps.flatMap((step) => {
       if (!("op" in step) || step.op !== "disown") return [];
@@ -167,7 +161,6 @@ export class Memberships {
     }
     if (parts.length === 0) return sometimes("skipped disown");
     await history.write({ parts });
-    this.#disowned.add(whom);
   }
 
   #userOf(device: number): UserId {
