@@ -181,8 +181,8 @@ export class Amends {
     if (by === undefined || !this.#isMember(running, group)) return false;
     const id = this.#workload.groupId(group);
     return [id, ...by.sync.collections(id)].some((scope) => {
-      const tags = by.history.scope(scope)?.access.tagsOf(identity.certified.user) ?? 0;
-      return (tags & Tags.READ) === 0;
+      const access = by.history.scope(scope)?.access;
+      return access !== undefined && (access.tagsOf(identity.certified.user) & Tags.READ) === 0;
     });
   }
 
