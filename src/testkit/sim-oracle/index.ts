@@ -8,6 +8,6 @@ export {
   type VersionFact,
 } from "./facts.ts";
 export { hex, latin1 } from "./fields.ts";
-export { Oracle } from "./oracle.ts";
+export { copyOf, Oracle } from "./oracle.ts";
 export { SimError } from "./sim-error.ts";
 export type { DeviceView, RowView, ScopeView } from "./views.ts";

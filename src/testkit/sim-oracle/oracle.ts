@@ -33,6 +33,8 @@ export interface OracleDeps {
   /** Ids of the control heads that a device holds of a scope. */
   readonly controlHeads: (device: string, scope: ScopeName) => readonly string[];
   readonly name: (device: string) => string;
+  /** Whether a device is taken out for good at some time: what it alone holds is lost to the others. */
+  readonly isOut: (device: string) => boolean;
   /** Whether a device has had word of others since it was started, and of none that is connected and holds a commit of it. */
   readonly mayNotKnow: (device: string, commit: CommitFact) => boolean;
   /** Counts that something worth seeing has happened. */
@@ -176,7 +178,7 @@ export class Oracle {
   /** A device's store was copied: the copy holds what the store does, and has acknowledged nothing since. */
   noteCopy(device: string, store: string): void {
     this.ledger.copied.add(device);
-    const copy = store === device ? `${device} copy` : device;
+    const copy = store === device ? copyOf(device) : device;
     this.#held.set(copy, this.heldBy(store));
   }
 
@@ -201,8 +203,10 @@ export class Oracle {
       );
       if (ack.store === store && (!isHere || this.ledger.isForked(commit))) ack.store = undefined;
       const isHeld = commit.parts.every(({ scope }) =>
-        [...this.#held.values()].some(
-          (scopes) => (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
+        [...this.#held].some(
+          ([of, scopes]) =>
+            !this.#deps.isOut(deviceOfStore(of)) &&
+            (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
         ),
       );
       if (!isHeld) this.#excused.add(digest);
@@ -330,6 +334,17 @@ export class Oracle {
     checkExpected(this.ledger, name, view, closureOf(this.ledger, view.controlHeads));
     this.#deps.sometimes("as expected");
   }
+}
+
+const COPY = " copy";
+
+/** What the second copy of a device's store is called; the first is called as the device is. */
+export function copyOf(device: string): string {
+  return `${device}${COPY}`;
+}
+
+function deviceOfStore(store: string): string {
+  return store.endsWith(COPY) ? store.slice(0, -COPY.length) : store;
 }
 
 /** Whether a device says that it holds a commit. */

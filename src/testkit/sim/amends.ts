@@ -5,7 +5,7 @@ import { scopeKeyOf } from "../../base/index.ts";
 import { type Oracle, SimError } from "../sim-oracle/index.ts";
 import type { Scheduler } from "../sim-ports/index.ts";
 import type { SimDevice } from "./device.ts";
-import { at, type Plan } from "./plan.ts";
+import { at, disowningsOf, isDisowned, type Plan } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
 import type { Workload } from "./workload.ts";
 
@@ -45,7 +45,7 @@ export class Amends {
   async disownAll(): Promise<void> {
     const { scheduler, devices } = this.#deps;
     const { memberships } = this.#workload;
-    for (const { by, whom } of memberships.disownings()) {
+    for (const { by, whom } of disowningsOf(this.#deps.plan)) {
       await this.#insist(scheduler.now + JOIN_MS_MAX, `take d${whom} out for good`, async () => {
         const { running, identity } = at(devices, by);
         const scopes = running?.history.scopes(SIM_DATABASE) ?? [];
@@ -69,7 +69,7 @@ export class Amends {
       for (const step of plan.steps) {
         if (!("op" in step) || step.op !== "admit" || step.group !== group) continue;
         if (at(this.#deps.devices, step.joiner).isLiar) continue;
-        if (this.#workload.memberships.isDisowned(step.joiner)) continue;
+        if (isDisowned(plan, step.joiner)) continue;
         await this.#insist(end, `let d${step.joiner} into group ${group}`, async () => {
           if (this.#isMember(at(this.#deps.devices, step.joiner).running, group)) return;
           await this.#workload.memberships.admit(owner, step.joiner, group, step.role);
@@ -84,7 +84,7 @@ export class Amends {
     const { memberships } = this.#workload;
     const id = this.#workload.groupId(group);
     for (const device of this.#deps.devices) {
-      if (device.isLiar || memberships.isDisowned(device.index)) continue;
+      if (device.isLiar || isDisowned(this.#deps.plan, device.index)) continue;
       if (device.running?.sync.status(id) !== "left") continue;
       this.#deps.sometimes("back after a publication");
       await this.#insist(end, `let ${device.name} into group ${group} again`, async () => {
@@ -202,9 +202,9 @@ export class Amends {
 
   /** Those that are in a group, or were ejected from it and are to be in it again. */
   members(group: number): SimDevice[] {
-    const { memberships } = this.#workload;
-    return this.#deps.devices.filter(
-      ({ index, running }) => this.#isMember(running, group) && !memberships.isDisowned(index),
+    const { plan, devices } = this.#deps;
+    return devices.filter(
+      ({ index, running }) => this.#isMember(running, group) && !isDisowned(plan, index),
     );
   }
 

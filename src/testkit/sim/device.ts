@@ -18,7 +18,7 @@ import { issueCertificate, verifyCertificate } from "../../access/index.ts";
 import { deviceIdOf, deviceKeyOf, type Logger, toHex, userKeyOf } from "../../base/index.ts";
 import type { Identity } from "../../history/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import type { ScopeName } from "../sim-oracle/index.ts";
+import { copyOf, type ScopeName } from "../sim-oracle/index.ts";
 import type { DevicePlan } from "./plan.ts";
 import { SIM_DATABASE, SimProcess } from "./process.ts";
 import { Liar, type LiarDeps } from "../sim-liars/index.ts";
@@ -110,7 +110,7 @@ export class SimDevice {
 
   /** Names the copy of its store that is in use. */
   get store(): string {
-    return this.#isSwapped ? `${this.key} copy` : this.key;
+    return this.#isSwapped ? copyOf(this.key) : this.key;
   }
 
   /** As the oracle names it and its store. */

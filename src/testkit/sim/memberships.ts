@@ -27,12 +27,6 @@ const ASKING: ReadonlySet<string> = new Set(["left", "ejected"]);
  */
 const LEAVE_MS = 120_000;
 
-/** One device of a user takes another one out for good. */
-interface Disowning {
-  readonly by: number;
-  readonly whom: number;
-}
-
 export class Memberships {
   readonly #deps: MembershipsDeps;
   readonly #checkpoints: Checkpoints;
@@ -52,22 +46,6 @@ export class Memberships {
     const { owner } = at(this.#deps.plan.groups, index);
     const name = `g${index}`;
     return { database: SIM_DATABASE, kind: "syncgroup", owner: this.#userOf(owner), name };
-  }
-
-  /** Whether a device is taken out for good at some time: nothing is expected of it then. */
-  isDisowned(index: number): boolean {
-    return this.disownings().some(({ whom }) => whom === index);
-  }
-
-  /** Those that are taken out for good at some time, and by whom. */
-  disownings(): readonly Disowning[] {
-    const { plan, devices } = this.#deps;
-    return plan.steps.flatMap((step) => {
-      if (!("op" in step) || step.op !== "disown") return [];
-      const [by, whom] = [step.device, step.whom];
-      const isOfOneUser = devices[by]?.user === at(devices, whom).user && by !== whom;
-      return isOfOneUser ? [{ by, whom }] : [];
-    });
   }
 
   async create(process: SimProcess, group: number): Promise<void> {

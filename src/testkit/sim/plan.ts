@@ -145,3 +145,24 @@ export function at<T>(list: readonly T[], index: number): T {
   if (one === undefined) throw new RangeError(`A plan names what is not in it: ${index}`);
   return one;
 }
+
+/** One device of a user takes another one out for good. */
+interface Disowning {
+  readonly by: number;
+  readonly whom: number;
+}
+
+/** Those that are taken out for good at some time, and by whom. */
+export function disowningsOf({ steps, devices }: Plan): readonly Disowning[] {
+  return steps.flatMap((step) => {
+    if (!("op" in step) || step.op !== "disown") return [];
+    const [by, whom] = [step.device, step.whom];
+    const isOfOneUser = devices[by]?.user === at(devices, whom).user && by !== whom;
+    return isOfOneUser ? [{ by, whom }] : [];
+  });
+}
+
+/** Whether a device is taken out for good at some time: nothing is expected of it then. */
+export function isDisowned(plan: Plan, device: number): boolean {
+  return disowningsOf(plan).some(({ whom }) => whom === device);
+}

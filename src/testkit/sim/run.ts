@@ -14,7 +14,7 @@ import type { Logger } from "../../base/index.ts";
 import { type CommitFact, Oracle, SimError } from "../sim-oracle/index.ts";
 import { SimDevice } from "./device.ts";
 import { FaultMaker } from "./fault-maker.ts";
-import { isFault, type Plan } from "./plan.ts";
+import { isDisowned, isFault, type Plan } from "./plan.ts";
 import { SIM_DATABASE } from "./process.ts";
 import { Rest } from "./rest.ts";
 import { Workload } from "./workload.ts";
@@ -112,6 +112,7 @@ class World {
     this.oracle = new Oracle({
       userOf: (key) => byKey(key)?.user,
       controlHeads: (key, scope) => byKey(key)?.running?.controlHeads(scope) ?? [],
+      isOut: (key) => isDisowned(plan, byKey(key)?.index ?? -1),
       mayNotKnow: (key, commit) => this.#mayNotKnow(byKey(key), commit),
       name: (key) => byKey(key)?.name ?? key,
       sometimes: (what) => this.sometimes(what),
