@@ -16,17 +16,22 @@ interface BeginDeps {
   readonly clock: Clock;
 }
 
-/** Says which database is pulled and who we are, and hears who the peer is. @throws a coded error. [SY2] */
-export async function beginStream(
-  deps: BeginDeps,
+/** Says which database is pulled and who we are. @throws a coded error. [SY2] */
+export function sayWho(
+  { history }: Pick<BeginDeps, "history">,
   frames: FramedStream,
-  device: DeviceId,
   database: string,
 ): Promise<void> {
-  const { certified } = deps.history.identity;
-  await frames.send(
-    encode(DeltaOpenSchema, create(DeltaOpenSchema, { database, certificate: certified.bytes })),
-  );
+  const { bytes: certificate } = history.identity.certified;
+  return frames.send(encode(DeltaOpenSchema, create(DeltaOpenSchema, { database, certificate })));
+}
+
+/** Hears who the peer is: its first frame. @throws a coded error. [SY2] */
+export async function hearWho(
+  deps: Omit<BeginDeps, "history">,
+  frames: FramedStream,
+  device: DeviceId,
+): Promise<void> {
   const why = "Cannot pull: the peer did not say in time who it is";
   const first = await inTime(deps.clock, frames.receive(), OPEN_TIMEOUT_MS, why);
   if (first === undefined)

@@ -31,7 +31,7 @@ import {
 import { BranchedLogs, modeOf } from "./branched-logs.ts";
 import type { PageBudget } from "./budget.ts";
 import { CatchUps, type PullProgress } from "./catch-up.ts";
-import { beginStream, DELTAS_PROTOCOL } from "./begin-stream.ts";
+import { DELTAS_PROTOCOL, hearWho, sayWho } from "./begin-stream.ts";
 import type { PeerKnowledges } from "./peer-knowledge.ts";
 import type { Crowds } from "./crowd.ts";
 import { refusalError, SyncError } from "./errors.ts";
@@ -66,9 +66,7 @@ export interface InitiatorDeps {
 /** The scopes to pull, by mode. */
 export type ScopesOf = (mode: DeltaMode) => readonly ScopeId[];
 
-/**
- * One deltas stream, from our side.
- */
+/** One deltas stream, from our side. */
 export class Initiator {
   readonly #deps: InitiatorDeps;
   readonly #connection: Connection;
@@ -167,11 +165,12 @@ export class Initiator {
     signal.addEventListener("abort", abort, { once: true });
     try {
       signal.throwIfAborted();
-      await beginStream(this.#deps, frames, this.#connection.peer, this.#database);
+      await sayWho(this.#deps, frames, this.#database);
       this.#frames = frames;
-      await this.#ask(DeltaMode.SYNCGROUPS);
-      // Behind it, without waiting: the peer answers in this order.
-      if (this.#scopesOf(DeltaMode.DATA).length > 0) await this.#ask(DeltaMode.DATA);
+      // Without waiting for who the peer is, or for the groups: it answers in this order.
+      this.#askLater(DeltaMode.SYNCGROUPS);
+      if (this.#scopesOf(DeltaMode.DATA).length > 0) this.#askLater(DeltaMode.DATA);
+      await hearWho(this.#deps, frames, this.#connection.peer);
       for (
         let frame = await this.#next(frames);
         frame !== undefined;
