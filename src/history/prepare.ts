@@ -182,7 +182,8 @@ class OpReader {
     const gaps = raw.elided;
     let gap = 0;
     let index = 0;
-    for (const [i, bytes] of raw.ops.entries()) {
+    for (let i = 0; i < raw.ops.length; i++) {
+      const bytes = raw.ops[i] as Uint8Array;
       while (gaps[gap]?.first === index) {
         index += (gaps[gap] as (typeof gaps)[number]).count;
         gap += 1;

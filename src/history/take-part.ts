@@ -1,8 +1,14 @@
 /** A part whose right is settled goes into the turn: its control ops, its rows, its record, what may be claimed. */
 
 import type { ControlId, Rejection, VerifiedOp } from "../access/index.ts";
-import { assert, type Logger } from "../base/index.ts";
-import { type ControlDot, controlEntry, controlRecord, encodeHeld } from "../records/index.ts";
+import { assert, type Logger, type LogKey } from "../base/index.ts";
+import {
+  type Context,
+  type ControlDot,
+  controlEntry,
+  controlRecord,
+  encodeHeld,
+} from "../records/index.ts";
 import { encodeStoredCommit } from "../wire/index.ts";
 import type { StagedScope, Turn, TurnDeps } from "../turns/index.ts";
 import type { PreparedPart, PreparedRow } from "./prepare.ts";
@@ -72,15 +78,30 @@ function mergeRow(
   log: number,
   row: PreparedRow,
 ): void {
-  const context = [];
-  for (let i = 0; i < row.context.length; i += 2) {
-    const named = part.logs[row.context[i] as number];
-    assert(named !== undefined, "a prepared context names logs of its dictionary");
-    context.push({ log: interner.log(named), generation: row.context[i + 1] as number });
-  }
   const { generation, timestamp } = part;
+  const context = contextIn(interner, part.logs, row.context);
   const { salt, digest, value } = row;
   turn.merge(scope, row.name, { log, generation, timestamp, salt, digest, context, value });
+}
+
+const NO_CONTEXT: Context = [];
+
+/** A prepared context: numbers of its dictionary's logs and generations in turn. */
+function contextIn(
+  interner: TurnDeps["interner"],
+  logs: readonly LogKey[],
+  numbers: readonly number[],
+): Context {
+  const entry = (i: number): Context[number] => {
+    const named = logs[numbers[i] as number];
+    assert(named !== undefined, "a prepared context names logs of its dictionary");
+    return { log: interner.log(named), generation: numbers[i + 1] as number };
+  };
+  if (numbers.length === 0) return NO_CONTEXT;
+  // An array that grows from nothing has room for many.
+  const context = [entry(0)];
+  for (let i = 2; i < numbers.length; i += 2) context.push(entry(i));
+  return context;
 }
 
 function recordOf(turn: Turn, part: PreparedPart): Uint8Array {

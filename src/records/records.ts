@@ -80,7 +80,11 @@ function versionSize({ log, generation, context, value }: Version): number {
 
 function contextSize(context: Context): number {
   let size = varintSize(context.length);
-  for (const { log, generation } of context) size += varintSize(log) + varintSize(generation);
+  // By index, as below: called for each version, when an iterator is still an object.
+  for (let i = 0; i < context.length; i++) {
+    const { log, generation } = context[i] as ContextEntry;
+    size += varintSize(log) + varintSize(generation);
+  }
   return size;
 }
 
@@ -117,7 +121,8 @@ function readVersion(input: ByteReader): Version {
 
 function writeContext(out: ByteWriter, context: Context): void {
   out.varint(context.length);
-  for (const { log, generation } of context) {
+  for (let i = 0; i < context.length; i++) {
+    const { log, generation } = context[i] as ContextEntry;
     out.varint(log);
     out.varint(generation);
   }
@@ -128,8 +133,8 @@ const NO_CONTEXT: Context = [];
 function readContext(input: ByteReader): Context {
   const count = input.varint();
   if (count === 0) return NO_CONTEXT;
-  const context: ContextEntry[] = [];
-  for (let i = 0; i < count; i++) context.push({ log: input.varint(), generation: input.varint() });
+  const context: ContextEntry[] = [{ log: input.varint(), generation: input.varint() }];
+  for (let i = 1; i < count; i++) context.push({ log: input.varint(), generation: input.varint() });
   return context;
 }
 

@@ -49,14 +49,21 @@ export interface Merged {
 
 /** The generation up to which `context` has seen `log`; 0 when it does not name it. */
 export function seenIn(context: Context, log: LogNumber): number {
-  for (const entry of context) if (entry.log === log) return entry.generation;
+  // By index: called for each row that is written again, when an iterator is still an object.
+  for (let i = 0; i < context.length; i++) {
+    const entry = context[i] as ContextEntry;
+    if (entry.log === log) return entry.generation;
+  }
   return 0;
 }
 
 /** Log by log the greater, in order of log number. */
 export function joinContexts(a: Context, b: Context): Context {
-  if (a.length === 0 && isSorted(b)) return b;
-  if (b.length === 0 && isSorted(a)) return a;
+  if (isSorted(a) && isSorted(b)) {
+    // Mostly one of them is the join: who writes a row again has seen what there was.
+    if (covers(b, a)) return b;
+    if (covers(a, b)) return a;
+  }
   const join = new Map<LogNumber, number>();
   // Heads may name a log twice, so neither is taken to name each once.
   for (const { log, generation } of [...a, ...b]) {
@@ -73,18 +80,26 @@ export function mergeVersion(row: Row, version: Version, order: LogOrder): Merge
   // Most versions are their row's first.
   if (row.heads.length + row.seen.length + version.context.length === 0)
     return { row: { heads: [version], seen: NOTHING_SEEN }, superseded: NONE };
-  if (
-    row.heads.some((head) => head.log === version.log && head.generation === version.generation)
-  ) {
-    return { row, superseded: [] };
-  }
+  const only = row.heads.length === 1 ? row.heads[0] : undefined;
+  if (row.heads.some((head) => isSameDot(head, version))) return { row, superseded: NONE };
   const seen = joinContexts(row.seen, version.context);
-  const isCovered = (one: Version): boolean => one.generation <= seenIn(seen, one.log);
+  // Most others follow the only head.
+  if (only !== undefined && isSeen(seen, only) && !isSeen(seen, version))
+    return { row: { heads: [version], seen }, superseded: row.heads };
+  const isCovered = (one: Version): boolean => isSeen(seen, one);
   const heads = row.heads.filter((head) => !isCovered(head));
   const superseded = row.heads.filter(isCovered);
   if (isCovered(version)) superseded.push(version);
   else insertHead(heads, version, order);
   return { row: { heads, seen }, superseded };
+}
+
+function isSameDot(a: Version, b: Version): boolean {
+  return a.log === b.log && a.generation === b.generation;
+}
+
+function isSeen(seen: Context, { log, generation }: ContextEntry): boolean {
+  return generation <= seenIn(seen, log);
 }
 
 const NOTHING_SEEN: Context = [];
@@ -118,5 +133,20 @@ function byLog(a: ContextEntry, b: ContextEntry): number {
 }
 
 function isSorted(context: Context): boolean {
-  return context.every((entry, i) => i === 0 || (context[i - 1] as ContextEntry).log < entry.log);
+  for (let i = 1; i < context.length; i++)
+    if ((context[i - 1] as ContextEntry).log >= (context[i] as ContextEntry).log) return false;
+  return true;
+}
+
+/** Whether `a` has seen all that `b` has. Both are sorted. */
+function covers(a: Context, b: Context): boolean {
+  if (b.length > a.length) return false;
+  let at = 0;
+  for (let i = 0; i < b.length; i++) {
+    const { log, generation } = b[i] as ContextEntry;
+    while (at < a.length && (a[at] as ContextEntry).log < log) at += 1;
+    const entry = a[at];
+    if (entry === undefined || entry.log !== log || entry.generation < generation) return false;
+  }
+  return true;
 }

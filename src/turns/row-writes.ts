@@ -16,7 +16,7 @@ export function stageRows(scope: StagedScope, batch: WriteOp[]): void {
       batch.push({ type: "put", key, value: storableRow(row) });
     }
     if (beside === undefined) continue;
-    for (const { log, generation, version } of beside.values()) {
+    for (const { log, generation, version } of beside.changes) {
       const old = oldKey(number, name.space, name.key, log, generation);
       if (version === undefined) batch.push({ type: "delete", key: old });
       else batch.push({ type: "put", key: old, value: encodeVersion(version) });

@@ -9,6 +9,7 @@ import {
 } from "../base/index.ts";
 import type { LogNumber, Row, Version } from "../records/index.ts";
 import { AsideIndex } from "./aside.ts";
+import { Beside } from "./beside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RivalIndex } from "./rivals.ts";
 import type { ScopeState } from "./state.ts";
@@ -27,14 +28,8 @@ export interface StagedRow {
   readonly place: Uint8Array;
   row: Row;
   changed: boolean;
-  /** By dot: versions that lie beside it from now on, and `undefined` for those that do not any more. */
-  beside: Map<string, BesideChange> | undefined;
-}
-
-export interface BesideChange {
-  readonly log: LogNumber;
-  readonly generation: number;
-  readonly version: Version | undefined;
+  /** `undefined`: nothing changes beside it. */
+  beside: Beside | undefined;
 }
 
 /** Rows by their names. A map a space, since a text of both would be made and hashed anew at each look. */
@@ -184,23 +179,8 @@ export function stagedRow(scope: StagedScope, name: RowName): StagedRow {
   return row;
 }
 
-/** A dot as one text. */
-export function dotText({
-  log,
-  generation,
-}: {
-  readonly log: LogNumber;
-  readonly generation: number;
-}): string {
-  return `${log} ${generation}`;
-}
-
 /** Puts a version beside its row, or (`undefined`) takes it from there. */
-export function setBeside(
-  row: StagedRow,
-  { log, generation }: Version,
-  version: Version | undefined,
-): void {
-  row.beside ??= new Map();
-  row.beside.set(dotText({ log, generation }), { log, generation, version });
+export function setBeside(row: StagedRow, of: Version, version: Version | undefined): void {
+  row.beside ??= new Beside();
+  row.beside.set(of, version);
 }

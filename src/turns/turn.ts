@@ -41,18 +41,12 @@ import {
   type Version,
 } from "../records/index.ts";
 import { TURN_REFS_MAX } from "./limits.ts";
+import { dotText } from "./beside.ts";
 import { LateCommits } from "./late-commits.ts";
 import { RowReader } from "./row-reader.ts";
 import { stageRows } from "./row-writes.ts";
 import { StagedParts } from "./staged-parts.ts";
-import {
-  dotText,
-  type RowName,
-  setBeside,
-  StagedScope,
-  type StagedRow,
-  stagedRow,
-} from "./staged-scope.ts";
+import { type RowName, setBeside, StagedScope, type StagedRow, stagedRow } from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 import { WrittenRows } from "./written-rows.ts";
 
@@ -197,9 +191,10 @@ export class Turn {
       const version = readRecord("version", value, decodeVersion);
       versions.set(dotText(version), version);
     }
-    for (const [dot, { version }] of stagedRow(scope, name).beside ?? []) {
-      if (version === undefined) versions.delete(dot);
-      else versions.set(dot, version);
+    for (const change of stagedRow(scope, name).beside?.changes ?? []) {
+      const { version } = change;
+      if (version === undefined) versions.delete(dotText(change));
+      else versions.set(dotText(version), version);
     }
     return [...versions.values()];
   }

@@ -135,9 +135,11 @@ export function decodeOp(bytes: Uint8Array): WireOp {
 }
 
 function readContext(input: FieldReader): number[] {
-  const context: number[] = [];
   const end = input.nested(OP_BYTES_MAX);
   input.require(end > input.at);
+  // Of one log mostly: an array that grows from nothing has room for many.
+  const context = [input.varint(Number.MAX_SAFE_INTEGER)];
+  if (input.at < end) context.push(input.varint(Number.MAX_SAFE_INTEGER));
   while (input.at < end && context.length < CONTEXT.maxCount)
     context.push(input.varint(Number.MAX_SAFE_INTEGER));
   input.require(input.at === end);
