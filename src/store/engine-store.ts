@@ -14,6 +14,7 @@ import { EngineHandle } from "./engine-handle.ts";
 import { StoreError } from "./errors.ts";
 import {
   STORE_GET_AT_ONCE_MAX,
+  STORE_GET_HALVES_MIN,
   STORE_REOPEN_DELAY_MS,
   STORE_REOPEN_DELAY_MS_MAX,
   STORE_SCAN_PAGE_BYTES,
@@ -115,7 +116,9 @@ export class EngineStore implements Store {
     try {
       if (hasGetSync(engine) && keys.length <= STORE_GET_AT_ONCE_MAX)
         return getAtOnce(engine, keys, read.snapshot);
-      return (await engine.getMany([...keys], read)).map(plain);
+      if (keys.length < STORE_GET_HALVES_MIN)
+        return (await engine.getMany([...keys], read)).map(plain);
+      return await getInHalves(engine, keys, read.snapshot);
     } catch (error) {
       throw this.#readError(error);
     }
@@ -327,6 +330,23 @@ function getAtOnce(
   } finally {
     // It holds nothing that the engine's own closing would not free.
     if (given === undefined) snapshot?.close().catch(() => {});
+  }
+}
+
+/** On two threads, of one state. */
+async function getInHalves(
+  engine: Engine,
+  keys: readonly Uint8Array[],
+  given: EngineSnapshot | undefined,
+): Promise<(Uint8Array | undefined)[]> {
+  const snapshot = given ?? engine.snapshot();
+  try {
+    const middle = keys.length >> 1;
+    const halves = [keys.slice(0, middle), keys.slice(middle)];
+    const found = await Promise.all(halves.map((half) => engine.getMany(half, { snapshot })));
+    return found.flat().map(plain);
+  } finally {
+    if (given === undefined) snapshot.close().catch(() => {});
   }
 }
 

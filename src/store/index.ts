@@ -18,6 +18,7 @@ export type {
 export { openError } from "./causes.ts";
 export { StoreError, type StoreErrorCode } from "./errors.ts";
 export {
+  STORE_GET_HALVES_MIN,
   STORE_GROUP_BYTES_MAX,
   STORE_GROUP_OPS_MAX,
   STORE_KEY_BYTES_MAX,

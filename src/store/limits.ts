@@ -12,6 +12,8 @@ export const STORE_GROUP_OPS_MAX = 20_000;
 export const STORE_GROUP_BYTES_MAX = 8 * 1024 * 1024;
 /** Keys of one `getMany` that are read without a thread: what a disk takes for as many that are not cached holds nobody up for long. */
 export const STORE_GET_AT_ONCE_MAX = 128;
+/** Keys of one `getMany` from which on two threads read a half each: below, handing them over costs more. */
+export const STORE_GET_HALVES_MIN = 512;
 /** Entries read from the engine at a time by a scan: few enough to hold, enough to pay for the call. */
 export const STORE_SCAN_PAGE_ENTRIES = 512;
 /** Bytes after which a scan's page ends early, so that large values are held few at a time. */

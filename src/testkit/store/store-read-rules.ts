@@ -1,4 +1,4 @@
-import type { Entry, Snapshot, Store } from "../../store/index.ts";
+import { type Entry, type Snapshot, type Store, STORE_GET_HALVES_MIN } from "../../store/index.ts";
 import { deepEqual, equal, holds, rejects, type Rule } from "../expect.ts";
 import { del, entriesOf, key, keysOf, put, type StoreWorld } from "./store-world.ts";
 
@@ -72,6 +72,27 @@ export const storeReadRules: readonly Rule<StoreWorld>[] = [
         key("b"),
       ]);
       deepEqual(await store.getMany([]), []);
+    },
+  },
+  {
+    id: "ST2",
+    says: "getMany of many keys is of one state, of a snapshot or of now",
+    async check(world) {
+      await using store = await world.open();
+      const names = Array.from({ length: 2 * STORE_GET_HALVES_MIN + 1 }, (_, i) => `key ${i}`);
+      const state = (value: string) => names.map((name) => put(name, value));
+      await store.write(state("old"));
+      const before = store.snapshot();
+      const keys = [...names.map((name) => key(name)), NO_SUCH_KEY];
+      const writing = store.write(state("new"));
+      const found = await store.getMany(keys);
+      await writing;
+      const [first] = found;
+      deepEqual(found, [...names.map(() => first), undefined]);
+      deepEqual(await store.getMany(keys), [...names.map(() => key("new")), undefined]);
+      const old = await store.getMany(keys, { snapshot: before });
+      deepEqual(old, [...names.map(() => key("old")), undefined]);
+      await before.close();
     },
   },
   {
