@@ -126,6 +126,24 @@ test("[PR8] a device that was revoked keeps what it has, and nothing that it wri
   expect(await laptop.revokeDevice(ben.device)).toBe(2);
 });
 
+test("[PR8] a device is taken out of what its user may still change, though an admin has ejected the user from something else", async () => {
+  await using ana = await openPeer({ name: "ana", ...LOOPBACK });
+  const home = await ana.openDatabase("home");
+  const work = await home.createSyncgroup("work", { collections: [home.collection("jobs")] });
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const bens = await laptop.openDatabase("home");
+  const left = await bens.joinSyncgroup(await work.invite({ role: "writer" }));
+  await left.ready();
+  await bens.createSyncgroup("own", { collections: [bens.collection("todos")] });
+  await using phone = await openPeer({ name: "phone", ...LOOPBACK });
+  await phone.linkTo(await laptop.pair());
+  for (const group of (await phone.openDatabase("home")).syncgroups()) await group.ready();
+  await expect.poll(() => work.members().length, { timeout: 20_000 }).toBe(3);
+  await work.eject({ user: laptop.user });
+  await expect.poll(() => left.status(), { timeout: 20_000 }).toBe("ejected");
+  expect(await laptop.revokeDevice(phone.device)).toBe(2);
+});
+
 test("[PR6] groups that have ended where the ticket was made are not joined", async () => {
   await using first = await openPeer({ name: "first", listen: ["/ip4/127.0.0.1/tcp/0"] });
   const db = await first.openDatabase("home");

@@ -1,6 +1,6 @@
 import { type AccessState, signDeviceRevocation, Tags, type VerifiedOp } from "../access/index.ts";
 import type { Crypto, DeviceId, ScopeId } from "../base/index.ts";
-import type { History, ScopeState } from "../history/index.ts";
+import { type History, HistoryError, type ScopeState } from "../history/index.ts";
 import { PairError } from "../pairing/index.ts";
 import type { OwnIdentity } from "./identity.ts";
 import { REVOKED_SCOPES_AT_ONCE } from "./limits.ts";
@@ -17,11 +17,17 @@ interface Revocation {
   readonly op: VerifiedOp;
 }
 
+interface Outcome {
+  readonly revoked: readonly ScopeId[];
+  readonly refusals: readonly HistoryError[];
+}
+
 /**
  * Takes a device out wherever that is ours to do: a device of our own user's by the user's key, another's where we are admin. What it
  * wrote and is here stays; what else it has written, or will, counts nowhere. Answers the scopes, durable when it resolves.
  *
- * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; {HistoryError}; {StoreError}.
+ * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; {HistoryError} one scope
+ *   has refused it, and all that do not are done; {StoreError}.
  */
 export async function revokeDevice(
   deps: RevokeDeps,
@@ -29,6 +35,7 @@ export async function revokeDevice(
 ): Promise<readonly ScopeId[]> {
   const { history, identity } = deps;
   const revoked: ScopeId[] = [];
+  const refusals: HistoryError[] = [];
   for (const database of device === identity.device ? [] : history.databases()) {
     const revocations: Revocation[] = [];
     for (const state of history.scopes(database)) {
@@ -38,16 +45,36 @@ export async function revokeDevice(
     // A few scopes a commit: together in time, and small enough for any scope's readers.
     for (let at = 0; at < revocations.length; at += REVOKED_SCOPES_AT_ONCE) {
       const some = revocations.slice(at, at + REVOKED_SCOPES_AT_ONCE);
-      const parts = some.map(({ scope, op }) => ({ scope, rows: [], controls: [op] }));
-      await history.write({ parts });
-      revoked.push(...some.map(({ scope }) => scope));
+      const outcome = await writeAll(history, some);
+      revoked.push(...outcome.revoked);
+      refusals.push(...outcome.refusals);
     }
   }
+  const [refusal] = refusals;
+  if (refusal !== undefined) throw refusal;
   if (revoked.length > 0) return revoked;
   throw new PairError(
     "PAIR_DEVICE_UNKNOWN",
     "Cannot revoke device: it is this one, or none that this device's user may take out",
   );
+}
+
+/** In one commit; scope by scope where that is refused, so that none keeps the device in all others. */
+async function writeAll(history: History, all: readonly Revocation[]): Promise<Outcome> {
+  const parts = all.map(({ scope, op }) => ({ scope, rows: [], controls: [op] }));
+  try {
+    await history.write({ parts });
+    return { revoked: all.map(({ scope }) => scope), refusals: [] };
+  } catch (error) {
+    if (!(error instanceof HistoryError)) throw error;
+    if (all.length === 1) return { revoked: [], refusals: [error] };
+  }
+  const outcomes: Outcome[] = [];
+  for (const one of all) outcomes.push(await writeAll(history, [one]));
+  return {
+    revoked: outcomes.flatMap(({ revoked }) => revoked),
+    refusals: outcomes.flatMap(({ refusals }) => refusals),
+  };
 }
 
 async function revocationIn(
@@ -58,6 +85,8 @@ async function revocationIn(
   const { id: scope, access } = state;
   const user = access.userOf(device);
   if (user === undefined) return undefined;
+  // Who has lost all rights can write nothing here, and neither can the device.
+  if (access.tagsOf(identity.certified.user) === 0) return undefined;
   const freeze = history.freezeOf(scope, { device });
   if (user !== identity.certified.user)
     return mayRevoke(access, identity, scope, user)
