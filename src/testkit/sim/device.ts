@@ -180,6 +180,7 @@ export class SimDevice {
       identity: this.identity,
       disk: this.disk,
       clock,
+      simulatedNow: () => scheduler.now,
       crypto: simCrypto(keys, { ...tap, checked: (message) => onChecked(this, message) }),
       random: chanceOf(seed, `process ${this.index} ${this.#starts}`),
       logger: (level, event, fields) => {

@@ -133,6 +133,7 @@ export class Memberships {
     const parts: { scope: ScopeId; rows: []; controls: VerifiedOp[] }[] = [];
     for (const { id: scope, access } of history.scopes(SIM_DATABASE)) {
       if (access.userOf(device) !== identity.certified.user) continue;
+      if (access.tagsOf(identity.certified.user) === 0) continue;
       const freeze = history.freezeOf(scope, { device });
       const op = await signDeviceRevocation({ crypto }, seed, { scope, device, freeze });
       parts.push({ scope, rows: [], controls: [op] });

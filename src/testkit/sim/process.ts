@@ -44,6 +44,8 @@ export interface ProcessDeps {
   readonly identity: Identity;
   readonly disk: SimDisk;
   readonly clock: SimClock;
+  /** Milliseconds of the simulation, whatever its own clock says. */
+  readonly simulatedNow: () => number;
   readonly crypto: Crypto;
   readonly random: SeededRandom;
   readonly logger: Logger;
@@ -58,6 +60,7 @@ export class SimProcess {
   #sync: SyncService | undefined;
   #database: Database | undefined;
   #isDead = false;
+  #servesSince = Number.POSITIVE_INFINITY;
   /** Whether the disk refused the name of the epoch in which it gives markers: they are unknown after the next opening. */
   hasLostEpoch = false;
 
@@ -76,6 +79,8 @@ export class SimProcess {
     this.#history = history;
     const sync = await SyncService.open({ ...ports, store, history, transport });
     this.#sync = sync;
+    sync.onGroups(() => this.#notePause(sync.isPaused(SIM_DATABASE)));
+    this.#notePause(sync.isPaused(SIM_DATABASE));
     this.#database = await openDatabase(
       { ...ports, history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
       SIM_DATABASE,
@@ -87,6 +92,16 @@ export class SimProcess {
     const sign: Crypto["sign"] = (seed, message) =>
       this.#isDead ? new Promise(() => {}) : crypto.sign(seed, message);
     return { ...crypto, sign };
+  }
+
+  /** Since when, in milliseconds of the simulation, it has served its database: who is paused tells nobody what it knows. */
+  get servesSince(): number {
+    return this.#servesSince;
+  }
+
+  #notePause(isPaused: boolean): void {
+    if (isPaused) this.#servesSince = Number.POSITIVE_INFINITY;
+    else this.#servesSince = Math.min(this.#servesSince, this.#deps.simulatedNow());
   }
 
   get isDead(): boolean {

@@ -15,7 +15,6 @@ import { type CommitFact, Oracle, SimError } from "../sim-oracle/index.ts";
 import { SimDevice } from "./device.ts";
 import { FaultMaker } from "./fault-maker.ts";
 import { isDisowned, isFault, type Plan } from "./plan.ts";
-import { SIM_DATABASE } from "./process.ts";
 import { Rest } from "./rest.ts";
 import { Workload } from "./workload.ts";
 
@@ -142,10 +141,10 @@ class World {
     const transport = device?.running?.transport;
     if (transport?.hasMet !== true) return false;
     return transport.connections().every(({ peer, since, isCutOff }) => {
-      if (isCutOff || this.scheduler.now - since < World.WORD_MS) return true;
       const other = this.#devices.find(({ identity }) => identity.device === peer);
-      // Who is paused serves nothing, and so tells nothing.
-      if (other?.running?.sync.isPaused(SIM_DATABASE) === true) return true;
+      const servesSince = other?.running?.servesSince ?? Number.POSITIVE_INFINITY;
+      if (isCutOff || this.scheduler.now - Math.max(since, servesSince) < World.WORD_MS)
+        return true;
       const known = other?.running?.knowledge().scopes ?? [];
       return parts.every(({ scope }) => {
         const vector = known.find((one) => one.scope === scope)?.vector;
