@@ -24,6 +24,10 @@ export const GROUP_ROOTS_MAX = 8;
 export const PUBLISH_RETRY_MIN_MS = 1_000;
 /** The longest such wait: a publish peer that was away for a day has the group within five minutes of its return. */
 export const PUBLISH_RETRY_MAX_MS = 300_000;
+/** Milliseconds for which who published a group at us, and has not made us its admin, keeps the owner's other devices from doing so: a round trip and a write take none of it. */
+export const PUBLISH_CLAIM_MS = 60_000;
+/** Groups of which we remember that; the one longest ago is forgotten first, and has its time anew. */
+export const PUBLISH_CLAIMS_MAX = 1000;
 /** Milliseconds that a group stays pending before an admin is asked for a fresh checkpoint, doubled each time. */
 export const CHECKPOINT_RETRY_MIN_MS = 30_000;
 /** The longest such wait: the checkpoint of a device that has vanished is replaced within ten minutes. */

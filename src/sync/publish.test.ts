@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Tags } from "../access/index.ts";
+import { HistoryError } from "../history/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import {
@@ -9,6 +10,7 @@ import {
   alike,
   eventually,
   FLOCK_DATABASE,
+  isConnected,
   type SharedGroup,
   shareTodos,
   SyncFlock,
@@ -16,7 +18,12 @@ import {
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { Groups, SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
-import { CHECKPOINT_RETRY_MIN_MS, PUBLISH_RETRY_MAX_MS, RETRY_MAX_MS } from "./limits.ts";
+import {
+  CHECKPOINT_RETRY_MIN_MS,
+  PUBLISH_CLAIM_MS,
+  PUBLISH_RETRY_MAX_MS,
+  RETRY_MAX_MS,
+} from "./limits.ts";
 
 /** Lets `user`'s groups be published at `server`. */
 async function allow(server: SyncPeer, user: SyncPeer): Promise<void> {
@@ -24,7 +31,10 @@ async function allow(server: SyncPeer, user: SyncPeer): Promise<void> {
 }
 
 /** Two devices of one owner in a group of theirs, and a server that lets it be published. */
-async function twoOfOneOwner(flock: SyncFlock): Promise<{
+async function twoOfOneOwner(
+  flock: SyncFlock,
+  serverOptions: Parameters<SyncFlock["open"]>[1] = {},
+): Promise<{
   readonly one: SyncPeer;
   readonly two: SyncPeer;
   readonly server: SyncPeer;
@@ -34,7 +44,7 @@ async function twoOfOneOwner(flock: SyncFlock): Promise<{
   const [one, two, server] = [
     await flock.open("one", { identity: await makeIdentity("one", seed) }),
     await flock.open("two", { identity: await makeIdentity("two", seed) }),
-    await flock.open("server"),
+    await flock.open("server", serverOptions),
   ];
   await allow(server, one);
   const shared = await shareTodos(one);
@@ -234,6 +244,35 @@ describe("publishing", () => {
     await eventually(() => two.sync.status(shared.group) === "running");
     await eventually(() => server.sync.status(shared.group) === "running");
     await alike([two, server]);
+  });
+
+  test("[SY72] where the publisher stays and makes nobody an admin, another of the owner's devices goes on after a while", async () => {
+    await using flock = new SyncFlock();
+    const clock = new FakeClock(Date.now());
+    const { one, two, server, shared } = await twoOfOneOwner(flock, { clock });
+    flock.network.partition([two.device], [one.device, server.device]);
+    const write = one.history.write.bind(one.history);
+    let refused = 0;
+    one.history.write = (request) => {
+      const grants = request.parts.some(({ controls = [] }) =>
+        controls.some(({ type }) => type === "grant"),
+      );
+      if (!grants) return write(request);
+      refused += 1;
+      return Promise.reject(new HistoryError("HISTORY_UNAUTHORISED", "It was revoked meanwhile"));
+    };
+    const publishAt = server.transport.addresses();
+    await one.sync.edits.setSpec(shared.group, { publishAt });
+    await eventually(() => refused > 0);
+    flock.network.heal();
+    await two.sync.edits.setSpec(shared.group, { publishAt });
+    const isRefused = (): boolean =>
+      flock.events.some(({ fields }) => fields["code"] === "SYNC_DUP_PUBLISH");
+    await eventually(isRefused);
+    expect(server.sync.status(shared.group)).toBe("pending");
+    await clock.advance(PUBLISH_CLAIM_MS);
+    await passUntil(clock, 1, () => server.sync.status(shared.group) === "running");
+    expect(isConnected(server, one.device)).toBe(true);
   });
 
   test("[SY72] of a group that is at the publish peer already it becomes an admin", async () => {

@@ -3,7 +3,13 @@
  */
 
 import { specFromWire, Tags } from "../access/index.ts";
-import type { DeviceId, ScopeId, UserId } from "../base/index.ts";
+import {
+  type DeviceId,
+  type ScopeId,
+  type ScopeKey,
+  scopeKeyOf,
+  type UserId,
+} from "../base/index.ts";
 import { claimFromWire, SyncError } from "../deltas/index.ts";
 import {
   type MessageInitShape,
@@ -18,6 +24,7 @@ import {
   type JoinCall,
   typeToWire,
 } from "./admission.ts";
+import { PUBLISH_CLAIM_MS, PUBLISH_CLAIMS_MAX } from "./limits.ts";
 import { addressesOf, refuseTooMany } from "./group-actions.ts";
 import type { Transport } from "../net/index.ts";
 import { type DeviceType, type ServiceAccess } from "../groups/index.ts";
@@ -33,6 +40,8 @@ const TYPE: DeviceType = "server";
 /** Takes groups, one at a time. Rules: [SY70], [SY72]. */
 export class Publishee {
   readonly #deps: PublisheeDeps;
+  /** Since when, by the monotonic clock, who has published a group keeps others from doing so, as far as it has been in this process. */
+  readonly #claims = new Map<ScopeKey, { readonly publisher: DeviceId; readonly since: number }>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(deps: PublisheeDeps) {
@@ -79,14 +88,30 @@ export class Publishee {
     };
   }
 
-  /** Whether who has published a group here is gone, before it made this device an admin: another of the owner's devices does. */
+  /**
+   * Whether who has published a group here is gone, or has had its time, before it made this device an admin: it may have been revoked
+   * since, of which nothing comes here. Then another of the owner's devices goes on.
+   */
   #isVacant(group: ScopeId, publisher: DeviceId): boolean {
     const { history, transport } = this.#deps;
     const { device } = history.identity;
     if (history.scope(group)?.access.may(device, Tags.ADMIN) === true) return false;
+    if (this.#hasHadItsTime(group, publisher)) return true;
     return !transport
       .connections()
       .some(({ peer, closed }) => peer === publisher && !closed.aborted);
+  }
+
+  #hasHadItsTime(group: ScopeId, publisher: DeviceId): boolean {
+    const key = scopeKeyOf(group);
+    const now = this.#deps.clock.monotonic();
+    const claim = this.#claims.get(key);
+    if (claim?.publisher === publisher) return now - claim.since >= PUBLISH_CLAIM_MS;
+    this.#claims.delete(key);
+    this.#claims.set(key, { publisher, since: now });
+    const [oldest] = this.#claims.keys();
+    if (this.#claims.size > PUBLISH_CLAIMS_MAX && oldest !== undefined) this.#claims.delete(oldest);
+    return false;
   }
 
   async #mayPublish(user: UserId): Promise<boolean> {
