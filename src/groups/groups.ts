@@ -184,11 +184,15 @@ export class Groups {
 
   /**
    * Whether what the checkpoint names may never come: the group's own history is lacking, or a log is frozen before it, and
-   * nobody sends what lies between the last part that counts and the freeze, where there need be nothing.
+   * nobody sends what lies between the last part that counts and the freeze, where there need be nothing. Or another branch of
+   * the log has come in the place of the one in which we were admitted: then we are no member to anybody.
    */
   mayWaitForNothing(group: ScopeId): boolean {
     if (this.status(group) === "pending") return true;
     if (!this.isActive(group)) return false;
+    const { device } = this.#history.identity;
+    const isMember = this.members(group).some((member) => member.device === device);
+    if (this.joined(group) !== undefined && !isMember) return true;
     return (this.joined(group)?.checkpoint ?? []).some(({ scope, vector }) => {
       const known = this.#known(scope);
       return [...vector].some(([log, generation]) => {
