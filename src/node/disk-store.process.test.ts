@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, symlink } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { expect, test } from "vitest";
 import { toHex } from "../base/index.ts";
@@ -35,6 +35,20 @@ test("[ST27] a store that another process has open is locked until that process 
   await rejects(openDiskStore(DEPS, path), "STORE_LOCKED");
   await child.kill();
   await using _store = await openDiskStore(DEPS, path);
+});
+
+test("[ST27] a second opening here leaves the store locked to other processes", async () => {
+  await using folder = await tempFolder();
+  const path = folder.at("store");
+  const same = folder.at("same");
+  await symlink(folder.path, same);
+  await using _store = await openDiskStore(DEPS, path);
+  await rejects(openDiskStore(DEPS, path), "STORE_LOCKED");
+  await rejects(openDiskStore(DEPS, `${same}/store`), "STORE_LOCKED");
+  await rejects(openDiskStore({ ...DEPS, isLook: true }, path), "STORE_LOCKED");
+  await using child = spawnChild(CHILD, { args: ["hold", path] });
+  expect(await child.line()).toBe(undefined);
+  expect(child.errorText).toContain("STORE_LOCKED");
 });
 
 test(`[ST35] of a process killed 50 times every acknowledged batch is there and none half, seed ${SEED}`, async () => {

@@ -1,3 +1,4 @@
+import { realpath } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ClassicLevel } from "classic-level";
 import type { Clock, Logger, Random } from "../base/index.ts";
@@ -89,14 +90,34 @@ export async function openDiskStore(deps: DiskStoreDeps, path: string): Promise<
  * there, which it is told not to want, and then lets go without having read anything.
  */
 async function proveUnlocked(folder: string): Promise<void> {
-  const level = new ClassicLevel(folder, { createIfMissing: false, errorIfExists: true });
+  let release = (): void => {};
   try {
+    release = await hold(folder);
+    const level = new ClassicLevel(folder, { createIfMissing: false, errorIfExists: true });
     await level.open();
     await level.close();
   } catch (error) {
     const failure = openError(error);
     if (failure.code === "STORE_LOCKED") throw failure;
+  } finally {
+    release();
   }
+}
+
+/** Folders in which this process has LevelDB open, by their real paths. */
+const held = new Set<string>();
+
+/**
+ * Keeps a folder for one opening of this process; answers what gives it back. LevelDB does so too, but has opened its lock file by
+ * then, and POSIX gives up a process's lock with the first file descriptor of it that is closed: from there on other processes
+ * could open what is open here. [ST27]
+ */
+async function hold(folder: string): Promise<() => void> {
+  const place = await realpath(folder).catch(() => resolve(folder)); // LevelDB makes it.
+  if (held.has(place))
+    throw Object.assign(new Error("This process has it open"), { code: "LEVEL_LOCKED" });
+  held.add(place);
+  return () => void held.delete(place);
 }
 
 /** LevelDB by classic-level, with our bounds. */
@@ -104,6 +125,7 @@ export async function openClassicLevel(
   folder: string,
   options: { readonly create: boolean },
 ): Promise<Engine> {
+  const release = await hold(folder);
   const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, {
     keyEncoding: "view",
     valueEncoding: "view",
@@ -114,8 +136,13 @@ export async function openClassicLevel(
     blockSize: LEVEL_BLOCK_BYTES,
     maxOpenFiles: LEVEL_FILES_OPEN_MAX,
   });
-  await level.open();
-  return new LevelEngine(level);
+  try {
+    await level.open();
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return new LevelEngine(level, release);
 }
 
 /** What we use of a database of classic-level. Not its own type: that would reach our declarations, and with it types of Node.js. */
@@ -141,9 +168,12 @@ interface LevelInside {
  */
 export class LevelEngine implements Engine {
   readonly #level: Level;
+  readonly #closed: () => void;
 
-  constructor(level: Level) {
+  /** `closed`: called when it is. */
+  constructor(level: Level, closed: () => void = () => {}) {
     this.#level = level;
+    this.#closed = closed;
   }
 
   get supports(): object {
@@ -191,7 +221,8 @@ export class LevelEngine implements Engine {
     }
   }
 
-  close(): Promise<void> {
-    return this.#level.close();
+  async close(): Promise<void> {
+    await this.#level.close();
+    this.#closed();
   }
 }
