@@ -178,7 +178,7 @@ export class Crowds {
   }
 
   /** Whether a device pulls any database from us. */
-  serve(peer: DeviceId): boolean {
+  serves(peer: DeviceId): boolean {
     return [...this.#crowds.values()].some((crowd) => crowd.serves(peer));
   }
 }

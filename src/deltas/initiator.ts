@@ -93,6 +93,7 @@ export class Initiator {
   #words: GenVector[] = [];
   /** The first scope that the next request of a mode names, where one does not hold all. */
   readonly #first = new Map<DeltaMode, number>();
+  #isOpened = false;
   #heard = (): void => {};
   #frames: FramedStream | undefined;
   #sending: Promise<void> = Promise.resolve();
@@ -133,12 +134,8 @@ export class Initiator {
 
   get progress(): PullProgress {
     const stream = this.#frames?.stream;
-    const state =
-      this.#asked.size === 0
-        ? "opening"
-        : this.#asked.size < 2 || this.#open.size > 0
-          ? "catchingUp"
-          : "live";
+    const isCatchingUp = this.#asked.size < 2 || this.#open.size > 0;
+    const state = !this.#isOpened ? "opening" : isCatchingUp ? "catchingUp" : "live";
     return {
       state,
       rows: this.#rows,
@@ -171,6 +168,7 @@ export class Initiator {
       this.#askLater(DeltaMode.SYNCGROUPS);
       if (this.#scopesOf(DeltaMode.DATA).length > 0) this.#askLater(DeltaMode.DATA);
       await hearWho(this.#deps, frames, this.#connection.peer);
+      this.#isOpened = true;
       for (
         let frame = await this.#next(frames);
         frame !== undefined;

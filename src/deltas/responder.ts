@@ -196,8 +196,10 @@ class Responder {
   /** Never rejects. */
   async #takeRequests(): Promise<void> {
     try {
+      const why = "Cannot serve deltas: the peer did not ask for anything in time";
+      const first = this.#frames.receive();
       for (
-        let frame = await this.#frames.receive();
+        let frame = await inTime(this.#deps.clock, first, OPEN_TIMEOUT_MS, why);
         frame !== undefined;
         frame = await this.#frames.receive()
       ) {
@@ -256,13 +258,14 @@ class Responder {
     // Groups first: who may write what is known before what they wrote.
     for (const mode of [DeltaMode.SYNCGROUPS, DeltaMode.DATA]) {
       const asked = this.#asked.get(mode);
-      if (asked === undefined || (asked.isCaughtUp && !asked.live)) continue;
       const isServed = this.#deps.isServed(this.#database);
       const isAllowed = isServed && mayReadAny(this.#deps, this.#database, this.#peer);
-      if (!isAllowed || this.#hasLost(asked)) {
+      // Whatever was asked, if anything: the stream keeps its connection [SY36].
+      if (!isAllowed || (asked !== undefined && this.#hasLost(asked))) {
         await refuse(this.#frames);
         return false;
       }
+      if (asked === undefined || (asked.isCaughtUp && !asked.live)) continue;
       await this.#serve(mode, asked, this.#readable(asked));
     }
     return true;

@@ -6,7 +6,7 @@
 /** A log's number in this store. Never leaves it. */
 export type LogNumber = number;
 
-/** A set of dots closed downwards, by log: entry (log, generation) stands for generations 1 to `generation`. */
+/** A set of dots closed downwards, by log: entry (log, generation) stands for generations 1 to `generation`, 1 or more. */
 export type Context = readonly ContextEntry[];
 
 export interface ContextEntry {

@@ -332,7 +332,7 @@ export class SyncService implements AsyncDisposable {
       this.#links.set(peer, this.#link(peer));
     this.#links.get(peer)?.refresh();
     const sharesAny = (): boolean => this.sharing.groups(peer).length > 0;
-    const pulls = (): boolean => this.#shared.crowds.serve(peer);
+    const pulls = (): boolean => this.#shared.crowds.serves(peer);
     const deps = { clock: this.#deps.clock, sharesAny, pulls, ending: this.#ending.signal };
     if (connection.direction === "inbound") void closeStranger(deps, connection);
   }

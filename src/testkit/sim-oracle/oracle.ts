@@ -205,8 +205,8 @@ export class Oracle {
       const isHeld = commit.parts.every(({ scope }) =>
         [...this.#held].some(
           ([of, scopes]) =>
-            !this.#deps.isOut(deviceOfStore(of)) &&
-            (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
+            (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation &&
+            !this.#deps.isOut(deviceOfStore(of)),
         ),
       );
       if (!isHeld) this.#excused.add(digest);

@@ -79,7 +79,7 @@ export class Amends {
     }
   }
 
-  /** Who came by a publication and left since may have written where nobody comes any more. */
+  /** Who has left and was not let in by an invite came by a publication, and may have written since where nobody comes any more. */
   async #admitLeft(end: number, group: number, owner: number): Promise<void> {
     const { memberships } = this.#workload;
     const id = this.#workload.groupId(group);

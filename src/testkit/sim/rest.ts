@@ -79,6 +79,8 @@ export class Rest {
       await this.#amends.grantAll();
       await this.#amends.admitAgain();
       await this.#amends.grantLost();
+      // Who was set back may have learned only now whom it was to take out.
+      await this.#amends.disownAll();
     }
   }
 

@@ -14,7 +14,7 @@ import type { Logger } from "../../base/index.ts";
 import { type CommitFact, Oracle, SimError } from "../sim-oracle/index.ts";
 import { SimDevice } from "./device.ts";
 import { FaultMaker } from "./fault-maker.ts";
-import { isDisowned, isFault, type Plan } from "./plan.ts";
+import { disowningsOf, isFault, type Plan } from "./plan.ts";
 import { Rest } from "./rest.ts";
 import { Workload } from "./workload.ts";
 
@@ -108,10 +108,11 @@ class World {
     this.scheduler = new Scheduler(chanceOf(plan.seed, "ties"));
     const byKey = (key: string): SimDevice | undefined =>
       this.#devices.find((device) => device.key === key);
+    const out = new Set(disowningsOf(plan).map(({ whom }) => whom));
     this.oracle = new Oracle({
       userOf: (key) => byKey(key)?.user,
       controlHeads: (key, scope) => byKey(key)?.running?.controlHeads(scope) ?? [],
-      isOut: (key) => isDisowned(plan, byKey(key)?.index ?? -1),
+      isOut: (key) => out.has(byKey(key)?.index ?? -1),
       mayNotKnow: (key, commit) => this.#mayNotKnow(byKey(key), commit),
       name: (key) => byKey(key)?.name ?? key,
       sometimes: (what) => this.sometimes(what),
