@@ -15,7 +15,7 @@ import { hex } from "./fields.ts";
 import { Ledger, short } from "./ledger.ts";
 import { checkExpected } from "./expected.ts";
 import { closureOf, READ, rightsBy } from "./rights.ts";
-import { covers } from "./rows.ts";
+import { covers, replaces } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
 import type { DeviceView, ScopeView } from "./views.ts";
 import { DeltasReader, type SentPart } from "./wire-reader.ts";
@@ -265,7 +265,7 @@ export class Oracle {
   }
 
   /**
-   * What was acknowledged beyond a fork of its log stands in another log, or its author wrote over it. [A5]
+   * What was acknowledged beyond a fork of its log stands in another log, or was written over: by its author, or by who had seen it. [A5]
    *
    * @throws {SimError} `A5`.
    */
@@ -279,10 +279,12 @@ export class Oracle {
     for (const version of part.versions) {
       const { space, key, value } = version;
       if (space !== 0 || value === undefined || isMergeable(value)) continue;
-      const isThere = [...this.ledger.versionsOf(scope, space, key)].some((one) => {
-        const isFollower = one.log === version.log && covers(one, version);
+      const all = [...this.ledger.versionsOf(scope, space, key)];
+      const isThere = all.some((one) => {
+        if (one.log === version.log && covers(one, version)) return true;
         const isKnown = (known.vector.get(one.log) ?? 0) >= one.generation;
-        return isFollower || (isKnown && one.value === value && !this.ledger.isForked(one));
+        if (!isKnown || this.ledger.isForked(one)) return false;
+        return one.value === value || replaces(one, version, all);
       });
       this.#deps.sometimes("said again");
       if (isThere) continue;

@@ -7,6 +7,20 @@ export function covers(later: VersionFact, earlier: VersionFact): boolean {
   return later !== earlier && (later.context.get(earlier.log) ?? 0) >= earlier.generation;
 }
 
+/**
+ * Whether another log wrote over `earlier` and can have meant no other commit under its name, of all versions of the row: then
+ * that may have been dropped everywhere before anybody heard of the fork.
+ */
+export function replaces(
+  later: VersionFact,
+  earlier: VersionFact,
+  all: readonly VersionFact[],
+): boolean {
+  const isNamed = later.context.get(earlier.log) === earlier.generation;
+  if (later.log === earlier.log || !isNamed) return false;
+  return all.every((one) => one.dot !== earlier.dot || one.digest === earlier.digest);
+}
+
 /** The versions that no other of the set has seen, the visible one first. */
 export function headsOf(versions: readonly VersionFact[]): VersionFact[] {
   return versions
