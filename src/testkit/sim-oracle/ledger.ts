@@ -110,6 +110,15 @@ export class Ledger {
     return this.#forks.size > 0;
   }
 
+  /** Whether somebody who lies has written a value with this in it, hexadecimal. */
+  isOfLiar(hexToken: string): boolean {
+    return this.#log.some(
+      ({ device, parts }) =>
+        this.liars.has(device) &&
+        parts.some(({ versions }) => versions.some(({ value }) => value?.includes(hexToken))),
+    );
+  }
+
   /** The first generation of which a log has two commits; Infinity: it has not forked. */
   forkOf(log: LogName): number {
     return this.#forks.get(log) ?? Number.POSITIVE_INFINITY;

@@ -242,6 +242,8 @@ export class Workload {
     const seen = oracle.seenBy(scope, commit, toHex(utf8(key)));
     const one = seen.find(({ value }) => value?.includes(hexToken) === true);
     if (one !== undefined && seen.every((other) => !oracle.covers(other, one))) return;
+    // Nor which of two commits that one who lies has signed under one generation.
+    if (one === undefined && oracle.ledger.isOfLiar(hexToken)) return;
     throw new SimError("D2", `A batch read ${read} and wrote as if it had not`);
   }
 
