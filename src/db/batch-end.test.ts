@@ -19,6 +19,64 @@ async function opened(): Promise<{
 
 const coded = (code: string): unknown => expect.objectContaining({ code });
 
+describe("what a batch has not awaited", () => {
+  type Begin = (batch: Batch, rows: Collection<unknown>) => unknown;
+  const BEGUN: readonly [string, Begin][] = [
+    ["deleteRange", (batch, rows) => batch.deleteRange(rows, { prefix: "x" })],
+    ["get", (batch, rows) => batch.get(rows, "x1")],
+    ["has", (batch, rows) => batch.has(rows, "x1")],
+    ["a scan", (batch, rows) => batch.scan(rows).next()],
+    ["a counter", (batch, rows) => batch.counter(rows, "n").add(1)],
+    [
+      "what is put once it is read",
+      async (batch, rows) => {
+        for await (const { key } of batch.scan(rows)) {
+          await batch.get(rows, key);
+          batch.put(rows, key, "late");
+        }
+      },
+    ],
+  ];
+  test.each(BEGUN)(
+    "[DB40] %s: nothing is written, and nobody misses a rejection",
+    async (_, begin) => {
+      const { ada, db, rows } = await opened();
+      await db.batch((batch) => {
+        batch.put(rows, "x1", 1);
+        batch.put(rows, "x2", 2);
+      });
+      const refused = db.batch((batch) => {
+        void begin(batch, rows);
+        batch.put(rows, "y", 1);
+      });
+      await expect(refused).rejects.toThrow(coded("DB_BATCH_ENDED"));
+      await expect(refused).rejects.toThrow("await");
+      expect([await rows.has("x1"), await rows.has("y")]).toEqual([true, false]);
+      expect(ada.history.sequence("app")).toBe(1);
+    },
+  );
+
+  test("[DB40] a function that throws is heard, and not what it had begun", async () => {
+    const { db, rows } = await opened();
+    const refused = db.batch((batch) => {
+      void batch.deleteRange(rows, {});
+      throw new Error("enough");
+    });
+    await expect(refused).rejects.toThrow("enough");
+  });
+
+  test("[DB40] a scan that was left early, and reads that were awaited together, are done", async () => {
+    const { db, rows } = await opened();
+    await rows.put("a", 1);
+    await db.batch(async (batch) => {
+      for await (const { key } of batch.scan(rows)) if (key === "a") break;
+      await batch.scan(rows).next();
+      await Promise.all([batch.get(rows, "a"), batch.deleteRange(rows, {})]);
+    });
+    expect(await rows.has("a")).toBe(false);
+  });
+});
+
 describe("the end of a batch", () => {
   const never = (): Promise<void> => new Promise(() => {});
 

@@ -49,6 +49,8 @@ export class Batch {
   /** Our log when a counter was changed: its new total is of that one. */
   #log: LogKey | undefined;
   #hasEnded = false;
+  /** What has begun and has not ended: whoever began it awaits it, or the batch lacks a part of what it was to do. */
+  readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(world: DbWorld, isReadOnly: boolean) {
     this.#world = world;
@@ -72,11 +74,15 @@ export class Batch {
 
   /**
    * Deletes the rows that a scan of these bounds would give now, and answers how many. One that appears there before the
-   * commit is a conflict. [DB21]
+   * commit is a conflict. It reads, so it must be awaited, unlike `put` and `delete`. [DB21]
    *
    * @throws as `put`, and as `scan`.
    */
-  async deleteRange<T>(collection: Collection<T>, bounds: KeyBounds): Promise<number> {
+  deleteRange<T>(collection: Collection<T>, bounds: KeyBounds): Promise<number> {
+    return this.#begin(this.#deleteRange(collection, bounds));
+  }
+
+  async #deleteRange<T>(collection: Collection<T>, bounds: KeyBounds): Promise<number> {
     this.#checkWrite(collection);
     const rows: RowWrite[] = [];
     for await (const { key } of this.scan(collection, pickBounds(bounds))) {
@@ -90,7 +96,11 @@ export class Batch {
   }
 
   /** @throws {DbError} as `put`, `DB_BATCH_TOO_LARGE` for too many rows read; {StoreError}. */
-  async get<T>(collection: Collection<T>, key: string): Promise<T | undefined> {
+  get<T>(collection: Collection<T>, key: string): Promise<T | undefined> {
+    return this.#begin(this.#get(collection, key));
+  }
+
+  async #get<T>(collection: Collection<T>, key: string): Promise<T | undefined> {
     this.#check(collection);
     const name = rowName(key);
     const written = this.#content.written(collection.id, key);
@@ -123,7 +133,9 @@ export class Batch {
     const { id } = collection;
     const own = this.#content.writtenWithin(id, range, reverse);
     const narrow = this.#content.noteRange(id, this.#open(), range, reverse);
-    return this.#scan(collection, range, own, narrow, options);
+    const rows = this.#scan<T>(collection, range, own, narrow, options);
+    const next = rows.next.bind(rows);
+    return Object.assign(rows, { next: () => this.#begin(next()) });
   }
 
   async *#scan<T>(
@@ -189,7 +201,8 @@ export class Batch {
       edit: async (kind, edit) => {
         this.#checkWrite(collection);
         const known = this.#content.written(id, key);
-        const row = known === undefined ? await this.#read(collection, name) : ABSENT_ROW;
+        const row =
+          known === undefined ? await this.#begin(this.#read(collection, name)) : ABSENT_ROW;
         // Between here and the write nothing is awaited, so that no other change of this batch comes between.
         const written = this.#content.written(id, key);
         const before = written === undefined ? { row } : { pending: valueIn(written) };
@@ -200,9 +213,26 @@ export class Batch {
     };
   }
 
+  /**
+   * Refuses a batch whose function has returned while something of it goes on, as where a `deleteRange` was not awaited: what it
+   * was to write would be missing. That is let come to its end before, so that it fails nowhere unseen. [DB40]
+   *
+   * @throws {DbError} `DB_BATCH_ENDED`.
+   */
+  async refuseUnderWay(): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    throw new DbError(
+      "DB_BATCH_ENDED",
+      "Cannot commit batch: its function has returned before a read or deleteRange of it was done; await each of them",
+    );
+  }
+
   /** Nothing more can be done with the batch but to commit it. */
   end(): void {
     this.#hasEnded = true;
+    // What its function threw, or the time that was over, is what its caller hears.
+    for (const running of this.#underWay) running.catch(() => {});
   }
 
   /** Ends the batch and gives up what it reads by. */
@@ -215,6 +245,13 @@ export class Batch {
   async commit(hint: string | undefined): Promise<WriteOutcome> {
     const request = this.#content.request(this.#log, hint);
     return request === undefined ? "written" : commit(this.#world, request);
+  }
+
+  /** What is begun is under way until whoever awaits it has it. */
+  #begin<R>(running: Promise<R>): Promise<R> {
+    const told = running.finally(() => this.#underWay.delete(told));
+    this.#underWay.add(told);
+    return told;
   }
 
   #refuseEnded(cause?: unknown): void {

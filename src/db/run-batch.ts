@@ -33,7 +33,11 @@ export async function runBatch<R>(
       refuseClosed(world);
       const batch = new Batch(world, readOnly);
       try {
-        const result = await end.before(() => fn(batch));
+        const result = await end.before(async () => {
+          const answer = await fn(batch);
+          await batch.refuseUnderWay();
+          return answer;
+        });
         batch.end();
         if (readOnly || (await batch.commit(hint)) === "written") return result;
       } finally {
