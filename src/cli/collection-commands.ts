@@ -1,7 +1,7 @@
 /** collection list, create, clear, destroy: collections as a whole. */
 
 import { ask, type CommandContext } from "./context.ts";
-import { collectionTarget, parseRowPath } from "./paths.ts";
+import { checkBounds, collectionTarget, parseRowPath } from "./paths.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
 interface CollectionLine {
@@ -43,6 +43,7 @@ export async function clearCollection(
   { prefix, start, end }: ClearFlags,
 ): Promise<number> {
   const collection = collectionIn(path);
+  checkBounds(prefix, start, end);
   const bounds =
     prefix === undefined && start === undefined && end === undefined
       ? { prefix: "" }

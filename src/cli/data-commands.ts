@@ -2,7 +2,7 @@
 
 import { parseJson } from "../base/index.ts";
 import { ask, askLines, ApiFailure, type CommandContext } from "./context.ts";
-import { collectionTarget, parseRowKeyPath, parseRowPath } from "./paths.ts";
+import { checkBounds, collectionTarget, parseRowKeyPath, parseRowPath } from "./paths.ts";
 import { EXIT, UsageError } from "./usage.ts";
 
 interface RowLine {
@@ -64,6 +64,7 @@ export async function scan(
   if (flags.limit !== undefined && !/^\d+$/.test(flags.limit))
     throw new UsageError("--limit is a whole number");
   const { start, end, limit } = flags;
+  checkBounds(prefix, start, end);
   const query = { prefix, start, end, limit, reverse: flags.reverse === true ? "true" : undefined };
   await using api = await context.connect();
   for await (const line of askLines(

@@ -23,6 +23,16 @@ export function parseRowKeyPath(text: string): RowPath & { readonly key: string 
   return { ...rest, key };
 }
 
+/** @throws {UsageError} for bounds of rows that do not go together. */
+export function checkBounds(
+  prefix: string | undefined,
+  start: string | undefined,
+  end: string | undefined,
+): void {
+  if (prefix !== undefined && (start !== undefined || end !== undefined))
+    throw new UsageError("Rows are bounded by a prefix, or by --start and --end");
+}
+
 /** @throws {UsageError} when it is no role. */
 export function checkRole(role: string): void {
   if (!/^(reader|writer|admin)$/.test(role))

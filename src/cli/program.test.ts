@@ -132,6 +132,22 @@ test("[CL3] a role that is none is a wrong command line", async () => {
   }
 });
 
+test("[CL2] bounds that do not go together are a wrong command line", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  for (const args of [
+    ["scan", "notes/todos", "--prefix", "a", "--start", "b"],
+    ["scan", "notes/todos/a", "--end", "b"],
+    ["collection", "clear", "notes/todos", "--prefix", "a", "--end", "b"],
+  ]) {
+    const { code, err } = await rookery(path, ...args);
+    expect([code, err.join()]).toEqual([
+      EXIT.usage,
+      "Rows are bounded by a prefix, or by --start and --end",
+    ]);
+  }
+});
+
 test("[CL3] groups of one name are listed with their owners", async () => {
   await using temp = await tempFolder();
   const [a, b] = [temp.at("a"), temp.at("b")];

@@ -9,6 +9,7 @@ import {
   parseUserId,
   type UserId,
 } from "../base/index.ts";
+import type { KeyBounds } from "../db/index.ts";
 
 export type ApiErrorCode =
   | "API_BODY_TOO_LARGE"
@@ -52,6 +53,17 @@ export function countOf(json: Json): number {
   if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0)
     throw invalid("A whole number is wanted");
   return count;
+}
+
+/** Bounds of rows, as the query says them. */
+export function boundsOf({
+  prefix,
+  start,
+  end,
+}: Readonly<Partial<Record<string, string>>>): KeyBounds {
+  if (prefix !== undefined && (start !== undefined || end !== undefined))
+    throw invalid("Rows are bounded by a prefix, or by a start and an end");
+  return { prefix, start, end };
 }
 
 export function roleOf(json: Json): "reader" | "writer" | "admin" {

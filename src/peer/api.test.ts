@@ -82,6 +82,22 @@ test.for([
     "API_INPUT_INVALID",
   ],
   [
+    "a prefix and a start",
+    `${ROWS}/rows?prefix=a&start=b`,
+    "GET",
+    undefined,
+    400,
+    "API_INPUT_INVALID",
+  ],
+  [
+    "a prefix and an end",
+    `${ROWS}/rows?prefix=a&end=b`,
+    "DELETE",
+    undefined,
+    400,
+    "API_INPUT_INVALID",
+  ],
+  [
     "an owner that is none",
     `${ROWS}/row?key=a&owner=did:key:z1`,
     "GET",

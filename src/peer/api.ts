@@ -14,7 +14,7 @@ import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
 import { addDeviceRoutes } from "./api-devices.ts";
 import { addGroupRoutes } from "./api-groups.ts";
-import { ApiError, countOf, fieldsOf, listOf, textOf } from "./api-input.ts";
+import { ApiError, boundsOf, countOf, fieldsOf, listOf, textOf } from "./api-input.ts";
 import { errorBody, lines } from "./api-lines.ts";
 import type { Peer } from "./peer.ts";
 import type { PeerDatabase } from "./peer-database.ts";
@@ -118,23 +118,22 @@ function addRowRoutes(api: Hono, peer: Peer): void {
     );
   });
   api.get(`${COLLECTION}/rows`, async (c) => {
-    const { prefix, start, end, limit, reverse } = c.req.query();
+    const { limit, reverse, ...query } = c.req.query();
+    const bounds = boundsOf(query);
     const collection = await collectionOf(c, peer);
     const rows = collection.scan({
-      prefix,
-      start,
-      end,
+      ...bounds,
       reverse: reverse === "true",
       ...(limit !== undefined && { limit: countOf(limit) }),
     });
     return lines(c, rows, ({ key, value }) => ({ key, value: toJson(value) }));
   });
   api.delete(`${COLLECTION}/rows`, async (c) => {
-    const { prefix, start, end } = c.req.query();
+    const bounds = boundsOf(c.req.query());
     // Nothing said is more likely a mistake than a wish for all: that is the empty prefix.
-    if (prefix === undefined && start === undefined && end === undefined)
+    if (Object.values(bounds).every((bound) => bound === undefined))
       throw new ApiError("API_INPUT_INVALID", "A prefix, a start or an end is wanted", 400);
-    const deleted = await (await collectionOf(c, peer)).deleteRange({ prefix, start, end });
+    const deleted = await (await collectionOf(c, peer)).deleteRange(bounds);
     return c.json({ deleted });
   });
   api.get(`${COLLECTION}/watch`, async (c) => {
