@@ -10,7 +10,7 @@ import {
 } from "../peer/index.ts";
 import { askBytes, type CommandContext } from "./context.ts";
 import { sizeText } from "./progress.ts";
-import { EXIT } from "./usage.ts";
+import { alone, EXIT } from "./usage.ts";
 
 /** Tells what is found; beside a running peer too. */
 export async function verify(context: CommandContext): Promise<number> {
@@ -26,15 +26,20 @@ export async function verify(context: CommandContext): Promise<number> {
 /** Tells what is found and would be done about it, or does it. */
 export async function doctor(context: CommandContext, fixes: boolean): Promise<number> {
   if (!fixes) return verify(context);
+  const left = await alone(() => treat(context));
+  if (!context.json) context.say(left === 0 ? "nothing left" : `${left} left as they are`);
+  return left === 0 ? EXIT.ok : EXIT.failed;
+}
+
+/** Answers how many findings are left as they are. */
+async function treat(context: CommandContext): Promise<number> {
+  const { path, signal } = context;
   let left = 0;
-  for await (const { isFixed, ...finding } of treatFolder(context.path, {
-    signal: context.signal,
-  })) {
+  for await (const { isFixed, ...finding } of treatFolder(path, { signal })) {
     if (!isFixed) left += 1;
     print(context, finding, { fixed: isFixed });
   }
-  if (!context.json) context.say(left === 0 ? "nothing left" : `${left} left as they are`);
-  return left === 0 ? EXIT.ok : EXIT.failed;
+  return left;
 }
 
 function print(

@@ -112,11 +112,31 @@ test("[CL11] who comes while a watch has the store to itself is told what to do"
   expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
   await using watching = run(path, "watch", "notes/todos");
   await watching.first;
-  for (const args of [["put", "notes/todos/milk", "2"], ["serve"]]) {
+  const told: readonly [RegExp, ...string[]][] = [
+    [
+      /^STORE_LOCKED: .*; another command has it.*: end that command.*$/,
+      "put",
+      "notes/todos/a",
+      "2",
+    ],
+    [/^STORE_LOCKED: .*end whatever else has it open, first$/, "serve"],
+    [/^STORE_LOCKED: .*end whatever else has it open, first$/, "doctor", "--fix"],
+  ];
+  for (const [help, ...args] of told) {
+    const { code, err } = await rookery(path, ...args);
+    expect([code, err.join("\n")]).toEqual([EXIT.failed, expect.stringMatching(help)]);
+  }
+});
+
+test("[CL11] what needs the store to itself is told to stop the peer that runs", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  await using _peer = await serve(path, "ada");
+  for (const args of [["serve"], ["doctor", "--fix"]]) {
     const { code, err } = await rookery(path, ...args);
     expect([code, err.join("\n")]).toEqual([
       EXIT.failed,
-      expect.stringMatching(/^STORE_LOCKED: .*end that command, or run `rookery serve`.*$/),
+      expect.stringMatching(/^STORE_LOCKED: .*: stop the peer that is running here .*$/),
     ]);
   }
 });

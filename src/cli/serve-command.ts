@@ -1,6 +1,6 @@
-import { openPeer, serveApi } from "../peer/index.ts";
+import { openPeer, type PeerOptions, serveApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
-import { EXIT, UsageError } from "./usage.ts";
+import { alone, EXIT, UsageError } from "./usage.ts";
 
 export interface ServeFlags {
   readonly path: string;
@@ -34,7 +34,7 @@ export async function serve(context: CommandContext, flags: ServeFlags): Promise
     if (level === "warn" || level === "error")
       context.say(`${level} ${event} ${JSON.stringify(fields)}`);
   };
-  await using peer = await openPeer({
+  const options: PeerOptions = {
     path,
     logger,
     fetchesBlobs: fetch,
@@ -47,7 +47,8 @@ export async function serve(context: CommandContext, flags: ServeFlags): Promise
     ...(ntp !== undefined && { ntpServers: ntp }),
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),
-  });
+  };
+  await using peer = await alone(() => openPeer(options));
   const server = await serveApi(peer, path);
   try {
     await peer.connect();

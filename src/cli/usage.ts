@@ -1,5 +1,5 @@
 import { CommanderError } from "@commander-js/extra-typings";
-import { codeOf } from "../base/index.ts";
+import { CodedError, codeOf } from "../base/index.ts";
 
 /** What a command ends with. docs/spec/cli.md */
 export const EXIT = {
@@ -12,9 +12,27 @@ export const EXIT = {
   absent: 3,
 } as const;
 
-/** What to do about a store that is open elsewhere: most often by a watch that no running peer answers. */
+/** What to do about a store that is open elsewhere. A running peer would have answered, so it is most often a watch without one. */
 const LOCKED_HELP =
-  "another command has it, such as `watch` without `serve`: end that command, or run `rookery serve` and let the others talk to it";
+  "another command has it, such as `watch` without `serve`: end that command; beside a running `rookery serve` commands do not wait for each other";
+
+/** The same for a command that no running peer can answer. */
+const ALONE_HELP =
+  "this command needs the store to itself: stop the peer that is running here (`rookery serve`), or end whatever else has it open, first";
+
+/** A store that is open elsewhere, and a command that needs it to itself. */
+class NotAloneError extends CodedError<"STORE_LOCKED"> {}
+
+/** Runs what needs a store to itself: where it is open elsewhere, a running peer is to be stopped, and not to be asked. */
+export async function alone<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (codeOf(cause) !== "STORE_LOCKED") throw cause;
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new NotAloneError("STORE_LOCKED", message, { cause });
+  }
+}
 
 /** A command line that says nothing we know. */
 export class UsageError extends Error {
@@ -35,8 +53,12 @@ export function exitOf(error: unknown, say: (line: string) => void, ending: Abor
     return EXIT.failed;
   }
   const code = codeOf(error);
-  const help = code === "STORE_LOCKED" ? `; ${LOCKED_HELP}` : "";
-  say(`${code === undefined ? "" : `${code}: `}${message}${help}`);
+  say(`${code === undefined ? "" : `${code}: `}${message}${helpFor(error)}`);
   if (code === undefined && error instanceof Error) say(error.stack ?? "");
   return code === "SYNC_NO_GROUP" ? EXIT.absent : EXIT.failed;
+}
+
+function helpFor(error: unknown): string {
+  if (codeOf(error) !== "STORE_LOCKED") return "";
+  return `; ${error instanceof NotAloneError ? ALONE_HELP : LOCKED_HELP}`;
 }
