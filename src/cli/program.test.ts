@@ -168,6 +168,22 @@ test("[CL2] bounds that do not go together are a wrong command line", async () =
   }
 });
 
+test("[CL2] what is asked of a database that is not there is absent", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
+  for (const args of [
+    ["get", "none/todos/milk"],
+    ["scan", "none/todos"],
+    ["conflicts", "none/todos/milk"],
+    ["collection", "list", "none"],
+    ["group", "list", "none"],
+  ]) {
+    const { code, out } = await rookery(path, ...args);
+    expect([code, out], args.join(" ")).toEqual([EXIT.absent, []]);
+  }
+});
+
 test("[CL3] groups of one name are listed with their owners", async () => {
   await using temp = await tempFolder();
   const [a, b] = [temp.at("a"), temp.at("b")];

@@ -55,7 +55,7 @@ export function exitOf(error: unknown, say: (line: string) => void, ending: Abor
   const code = codeOf(error);
   say(`${code === undefined ? "" : `${code}: `}${message}${helpFor(error)}`);
   if (code === undefined && error instanceof Error) say(error.stack ?? "");
-  return code === "SYNC_NO_GROUP" ? EXIT.absent : EXIT.failed;
+  return code === "SYNC_NO_GROUP" || code === "API_NO_DATABASE" ? EXIT.absent : EXIT.failed;
 }
 
 function helpFor(error: unknown): string {
