@@ -63,6 +63,9 @@ export function folderPaths(
 
 /** Opens a folder, made unless it is there, for this user only. @throws {FolderError} `PEER_PATH_INVALID`. */
 export async function openFolder(path: string): Promise<Folder> {
+  // Else it would be the folder that the process happens to be in.
+  if (path === "")
+    throw new FolderError("PEER_PATH_INVALID", "Cannot open peer: its path is empty");
   const paths = folderPaths(path);
   try {
     // Its own entry is synced too: keys and store in it are durable from then on.

@@ -70,13 +70,24 @@ export interface PeerOptions {
   readonly logger?: Logger | undefined;
 }
 
+/** What a program without types may get wrong: a single text where a list of them is wanted. */
+function checkLists({ listen, relays, rendezvous, ntpServers }: PeerOptions): void {
+  for (const [name, list] of Object.entries({ listen, relays, rendezvous, ntpServers })) {
+    const given: unknown = list;
+    if (given === undefined) continue;
+    if (!Array.isArray(given) || given.some((one) => typeof one !== "string"))
+      throw new TypeError(`Cannot open peer: "${name}" is a list of texts`);
+  }
+}
+
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
  * @throws {FolderError} `PEER_PATH_INVALID`; {PeerError} `PEER_IDENTITY_MISSING`, `PEER_IDENTITY_INVALID`; {TimeError} `TIME_SERVER_INVALID`; {RendezvousError} `RENDEZVOUS_ADDRESS_INVALID`; {StoreError} `STORE_LOCKED` when another process has it open, and
- *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`. Nothing stays open then.
+ *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`; {TypeError}. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
+  checkLists(options);
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
   const { logger = (): void => {}, ntpServers = [], relays, relay, mdns } = options;
   const { rendezvousServer: isRendezvous = false } = options;

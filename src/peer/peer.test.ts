@@ -51,6 +51,22 @@ test("[PE2] what stands where the folder should be is refused with a code, and s
   expect(await readdir(folder.path)).toEqual(["file"]);
 });
 
+test("[PE15] options that are none are refused before anything is made", async () => {
+  const here = await readdir(".");
+  await expect(openPeer({ path: "" })).rejects.toMatchObject({ code: "PEER_PATH_INVALID" });
+  expect(await readdir(".")).toEqual(here);
+  await using folder = await tempFolder();
+  const path = folder.at("peer");
+  for (const option of ["listen", "relays", "rendezvous", "ntpServers"]) {
+    for (const value of ["/ip4/127.0.0.1/tcp/0", [1], null]) {
+      const refused = openPeer({ path, [option]: value });
+      await expect(refused).rejects.toThrow(TypeError);
+      await expect(refused).rejects.toThrow(`"${option}" is a list of texts`);
+    }
+  }
+  expect(await readdir(folder.path)).toEqual([]);
+});
+
 test("[PE3] a peer that shares listens again where it was reached before", async () => {
   await using folder = await tempFolder();
   const addressOf = async (): Promise<string | undefined> => {
