@@ -21,6 +21,7 @@ import {
   toBase64Url,
 } from "../base/index.ts";
 import type { Identity } from "../history/index.ts";
+import { StoreError } from "../store/index.ts";
 import { PeerError } from "./errors.ts";
 
 /** Secret files by name, in the peer's folder or in memory. */
@@ -87,7 +88,7 @@ export const IDENTITY_FILES: readonly string[] = [DEVICE_KEY, USER_KEY, CERTIFIC
  * The identity that the secrets hold, or a new one.
  *
  * @throws {PeerError} `PEER_IDENTITY_MISSING` when a store is there and its device key is not; `PEER_IDENTITY_INVALID` when a file is
- *   none of ours.
+ *   none of ours; {StoreError} `STORE_LOCKED` when another one makes an identity there at the same time.
  */
 export async function openIdentity(
   deps: IdentityDeps,
@@ -128,7 +129,7 @@ export async function openIdentity(
     name: options.name,
     issued,
   });
-  await secrets.write(CERTIFICATE, utf8(toBase64Url(bytes)));
+  await writeNew(secrets, CERTIFICATE, utf8(toBase64Url(bytes)));
   const certified = await verifyCertificate({ crypto }, bytes);
   if (certified.user !== userIdOf(await crypto.publicKey(userSeed))) throw invalid(USER_KEY);
   return new OwnIdentity(deps, secrets, { device, deviceSeed, certified });
@@ -169,8 +170,22 @@ async function makeSeed(
   name: string,
 ): Promise<Uint8Array> {
   const seed = random.bytes(KEY_SIZE);
-  await secrets.write(name, utf8(toHex(seed)));
+  await writeNew(secrets, name, utf8(toHex(seed)));
   return seed;
+}
+
+/** Writes a secret that was not there when we looked. Where it is there now, the folder is another peer's, which has only begun. */
+async function writeNew(secrets: Secrets, name: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await secrets.write(name, bytes);
+  } catch (cause) {
+    if ((await secrets.read(name)) === undefined) throw cause;
+    throw new StoreError(
+      "STORE_LOCKED",
+      "Cannot open peer: it is being opened already, in this process or another one",
+      { cause },
+    );
+  }
 }
 
 async function readSeed(

@@ -2,6 +2,7 @@ import { readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { codeOf } from "../base/index.ts";
 import { tempFolder } from "../testkit/index.ts";
 import { openPeer } from "./index.ts";
 
@@ -49,6 +50,18 @@ test("[PE2] what stands where the folder should be is refused with a code, and s
     code: "PEER_PATH_INVALID",
   });
   expect(await readdir(folder.path)).toEqual(["file"]);
+});
+
+test("[PE2] of several that open a new folder at once one has it", async () => {
+  await using folder = await tempFolder();
+  for (let round = 0; round < 5; round++) {
+    const path = folder.at(`peer ${round}`);
+    const opened = await Promise.allSettled([1, 2, 3].map(() => openPeer({ path })));
+    const refused = opened.filter((one) => one.status === "rejected");
+    for (const one of opened) if (one.status === "fulfilled") await one.value.close();
+    expect(refused.map(({ reason }) => codeOf(reason))).toEqual(["STORE_LOCKED", "STORE_LOCKED"]);
+    await (await openPeer({ path })).close();
+  }
 });
 
 test("[PE15] options that are none are refused before anything is made", async () => {
