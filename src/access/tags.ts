@@ -21,7 +21,7 @@ export function tagsOfKind(kind: ScopeKind): Tags {
     : Tags.READ | Tags.ADMIN | Tags.RELAY;
 }
 
-/** The tags that `role` stands for in a scope of `kind`. A syncgroup has no rows, so a writer reads it. [AC11] */
+/** The tags that `role` stands for in a scope of `kind`. A syncgroup has no rows, so a writer reads it. @throws {TypeError} for no role. [AC11] */
 export function tagsOfRole(role: Role, kind: ScopeKind): Tags {
   switch (role) {
     case "reader":
@@ -30,6 +30,9 @@ export function tagsOfRole(role: Role, kind: ScopeKind): Tags {
       return kind === "collection" ? Tags.READ | Tags.WRITE : Tags.READ;
     case "admin":
       return kind === "collection" ? Tags.READ | Tags.WRITE | Tags.ADMIN : Tags.READ | Tags.ADMIN;
+    default:
+      // What a program without types may get wrong.
+      throw new TypeError("A role is reader, writer or admin");
   }
 }
 

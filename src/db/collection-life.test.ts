@@ -225,6 +225,14 @@ describe("access", () => {
     await by(bea, "writer");
   });
 
+  test("[DB27] a role that is none is told so", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    const granted = rows.grant(bea.user, "owner" as Role);
+    await expect(granted).rejects.toThrow(new TypeError("A role is reader, writer or admin"));
+    expect(ada.history.sequence("app")).toBe(0);
+  });
+
   test("[DB33] a revocation takes everything, keeps what is here, and a later grant holds", async () => {
     const { ada, rows } = await opened();
     await using bea = await makeDevice(2);
