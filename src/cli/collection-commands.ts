@@ -2,7 +2,7 @@
 
 import { ask, type CommandContext } from "./context.ts";
 import { checkBounds, collectionTarget, parseRowPath } from "./paths.ts";
-import { EXIT, UsageError } from "./usage.ts";
+import { counted, EXIT, UsageError } from "./usage.ts";
 
 interface CollectionLine {
   readonly owner: string;
@@ -53,7 +53,7 @@ export async function clearCollection(
     method: "DELETE",
   })) as { readonly deleted: number };
   if (context.json) context.print(JSON.stringify({ deleted }));
-  else context.print(`${deleted} rows deleted`);
+  else context.print(`${counted(deleted, "row")} deleted`);
   return EXIT.ok;
 }
 

@@ -2,7 +2,7 @@
 
 import { ask, type CommandContext } from "./context.ts";
 import { checkRole, parseGroupPath } from "./paths.ts";
-import { EXIT, UsageError } from "./usage.ts";
+import { counted, EXIT, UsageError } from "./usage.ts";
 
 interface GroupLine {
   readonly name: string;
@@ -97,8 +97,9 @@ export async function listGroups(context: CommandContext, database: string): Pro
   else
     for (const { name, owner, status, members, collections } of groups) {
       const isOnly = groups.every((one) => one.name !== name || one.owner === owner);
+      const here = members.filter(({ state }) => state === "joined");
       context.print(
-        `${isOnly ? name : `${name}@${owner}`}\t${status}\t${members.length} members\t${collections.map((one) => one.name).join(", ")}`,
+        `${isOnly ? name : `${name}@${owner}`}\t${status}\t${counted(here.length, "member")}\t${collections.map((one) => one.name).join(", ")}`,
       );
     }
   return EXIT.ok;

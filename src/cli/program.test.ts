@@ -210,6 +210,17 @@ test("[CL3] groups of one name are listed with their owners", async () => {
   expect([code, err.join()]).toEqual([EXIT.absent, expect.stringContaining("say whose")]);
 });
 
+test("[CL19] one row is one row, and one member one member", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  for (const key of ["a", "b", "c"]) await rookery(path, "put", `notes/todos/${key}`, "1");
+  const clear = ["collection", "clear", "notes/todos"];
+  expect((await rookery(path, ...clear, "--prefix", "a")).out).toEqual(["1 row deleted"]);
+  expect((await rookery(path, ...clear)).out).toEqual(["2 rows deleted"]);
+  await rookery(path, "group", "create", "notes/home", "todos");
+  expect((await rookery(path, "group", "list", "notes")).out.join()).toContain("\t1 member\t");
+});
+
 test("[CL21] a number that would lose digits is refused", async () => {
   await using temp = await tempFolder();
   const path = temp.at("a");
@@ -273,6 +284,9 @@ test("[CL3] [CL22] a group is shared, published, ended for one, and comes back f
     const { user: theirs } = JSON.parse(await ok(b, "--json", "status")) as { user: string };
     await ok(a, "group", "eject", "notes/home", theirs);
     await until(b, ["--json", "group", "show", "notes/home"], '"status":"ejected"');
+    // Who was ejected is shown, and not counted: there are the owner and the peer that is always on.
+    expect(await ok(a, "group", "show", "notes/home")).toContain("(ejected)");
+    expect(await ok(a, "group", "list", "notes")).toContain("\t2 members\t");
     const late = await rookery(b, "put", `notes/todos@${user}/late`, "1");
     expect([late.code, late.err.join()]).toEqual([EXIT.failed, expect.stringMatching(/^DB_/)]);
     const wrong = await rookery(b, "group", "join", "notes", "rookery:abc");

@@ -58,6 +58,11 @@ export function exitOf(error: unknown, say: (line: string) => void, ending: Abor
   return code === "SYNC_NO_GROUP" || code === "API_NO_DATABASE" ? EXIT.absent : EXIT.failed;
 }
 
+/** `1 row`, `2 rows`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 function helpFor(error: unknown): string {
   if (codeOf(error) !== "STORE_LOCKED") return "";
   return `; ${error instanceof NotAloneError ? ALONE_HELP : LOCKED_HELP}`;

@@ -162,7 +162,7 @@ export class GroupActions {
     if (!access.mayGrant(history.identity.device, tags)) {
       throw new SyncError(
         "SYNC_NOT_ADMIN",
-        `Cannot invite into syncgroup "${group.name}": this device's user may not admit a ${role}`,
+        `Cannot invite into syncgroup "${group.name}": this device's user may not admit ${role === "admin" ? "an" : "a"} ${role}`,
       );
     }
     const addresses = this.#adminAddresses(group, tags);
