@@ -11,6 +11,7 @@ import {
   spawnChild,
   tempFolder,
 } from "../testkit/index.ts";
+import { openClassicLevel } from "./disk-store.ts";
 import { type DiskStoreDeps, nodeClock, nodeRandom, openDiskStore } from "./index.ts";
 
 const DEPS: DiskStoreDeps = { clock: nodeClock(), random: nodeRandom() };
@@ -49,6 +50,19 @@ test("[ST27] a second opening here leaves the store locked to other processes", 
   await using child = spawnChild(CHILD, { args: ["hold", path] });
   expect(await child.line()).toBe(undefined);
   expect(child.errorText).toContain("STORE_LOCKED");
+});
+
+test("[ST27] what is closed twice gives back nothing of who came after it", async () => {
+  await using folder = await tempFolder();
+  const first = await openClassicLevel(folder.path, { create: true });
+  await first.close();
+  const second = await openClassicLevel(folder.path, { create: false });
+  await first.close();
+  await expect(openClassicLevel(folder.path, { create: false })).rejects.toMatchObject({
+    code: "LEVEL_LOCKED",
+    message: "This process has it open",
+  });
+  await second.close();
 });
 
 test(`[ST35] of a process killed 50 times every acknowledged batch is there and none half, seed ${SEED}`, async () => {

@@ -117,7 +117,12 @@ async function hold(folder: string): Promise<() => void> {
   if (held.has(place))
     throw Object.assign(new Error("This process has it open"), { code: "LEVEL_LOCKED" });
   held.add(place);
-  return () => void held.delete(place);
+  let isOurs = true;
+  return () => {
+    // Who closes twice gives back nothing of who came after.
+    if (isOurs) held.delete(place);
+    isOurs = false;
+  };
 }
 
 /** LevelDB by classic-level, with our bounds. */

@@ -71,6 +71,7 @@ export {
   type Row,
   type Version,
   ABSENT_ROW,
+  isSameDot,
   mergeVersion,
   seenIn,
 } from "./version.ts";

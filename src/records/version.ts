@@ -94,7 +94,8 @@ export function mergeVersion(row: Row, version: Version, order: LogOrder): Merge
   return { row: { heads, seen }, superseded };
 }
 
-function isSameDot(a: Version, b: Version): boolean {
+/** Whether two stand under one log and generation. */
+export function isSameDot(a: ContextEntry, b: ContextEntry): boolean {
   return a.log === b.log && a.generation === b.generation;
 }
 

@@ -8,12 +8,13 @@ import {
   DELTAS,
   eventually,
   FLOCK_DATABASE,
+  type SharedGroup,
   shareTodos,
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { claims, forge, headsAt, openDeltas, wirePart } from "../testkit/sync-hostile.ts";
-import { makeIdentity } from "../testkit/sync-peer.ts";
+import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { nodeClock } from "../node/index.ts";
 import {
   create,
@@ -26,11 +27,27 @@ import {
 import { OPEN_TIMEOUT_MS } from "../deltas/index.ts";
 import { STRANGER_MS_MAX } from "./limits.ts";
 
+/** A victim, and a member whose service is closed. */
+async function victimAndMember(flock: SyncFlock): Promise<{
+  readonly victim: SyncPeer;
+  readonly member: SyncPeer;
+  readonly shared: SharedGroup;
+}> {
+  const [victim, member] = [await flock.open("victim"), await flock.open("member")];
+  const shared = await shareTodos(victim);
+  await admit(victim, member, shared);
+  await member.sync.close();
+  return { victim, member, shared };
+}
+
+async function meet(flock: SyncFlock, victim: SyncPeer, member: SyncPeer): Promise<void> {
+  flock.network.cut(victim.device, member.device);
+  await member.transport.connect(victim.device, victim.transport.addresses());
+}
+
 test("[SY2] the first requests come before it is said who answers them", async () => {
   await using flock = new SyncFlock();
-  const [victim, member] = [await flock.open("victim"), await flock.open("member")];
-  await admit(victim, member, await shareTodos(victim));
-  await member.sync.close();
+  const { victim, member } = await victimAndMember(flock);
   const modes: DeltaMode[] = [];
   member.transport.handle(DELTAS, async (stream) => {
     const frames = new FramedStream({ stream, clock: nodeClock() });
@@ -45,18 +62,14 @@ test("[SY2] the first requests come before it is said who answers them", async (
     );
     await frames.receive();
   });
-  flock.network.cut(victim.device, member.device);
-  await member.transport.connect(victim.device, victim.transport.addresses());
+  await meet(flock, victim, member);
   await eventually(() => modes.length >= 2);
   expect(modes.slice(0, 2)).toEqual([DeltaMode.SYNCGROUPS, DeltaMode.DATA]);
 });
 
 test("[SY2] nothing is taken from a peer before it has said who it is", async () => {
   await using flock = new SyncFlock();
-  const [victim, member] = [await flock.open("victim"), await flock.open("member")];
-  const shared = await shareTodos(victim);
-  await admit(victim, member, shared);
-  await member.sync.close();
+  const { victim, member, shared } = await victimAndMember(flock);
   const scope = shared.collection;
   const rows = [{ key: "early", value: Uint8Array.of(1) }];
   const made = await forge({
@@ -71,8 +84,7 @@ test("[SY2] nothing is taken from a peer before it has said who it is", async ()
     const page = { commits: [wirePart(made.part)], pageEnd: claims(scope, [[made.log, 1]]) };
     await frames.send(encode(DeltaResponseSchema, create(DeltaResponseSchema, page)));
   });
-  flock.network.cut(victim.device, member.device);
-  await member.transport.connect(victim.device, victim.transport.addresses());
+  await meet(flock, victim, member);
   await eventually(() =>
     flock.events.some(
       ({ event, fields }) => event === "sync.peer.fault" && fields["code"] === "SYNC_PROTOCOL",

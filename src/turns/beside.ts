@@ -1,4 +1,4 @@
-import type { LogNumber, Version } from "../records/index.ts";
+import { isSameDot, type LogNumber, type Version } from "../records/index.ts";
 
 /** A version that lies beside its row from now on, or (`undefined`) does not any more. */
 export interface BesideChange {
@@ -30,10 +30,6 @@ export class Beside {
     if (this.#all !== undefined) return this.#all.values();
     return this.#first === undefined ? [] : [this.#first];
   }
-}
-
-function isSameDot(a: Dot, b: Dot): boolean {
-  return a.log === b.log && a.generation === b.generation;
 }
 
 /** A dot as one text. */
