@@ -1,7 +1,7 @@
 import { type Child, spawnChild } from "../src/testkit/child.ts";
 
-/** As docs/guides/operating.md tells those to whom memory matters. */
-const YOUNG_GENERATION = "--max-semi-space-size=16";
+/** As docs/guides/operating.md tells those who run a peer in a process of their own. Other libraries are measured with them, too. */
+export const NODE_FLAGS = ["--max-semi-space-size=16", "--no-allocation-site-pretenuring"] as const;
 
 /** A device in a process of its own. It ends when this process does. */
 export class BenchDevice implements AsyncDisposable {
@@ -9,8 +9,7 @@ export class BenchDevice implements AsyncDisposable {
 
   /** `program`: what it runs. Default: a whole peer. */
   constructor(program = new URL("./child.ts", import.meta.url)) {
-    const flags = [process.env["NODE_OPTIONS"], YOUNG_GENERATION].filter(Boolean).join(" ");
-    this.#child = spawnChild(program, { env: { NODE_OPTIONS: flags } });
+    this.#child = spawnChild(program, { flags: NODE_FLAGS });
   }
 
   /** Sends a command and waits for its answer. */

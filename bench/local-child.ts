@@ -6,7 +6,6 @@
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
 import type { Collection } from "../src/db/index.ts";
-import { LevelEngine } from "../src/node/disk-store.ts";
 import {
   LEVEL_BLOCK_BYTES,
   LEVEL_CACHE_BYTES,
@@ -18,6 +17,7 @@ import type { EngineOp } from "../src/store/index.ts";
 import { openPeer, type PeerDatabase } from "../src/peer/index.ts";
 import { answerCommands } from "./commands.ts";
 import { rowKeyOf, rowValueOf } from "./data.ts";
+import { EngineNotes } from "./engine-notes.ts";
 
 interface Command {
   readonly do: string;
@@ -71,24 +71,6 @@ async function openLevel(folder: string): Promise<Level> {
   return level;
 }
 
-/** Notes what our store gives its engine to write, while `work` runs. */
-async function noteBatches(work: () => Promise<void>): Promise<EngineOp[][]> {
-  const batches: (readonly EngineOp[])[] = [];
-  const { prototype } = LevelEngine;
-  const original = Object.getOwnPropertyDescriptor(prototype, "batch") as PropertyDescriptor;
-  const write = original.value as LevelEngine["batch"];
-  prototype.batch = function noting(ops, options) {
-    batches.push(ops);
-    return write.call(this, ops, options);
-  };
-  try {
-    await work();
-  } finally {
-    Object.defineProperty(prototype, "batch", original);
-  }
-  return batches.map((ops) => ops.map((op) => ({ ...op })));
-}
-
 class Bench {
   readonly #command: Command;
   readonly #database: PeerDatabase;
@@ -96,6 +78,7 @@ class Bench {
   readonly #level: Level;
   /** Keys of the rows as the engine has them. */
   readonly #rowKeys: Uint8Array[] = [];
+  readonly #notes = new EngineNotes();
   #row: Put | undefined;
 
   constructor(command: Command, database: PeerDatabase, level: Level) {
@@ -114,7 +97,9 @@ class Bench {
       const all = this.#rows(from, Math.min(rows, from + perTurn));
       const own = turn < WARM_TURNS ? new Times() : times;
       if (own === times) counted += all.length;
-      const batches = await noteBatches(() => own.add("ours", () => this.#putAll(all)));
+      const took = await this.#notes.noteWhile(() => own.add("ours", () => this.#putAll(all)));
+      own.ours -= took;
+      const batches = this.#notes.batches();
       await own.add("engine", async () => {
         for (const ops of batches) await this.#level.batch(ops, { sync: true });
       });

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { NODE_FLAGS } from "./device.ts";
 
 const run = promisify(execFile);
 const FOLDER = join(import.meta.dirname, "peers");
@@ -21,7 +22,11 @@ export async function benchPeers(rows: number, changed: number): Promise<void> {
     const program = join(FOLDER, `${peer}.mjs`);
     try {
       const options = { env, timeout: TIMEOUT_MS, killSignal: "SIGKILL" as const };
-      const { stdout } = await run(process.execPath, ["--no-warnings", program], options);
+      const { stdout } = await run(
+        process.execPath,
+        [...NODE_FLAGS, "--no-warnings", program],
+        options,
+      );
       process.stdout.write(stdout);
     } catch (error) {
       const why = error instanceof Error ? error.message.split("\n")[0] : String(error);

@@ -2,11 +2,16 @@
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
 import { connectToApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
 import { createProgram, type GlobalFlags } from "./program.ts";
 import type { Terminal } from "./progress.ts";
 import { EXIT, exitOf, UsageError } from "./usage.ts";
+
+// Kinds of objects that outlive the first collections of a small young generation would be made among the old ones ever after, where
+// each holds on to what it names until all of the heap is collected: docs/adr/0051-young-objects-stay-young.md.
+setFlagsFromString("--no-allocation-site-pretenuring");
 
 const ending = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort());
