@@ -99,6 +99,29 @@ describe("faults", () => {
     }
   });
 
+  test("[SI10] who is killed while its disk opens is told nothing, and spends no fault of who comes next", async () => {
+    for (const [faults, expected] of [
+      [0, "opened"],
+      [1, "refused"],
+    ] as const) {
+      const opened = Promise.withResolvers<void>();
+      const disk = new SimDisk({ wait: () => opened.promise });
+      const opening = (): Promise<string> =>
+        disk.openEngine().then(
+          () => "opened",
+          () => "refused",
+        );
+      const dead = opening();
+      disk.crash(true, () => true);
+      disk.failOpen(faults);
+      const next = opening();
+      opened.resolve();
+      expect(await next).toBe(expected);
+      const turn = new Promise((resolve) => void setImmediate(() => resolve("nothing")));
+      expect(await Promise.race([dead, turn])).toBe("nothing");
+    }
+  });
+
   test("[SI3] unsynced writes are lost from the end at a power cut, and kept when only the process died", async () => {
     for (const [isPowerCut, kept] of [
       [true, ["a"]],

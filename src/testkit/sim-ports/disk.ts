@@ -72,6 +72,8 @@ export class SimDisk {
     this.#handle = handle;
     try {
       await this.#deps.wait?.("open", 0);
+      // Who was killed over it would read on behind a handle that is open, and spend a fault that is meant for who comes next.
+      if (handle.isKilled()) return await new Promise(() => {});
       if (this.#openFaults > 0) {
         this.#openFaults -= 1;
         this.#deps.onFault?.("disk.open");
@@ -188,7 +190,7 @@ class SimEngine implements Engine {
 
   async batch(ops: EngineOp[], { sync }: { readonly sync: boolean }): Promise<void> {
     // The dead write nothing, and are told nothing.
-    if (this.#isKilled()) return new Promise(() => {});
+    if (this.isKilled()) return new Promise(() => {});
     this.#mustBeOpen();
     let bytes = 0;
     const copies = ops.map((op): EngineOp => {
@@ -200,7 +202,7 @@ class SimEngine implements Engine {
     });
     this.underWay = copies;
     const fault = await this.#disk.beginWrite(bytes);
-    if (this.#isKilled()) return new Promise(() => {});
+    if (this.isKilled()) return new Promise(() => {});
     this.underWay = undefined;
     if (fault !== undefined) return this.#fail(copies, fault);
     const before = this.#view;
@@ -226,7 +228,7 @@ class SimEngine implements Engine {
     this.#state = "killed";
   }
 
-  #isKilled(): boolean {
+  isKilled(): boolean {
     return this.#state === "killed";
   }
 
