@@ -156,6 +156,11 @@ export class SimConnection implements Connection {
     stream.ended.addEventListener("abort", () => this.#streams.delete(stream), { once: true });
   }
 
+  /** Whether the process of this end is gone. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
   get tap(): WireTap | undefined {
     return this.#network.deps.tap;
   }
@@ -237,6 +242,8 @@ class TappedStream extends MemoryStream {
   }
 
   override write(bytes: Uint8Array): Promise<void> {
+    // The peer still reads what was under way, which makes room for more and wakes who is dead. None of it would leave. [SI10]
+    if (this.#end.isGone) return new Promise(() => {});
     const { device: from, peer: to, tap } = this.#end;
     tap?.wrote({
       from,

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { deviceIdOf } from "../../base/index.ts";
 import { acceptStreams, pattern, PROTOCOL, transportRules, type TransportWorld } from "../index.ts";
 import { chanceOf } from "./chance.ts";
-import { SimNetwork } from "./network.ts";
+import { SimNetwork, type WireTap } from "./network.ts";
 import { pump } from "./pump.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { SimTransport } from "./transport.ts";
@@ -58,9 +58,9 @@ describe("faults", () => {
     ReturnType<typeof deviceIdOf>,
   ];
 
-  function pair(seed: number) {
+  function pair(seed: number, tap?: WireTap) {
     const scheduler = new Scheduler(chanceOf(seed, "ties"));
-    const network = new SimNetwork({ scheduler, random: chanceOf(seed, "network") });
+    const network = new SimNetwork({ scheduler, random: chanceOf(seed, "network"), tap });
     const a = network.transport(A, { place: "/sim/1" });
     const b = network.transport(B, { place: "/sim/2" });
     const run = <R>(main: () => Promise<R>): Promise<R> =>
@@ -112,6 +112,33 @@ describe("faults", () => {
       await scheduler.sleep(60_000);
       expect(connection.closed.aborted).toBe(true);
       expect(b.connections()).toHaveLength(0);
+    });
+  });
+
+  test("[SI10] what is killed writes nothing more, though its peer makes room for it", async () => {
+    let handedOver = 0;
+    const tap: WireTap = { wrote: ({ bytes }) => void (handedOver += bytes.length) };
+    const { scheduler, a, b, run } = pair(8, tap);
+    await run(async () => {
+      const connection = await a.connect(B, b.addresses());
+      const accepted = acceptStreams(b);
+      const ours = await connection.open(PROTOCOL);
+      const theirs = await accepted();
+      let isWoken = false;
+      void (async () => {
+        for (;;) {
+          await ours.write(pattern(10_000));
+          isWoken = a.isDead;
+        }
+      })();
+      await scheduler.sleep(1000);
+      const before = handedOver;
+      a.kill(() => 60_000);
+      for (let got = 0; got < 500_000;) got += (await theirs.read())?.length ?? 0;
+      await scheduler.sleep(1000);
+      // Else this shows nothing.
+      expect(isWoken).toBe(true);
+      expect(handedOver).toBe(before);
     });
   });
 
