@@ -25,12 +25,10 @@ export class EngineNotes {
     let took = 0;
     const note = (ops: readonly EngineOp[]): void => {
       const began = performance.now();
-      this.#ends.push(
-        ops.flatMap((op) => [
-          this.#copy(op.key),
-          op.type === "put" ? this.#copy(op.value) : DELETED,
-        ]),
-      );
+      const ends: number[] = [];
+      for (const op of ops)
+        ends.push(this.#copy(op.key), op.type === "put" ? this.#copy(op.value) : DELETED);
+      this.#ends.push(ends);
       took += performance.now() - began;
     };
     const { prototype } = LevelEngine;
