@@ -204,6 +204,25 @@ describe("ejecting", () => {
     });
   });
 
+  test("[SY75] whom the group has ejected already is ejected again from collections in which they may still do something", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    await admit(owner, writer, await shareTodos(owner, "second"));
+    await owner.sync.edits.eject(shared.group, userOf(writer), { keepsShared: true });
+    await eventually(() => writer.sync.status(shared.group) === "ejected");
+    await (await todosOf(writer, shared)).put("row", 1);
+    await eventually(async () => (await todosOf(owner, shared)).has("row"));
+    await owner.sync.edits.eject(shared.group, userOf(writer));
+    await eventually(async () => {
+      const refused = (await todosOf(writer, shared)).put("row", 2);
+      return refused.then(
+        () => false,
+        (error: { code?: string }) => error.code === "DB_NO_ACCESS",
+      );
+    });
+  });
+
   test("[SY67] any member who knows tells it, and no word of an admin is needed", async () => {
     await using flock = new SyncFlock();
     const { owner, members, shared } = await groupOf(flock, { bad: "writer", good: "reader" });

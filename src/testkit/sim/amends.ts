@@ -96,8 +96,8 @@ export class Amends {
 
   /**
    * Lets in again whoever was let in by what is nowhere any more: a store that was set back, of which the one who joined had
-   * nothing but the answer [SY25]; or a part of a log beyond a fork, which has no effect [AC33], or beyond a freeze of an admin whom the
-   * owner, who had not seen it, made less than they were [AC30].
+   * nothing but the answer [SY25]; a device that published it and was revoked by who had not seen that [AC30]; or a part of a log beyond
+   * a fork, which has no effect [AC33], or beyond a freeze of an admin whom the owner, who had not seen it, made less than they were [AC30].
    */
   async admitAgain(): Promise<void> {
     const { plan, scheduler, oracle, sometimes } = this.#deps;
@@ -109,7 +109,9 @@ export class Amends {
         const status = running?.sync.status(this.#workload.groupId(group));
         if (index === owner || running === undefined) continue;
         const isForgotten =
-          status === "pending" && [...oracle.ledger.setBack].some((one) => one !== key);
+          status === "pending" &&
+          ([...oracle.ledger.setBack].some((one) => one !== key) ||
+            isPublishedByDisowned(plan, group, index));
         const isBeyond =
           status === "ejected" && !oracle.mayRead(key, scope, running.controlHeads(scope));
         if (!isForgotten && !isBeyond) continue;
@@ -222,4 +224,16 @@ export class Amends {
       }
     }
   }
+}
+
+/** Whether a device that is disowned was to publish the group to another: then nobody may know of it who can let that one in. */
+function isPublishedByDisowned(plan: Plan, group: number, whom: number): boolean {
+  return plan.steps.some(
+    (step) =>
+      "op" in step &&
+      step.op === "publish" &&
+      step.group === group &&
+      step.whom === whom &&
+      isDisowned(plan, step.device),
+  );
 }
