@@ -5,7 +5,7 @@ import { scopeKeyOf } from "../../base/index.ts";
 import { type Oracle, SimError } from "../sim-oracle/index.ts";
 import type { Scheduler } from "../sim-ports/index.ts";
 import type { SimDevice } from "./device.ts";
-import { at, disowningsOf, isDisowned, type Plan } from "./plan.ts";
+import { at, disowningsOf, isDisowned, type Operation, type Plan } from "./plan.ts";
 import { nameOfError, nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
 import type { Workload } from "./workload.ts";
 
@@ -153,23 +153,28 @@ export class Amends {
     }
   }
 
-  /** What was granted beyond a fork of the grantor's log has no effect, and nobody but people can say that it still should. */
+  /**
+   * What was granted beyond a fork of the grantor's log has no effect; and where a store was set back, and its device granted once more what
+   * turns up again later, each of the two takes away what the other gave. Nobody but people can say that it still should be.
+   */
   async grantLost(): Promise<void> {
     const { plan, scheduler, devices, oracle } = this.#deps;
-    if (!oracle.ledger.hasForks) return;
+    const { hasForks, setBack } = oracle.ledger;
+    if (!hasForks && setBack.size === 0) return;
     const end = scheduler.now + JOIN_MS_MAX;
     for (const step of plan.steps) {
-      if (!("op" in step) || step.op !== "admit") continue;
-      const { owner } = at(plan.groups, step.group);
-      await this.#insist(end, `let d${step.joiner} into group ${step.group} again`, async () => {
+      const whom = "op" in step ? whomLetIn(step) : undefined;
+      if (whom === undefined) continue;
+      const { owner } = at(plan.groups, whom.group);
+      await this.#insist(end, `let d${whom.index} into group ${whom.group} again`, async () => {
         const process = at(devices, owner).running;
         if (
           process === undefined ||
-          !this.hasLostRead(at(devices, step.joiner), step.group, process)
+          !this.hasLostRead(at(devices, whom.index), whom.group, process)
         )
           return;
-        await this.#workload.memberships.grant(process, step.group, step.joiner);
-        this.#deps.sometimes("granted again after a fork");
+        await this.#workload.memberships.grant(process, whom.group, whom.index);
+        this.#deps.sometimes(`granted again after a ${hasForks ? "fork" : "restore"}`);
       });
     }
   }
@@ -236,4 +241,13 @@ function isPublishedByDisowned(plan: Plan, group: number, whom: number): boolean
       step.whom === whom &&
       isDisowned(plan, step.device),
   );
+}
+
+/** Whom an operation lets into which group, or gives another role there. */
+function whomLetIn(
+  step: Operation,
+): { readonly group: number; readonly index: number } | undefined {
+  if (step.op === "admit") return { group: step.group, index: step.joiner };
+  if (step.op === "grant" || step.op === "publish") return { group: step.group, index: step.whom };
+  return undefined;
 }

@@ -159,6 +159,12 @@ export class Rest {
     // A liar never tires: of what it tells and asks for while it is there, something is always under way.
     for (const device of devices) device.hush();
     await scheduler.sleep(SETTLE_MS, "settle");
+    // What a store that was set back has lost may come last from one who is disowned, and take away what was granted meanwhile.
+    if (oracle.ledger.setBack.size > 0 && this.#difference() !== undefined) {
+      await this.#converge();
+      this.#deps.sometimes("converged again");
+      await scheduler.sleep(SETTLE_MS, "settle again");
+    }
     const before = { sent: oracle.sent, signed: oracle.ledger.honest };
     await scheduler.sleep(QUIET_MS, "quiet");
     const sent = oracle.sent - before.sent;
