@@ -4,7 +4,7 @@
  */
 
 import { isCounted } from "./check-device.ts";
-import { dotOf, type LogName, type ScopeName, type VersionFact } from "./facts.ts";
+import { dotOf, type LogName, type PartFact, type ScopeName, type VersionFact } from "./facts.ts";
 import { type Ledger, short } from "./ledger.ts";
 import { deviceOfKey, HOLDER_SPACE, vectorIn } from "./published.ts";
 import { type Published, Rights } from "./rights.ts";
@@ -22,13 +22,23 @@ interface ExpectedRow {
   readonly heads: readonly VersionFact[];
 }
 
+/** What was said, and what of that nobody can be asked for any more. */
+interface Said {
+  readonly ledger: Ledger;
+  readonly isLost: (part: PartFact) => boolean;
+}
+
+/** What a device shows of a scope. */
+interface Shown {
+  readonly name: string;
+  readonly view: ScopeView;
+  /** Of the control ops that it holds. */
+  readonly ids: ReadonlySet<string>;
+}
+
 /** @throws {SimError} `K3`: vector, rows or head sum of a scope at rest are not what they come to. */
-export function checkExpected(
-  ledger: Ledger,
-  name: string,
-  view: ScopeView,
-  ids: ReadonlySet<string>,
-): void {
+export function checkExpected(said: Said, { name, view, ids }: Shown): void {
+  const { ledger } = said;
   const { scope } = view;
   let published: Published = new Map();
   for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -40,7 +50,7 @@ export function checkExpected(
       published = next;
       continue;
     }
-    checkVector(ledger, name, view, counted);
+    checkVector(said, name, view, counted);
     checkRows(name, view, rows);
     return;
   }
@@ -111,9 +121,9 @@ function publishedIn(rows: readonly ExpectedRow[], rights: Rights): Published {
   return published;
 }
 
-/** The vector is what counts, but for what was lost before anybody had it. */
+/** The vector is what counts, but for what was lost before anybody had it, or with the last that could bring it. */
 function checkVector(
-  ledger: Ledger,
+  { ledger, isLost }: Said,
   name: string,
   { scope, vector }: ScopeView,
   counted: ReadonlyMap<LogName, number>,
@@ -124,8 +134,10 @@ function checkVector(
   }
   for (const [log, generation] of counted) {
     if (ledger.setBack.has(log.slice(0, 64))) continue;
-    for (const { commit } of ledger.partsUpTo(scope, log, generation)) {
+    for (const part of ledger.partsUpTo(scope, log, generation)) {
+      const { commit } = part;
       if (commit.generation <= (vector.get(log) ?? 0) || !ledger.isEstablished(commit)) continue;
+      if (isLost(part)) continue;
       const dot = short(dotOf(log, commit.generation));
       throw new SimError("K3", `${name} does not count ${dot} of ${scope}`);
     }

@@ -179,6 +179,12 @@ export class Ledger {
     return this.#established.get(dotOf(log, generation)) === digest;
   }
 
+  /** Parts of commits that have left their authors, or were acknowledged. */
+  *establishedParts(): Generator<PartFact> {
+    for (const commit of this.#commits.values())
+      if (this.isEstablished(commit)) yield* commit.parts;
+  }
+
   byDigest(digest: string): CommitFact | undefined {
     return this.#byDigest.get(digest);
   }

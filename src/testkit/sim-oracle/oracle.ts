@@ -12,6 +12,7 @@ import {
   type VersionFact,
 } from "./facts.ts";
 import { hex } from "./fields.ts";
+import { copyOf, type Held, Holdings } from "./holdings.ts";
 import { Ledger, short } from "./ledger.ts";
 import { checkExpected } from "./expected.ts";
 import { closureOf, READ, rightsBy } from "./rights.ts";
@@ -48,14 +49,14 @@ export class Oracle {
   readonly #acks = new Map<string, Ack>();
   /** Acknowledged, and gone with the last device that held it: nobody can be asked for it. */
   readonly #excused = new Set<string>();
-  /** What each store was seen to hold durably. */
-  readonly #held = new Map<string, Map<ScopeName, ReadonlyMap<string, number>>>();
+  readonly #holdings: Holdings;
   readonly #setBacks = new Map<string, number>();
   readonly #readers = new WeakMap<object, DeltasReader>();
   #sent = 0;
 
   constructor(deps: OracleDeps) {
     this.#deps = deps;
+    this.#holdings = new Holdings(deps.isOut);
     this.ledger.onFork = () => deps.sometimes("forked");
     this.ledger.mayNotKnow = deps.mayNotKnow;
   }
@@ -167,19 +168,19 @@ export class Oracle {
     },
   ): void {
     const held = new Map(view.scopes.map(({ scope, vector }) => [scope, vector]));
-    this.#held.set(view.store, held);
+    this.#holdings.note(view.store, held);
   }
 
   /** What a store held when it was looked at last: to be given back to `wasSetBack` when it is restored. */
-  heldBy(store: string): Map<ScopeName, ReadonlyMap<string, number>> {
-    return this.#held.get(store) ?? new Map<ScopeName, ReadonlyMap<string, number>>();
+  heldBy(store: string): Held {
+    return this.#holdings.of(store);
   }
 
   /** A device's store was copied: the copy holds what the store does, and has acknowledged nothing since. */
   noteCopy(device: string, store: string): void {
     this.ledger.copied.add(device);
     const copy = store === device ? copyOf(device) : device;
-    this.#held.set(copy, this.heldBy(store));
+    this.#holdings.note(copy, this.heldBy(store));
   }
 
   /** A device goes on with another copy of its store, in which that may be older. */
@@ -189,11 +190,9 @@ export class Oracle {
   }
 
   /** A device's store was replaced by an older one, or by none. What nobody holds any more is excused from now on. */
-  wasSetBack(
-    { device, store }: Pick<DeviceView, "device" | "store">,
-    held: Map<ScopeName, ReadonlyMap<string, number>>,
-  ): void {
-    this.#held.set(store, held);
+  wasSetBack({ device, store }: Pick<DeviceView, "device" | "store">, held: Held): void {
+    this.#holdings.note(store, held);
+    this.#holdings.noteLost(this.ledger.establishedParts());
     this.ledger.setBack.add(device);
     this.#setBacks.set(device, this.timesSetBack(device) + 1);
     for (const [digest, ack] of this.#acks) {
@@ -202,13 +201,7 @@ export class Oracle {
         ({ scope }) => (held.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
       );
       if (ack.store === store && (!isHere || this.ledger.isForked(commit))) ack.store = undefined;
-      const isHeld = commit.parts.every(({ scope }) =>
-        [...this.#held].some(
-          ([of, scopes]) =>
-            (scopes.get(scope)?.get(commit.log) ?? 0) >= commit.generation &&
-            !this.#deps.isOut(deviceOfStore(of)),
-        ),
-      );
+      const isHeld = commit.parts.every(({ scope }) => this.#holdings.isHeld(scope, commit));
       if (!isHeld) this.#excused.add(digest);
     }
   }
@@ -333,20 +326,12 @@ export class Oracle {
     if (view === undefined || this.ledger.liars.size > 0) return;
     for (const [log, generation] of view.vector)
       if (this.ledger.isForked({ log, generation })) return;
-    checkExpected(this.ledger, name, view, closureOf(this.ledger, view.controlHeads));
+    checkExpected(
+      { ledger: this.ledger, isLost: (part) => this.#holdings.isLost(part) },
+      { name, view, ids: closureOf(this.ledger, view.controlHeads) },
+    );
     this.#deps.sometimes("as expected");
   }
-}
-
-const COPY = " copy";
-
-/** What the second copy of a device's store is called; the first is called as the device is. */
-export function copyOf(device: string): string {
-  return `${device}${COPY}`;
-}
-
-function deviceOfStore(store: string): string {
-  return store.endsWith(COPY) ? store.slice(0, -COPY.length) : store;
 }
 
 /** Whether a device says that it holds a commit. */

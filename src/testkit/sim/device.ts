@@ -18,7 +18,7 @@ import { issueCertificate, verifyCertificate } from "../../access/index.ts";
 import { deviceIdOf, deviceKeyOf, type Logger, toHex, userKeyOf } from "../../base/index.ts";
 import type { Identity } from "../../history/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
-import { copyOf, type ScopeName } from "../sim-oracle/index.ts";
+import { copyOf, type Held } from "../sim-oracle/index.ts";
 import type { DevicePlan } from "./plan.ts";
 import { SIM_DATABASE, SimProcess } from "./process.ts";
 import { Liar, type LiarDeps } from "../sim-liars/index.ts";
@@ -42,7 +42,7 @@ const WRITE_MS_SPREAD = 4;
 /** What a store was, and what its device held then. */
 export interface Backup {
   readonly image: Image;
-  readonly held: Map<ScopeName, ReadonlyMap<string, number>>;
+  readonly held: Held;
 }
 
 export class SimDevice {

@@ -1,7 +1,7 @@
 /** Makes go wrong what a plan says, and puts all of it right when the faults are over. */
 
 import { Image, type SimNetwork, type Scheduler } from "../sim-ports/index.ts";
-import { SimError, type Oracle } from "../sim-oracle/index.ts";
+import { type Held, type Oracle, SimError } from "../sim-oracle/index.ts";
 import type { SimDevice } from "./device.ts";
 import { at, type Fault, type Plan, type Step } from "./plan.ts";
 import { nameOfError, SIM_DATABASE } from "./process.ts";
@@ -174,12 +174,7 @@ export class FaultMaker {
     return this.#replace(device, backup.image, backup.held, downMs);
   }
 
-  #replace(
-    device: SimDevice,
-    image: Image,
-    held: ReturnType<Oracle["heldBy"]>,
-    downMs: number,
-  ): boolean {
+  #replace(device: SimDevice, image: Image, held: Held, downMs: number): boolean {
     const { oracle } = this.#deps;
     if (device.running === undefined) return false;
     for (const { running } of this.#deps.devices)
