@@ -1,7 +1,7 @@
 /** Arbitrary row values, of every type there is. */
 
 import fc, { type Arbitrary } from "fast-check";
-import { BlobRef, type Value } from "../base/index.ts";
+import { BlobRef, equalBytes, type Value } from "../base/index.ts";
 
 /** Names of blobs, with and without media types. */
 export const arbitraryBlobRef: Arbitrary<BlobRef> = fc
@@ -59,3 +59,30 @@ export const arbitraryValue: Arbitrary<Value> = fc.letrec<{ value: Value }>((tie
       .map((entries): Value => Object.fromEntries(entries)),
   ),
 })).value;
+
+/** Type for type, and to the last bit of a number; keys of objects in any order. */
+export function isSameValue(a: Value, b: Value): boolean {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
+    return Object.is(a, b);
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
+  if (a instanceof Uint8Array) return equalBytes(a, b as Uint8Array);
+  if (a instanceof Date) return a.getTime() === (b as Date).getTime();
+  if (a instanceof BlobRef) return a.equals(b as BlobRef);
+  const names = Object.keys(a);
+  const [left, right] = [a, b] as Record<string, Value>[];
+  return (
+    names.length === Object.keys(b).length &&
+    names.every(
+      (name) =>
+        Object.hasOwn(b, name) && isSameValue(left?.[name] as Value, right?.[name] as Value),
+    )
+  );
+}
+
+/** Arrays and objects in turn, so many levels deep. */
+export function nestedValue(levels: number): Value {
+  let value: Value = [];
+  for (let level = 1; level < levels; level++)
+    value = level % 2 === 0 ? [value] : { deeper: value };
+  return value;
+}
