@@ -206,6 +206,23 @@ export class Oracle {
     }
   }
 
+  /**
+   * A device has left groups, and what it holds. What a store that was set back had acknowledged, nobody else claims, and does not
+   * count by what the leaver knows, it need not have handed over: nobody has it where it counts again later. [SY63]
+   */
+  hasLeft(scopes: readonly Omit<ScopeView, "rows">[]): void {
+    for (const [digest, { commit, store }] of this.#acks) {
+      if (store !== undefined) continue;
+      const isAside = scopes.some(
+        (view) =>
+          commit.parts.some(({ scope }) => scope === view.scope) &&
+          !this.#holdings.isHeld(view.scope, commit) &&
+          !this.doesCount(view, commit),
+      );
+      if (isAside) this.#excused.add(digest);
+    }
+  }
+
   /** How often a device's store was replaced by an older one. */
   timesSetBack(device: string): number {
     return this.#setBacks.get(device) ?? 0;

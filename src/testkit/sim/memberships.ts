@@ -100,6 +100,10 @@ export class Memberships {
       () => {},
     );
     await process.sync.leave(this.groupId(group), { signal: patience.signal });
+    const { devices, oracle } = this.#deps;
+    for (const { running } of devices)
+      if (running !== undefined) oracle.noteHeld(running.knowledge());
+    oracle.hasLeft(process.knowledge().scopes);
   }
 
   eject(process: SimProcess, step: Operation & { readonly op: "eject" }): Promise<void> {
