@@ -41,6 +41,8 @@ export interface SignatureCheck {
 export interface Crypto {
   /** SHA-256 of `bytes`: 32 bytes. */
   sha256(bytes: Uint8Array): Uint8Array;
+  /** The same, into 32 bytes of memory that is there already: of many digests each would be an object of its own. */
+  sha256Into(bytes: Uint8Array, into: Uint8Array, at: number): void;
   /** CRC-32 of `bytes`, as `crc32` of base: by the platform where it is faster, for what is large. */
   crc32(bytes: Uint8Array): number;
   /** The Ed25519 public key (32 bytes) of a 32-byte seed. */

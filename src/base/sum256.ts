@@ -36,11 +36,19 @@ export class Sum256 {
   }
 
   add(bytes: Uint8Array): void {
-    this.#accumulate(bytes, 1);
+    assert(bytes.length === 4 * LANES, "a 256-bit number has 32 bytes");
+    this.#accumulate(bytes, 0, 1);
+  }
+
+  /** Adds the number that the 32 bytes from `at` on are. */
+  addAt(bytes: Uint8Array, at: number): void {
+    assert(at + 4 * LANES <= bytes.length, "a 256-bit number has 32 bytes");
+    this.#accumulate(bytes, at, 1);
   }
 
   subtract(bytes: Uint8Array): void {
-    this.#accumulate(bytes, -1);
+    assert(bytes.length === 4 * LANES, "a 256-bit number has 32 bytes");
+    this.#accumulate(bytes, 0, -1);
   }
 
   /** 32 bytes. */
@@ -53,9 +61,8 @@ export class Sum256 {
     return bytes;
   }
 
-  #accumulate(bytes: Uint8Array, sign: 1 | -1): void {
-    assert(bytes.length === 4 * LANES, "a 256-bit number has 32 bytes");
-    for (let lane = 0, at = 4 * (LANES - 1); lane < LANES; lane++, at -= 4) {
+  #accumulate(bytes: Uint8Array, start: number, sign: 1 | -1): void {
+    for (let lane = 0, at = start + 4 * (LANES - 1); lane < LANES; lane++, at -= 4) {
       const word =
         (bytes[at] as number) * 0x1000000 +
         (bytes[at + 1] as number) * 0x10000 +

@@ -21,13 +21,24 @@ import { seededRandom } from "../testkit/seeded-random.ts";
 const hex = (text: string): Uint8Array =>
   fromHex(text.replaceAll(/\s/g, "")) ?? expect.unreachable();
 
-const codeOfWalk = (bytes: Uint8Array): string | undefined => {
+const codeOfCheck = (check: () => unknown): string | undefined => {
   try {
-    checkValue(bytes);
+    check();
     return undefined;
   } catch (error) {
     return codeOf(error) ?? String(error);
   }
+};
+
+/** What the walk says of bytes, which is the same of them among others. */
+const codeOfWalk = (bytes: Uint8Array): string | undefined => {
+  const code = codeOfCheck(() => checkValue(bytes));
+  for (const around of [hex("61"), hex("00"), hex("ff")]) {
+    const among = concatBytes(around, bytes, around, around);
+    const end = around.length + bytes.length;
+    expect(codeOfCheck(() => checkValue(among, around.length, end))).toBe(code);
+  }
+  return code;
 };
 
 const ROOT = "00".repeat(32);

@@ -31,19 +31,33 @@ export interface CheckedValue {
 }
 
 const NO_REFS: readonly BlobRef[] = [];
+const WITHOUT_REFS: CheckedValue = { blobRefs: NO_REFS };
 
 /**
- * Walks the whole of `bytes` as one encoded value.
+ * Walks the whole of `bytes`, or of them from `start` to `end`, as one encoded value.
  *
  * @throws {ValueError} `DB_VALUE_MALFORMED` for anything that `encodeValue` does not make. [VA6]
  */
-export function checkValue(bytes: Uint8Array): CheckedValue {
-  if (bytes.length > ROW_VALUE_BYTES_MAX)
-    throw malformed(`it is over ${ROW_VALUE_BYTES_MAX} bytes`);
-  const walk = new Walk(bytes);
+export function checkValue(bytes: Uint8Array, start = 0, end = bytes.length): CheckedValue {
+  if (end - start > ROW_VALUE_BYTES_MAX) throw malformed(`it is over ${ROW_VALUE_BYTES_MAX} bytes`);
+  // Most values are one text that is short.
+  if (isAsciiText(bytes, start, end)) return WITHOUT_REFS;
+  const walk = new Walk(bytes, start, end);
   walk.item(1);
-  if (walk.at !== bytes.length) throw malformed("bytes follow it");
-  return { blobRefs: walk.blobRefs ?? NO_REFS };
+  if (walk.at !== end) throw malformed("bytes follow it");
+  return walk.blobRefs === undefined ? WITHOUT_REFS : { blobRefs: walk.blobRefs };
+}
+
+/** Whether it is a text of ASCII whose size stands in one byte: what the walk would find, without one. */
+function isAsciiText(bytes: Uint8Array, start: number, end: number): boolean {
+  const head = bytes[start];
+  if (head === undefined || head >> 5 !== MAJOR.text) return false;
+  const info = head & 0x1f;
+  const size = info === 24 ? (bytes[start + 1] as number) : info;
+  const from = start + (info === 24 ? 2 : 1);
+  if (info > 24 || (info === 24 && size < 24) || from + size !== end) return false;
+  for (let at = from; at < end; at++) if ((bytes[at] as number) >= 0x80) return false;
+  return true;
 }
 
 /**
@@ -66,23 +80,26 @@ const BLOB_REF_HEAD = 0xda;
 const SIMPLE = 0xe0;
 
 class Walk {
-  at = 0;
+  at: number;
   blobRefs: BlobRef[] | undefined;
   readonly #bytes: Uint8Array;
+  readonly #end: number;
   #view: DataView | undefined;
   #nodes = 0;
   /** Of the head read last. */
   #major = 0;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
+    this.at = start;
+    this.#end = end;
   }
 
   item(depth: number): void {
     this.#nodes += 1;
     if (this.#nodes > VALUE_NODES_MAX) throw malformed(`it has more than ${VALUE_NODES_MAX} parts`);
     const first = this.#bytes[this.at];
-    if (first !== undefined && first >= SIMPLE) return this.#simple(first);
+    if (first !== undefined && first >= SIMPLE && this.at < this.#end) return this.#simple(first);
     const argument = this.#head();
     switch (this.#major) {
       case MAJOR.uint:
@@ -126,13 +143,13 @@ class Walk {
 
   #byte(): number {
     const byte = this.#bytes[this.at];
-    if (byte === undefined) throw malformed("it ends too early");
+    if (byte === undefined || this.at >= this.#end) throw malformed("it ends too early");
     this.at += 1;
     return byte;
   }
 
   #skip(size: number): void {
-    if (size > this.#bytes.length - this.at) throw malformed("it ends too early");
+    if (size > this.#end - this.at) throw malformed("it ends too early");
     this.at += size;
   }
 
@@ -149,7 +166,7 @@ class Walk {
 
   #container(count: number, each: number, depth: number): void {
     if (depth > VALUE_DEPTH_MAX) throw malformed(`it is nested over ${VALUE_DEPTH_MAX} deep`);
-    if (count * each > this.#bytes.length - this.at) throw malformed("it ends too early");
+    if (count * each > this.#end - this.at) throw malformed("it ends too early");
   }
 
   /** Keys are texts, each once, shorter ones first, equal lengths by bytes: so their heads' order is theirs. */

@@ -109,7 +109,7 @@ export async function authorDraft(deps: AuthorDeps, turn: Turn, draft: Draft): P
     if (controls.length > 0) refuseControls(deps, turn, scope, all);
     return introduction === undefined
       ? []
-      : [{ scope, rows: [], staged: [], controls: [introduction] }];
+      : [{ scope, rows: [], staged: [], controls: [introduction], refs: 0 }];
   });
   // A commit of its own: a batch may be as large as it is allowed to be.
   if (introductions.length > 0) commitParts(deps, turn, introductions, undefined);
@@ -125,13 +125,16 @@ function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
     const scope = turn.scope(id);
     const rows: RowWrite[] = [];
     const staged: StagedRow[] = [];
+    let refs = 0;
     written.forEach((write) => {
       const row = stagedRow(scope, write.name);
       if (write.value === undefined && !isLive(row.row)) return;
       rows.push(write);
       staged.push(row);
+      if (write.value !== undefined) refs += blobRefsIn(write.value).length;
     });
-    if (rows.length > 0 || controls.length > 0) contents.push({ scope, rows, staged, controls });
+    if (rows.length > 0 || controls.length > 0)
+      contents.push({ scope, rows, staged, controls, refs });
   }
   return contents.sort((a, b) => (a.scope.state.key < b.scope.state.key ? -1 : 1));
 }
@@ -199,8 +202,7 @@ function refuseOps(contents: readonly PartContent[]): void {
 /** @throws {HistoryError} `HISTORY_TOO_LARGE`: the commit or its turn would name too many blobs. [HI34] */
 function refuseRefs(turn: Turn, contents: readonly PartContent[]): void {
   let refs = 0;
-  for (const { rows } of contents)
-    for (const { value } of rows) if (value !== undefined) refs += blobRefsIn(value).length;
+  for (const content of contents) refs += content.refs;
   if (refs > PART_REFS_MAX) {
     throw new HistoryError(
       "HISTORY_TOO_LARGE",

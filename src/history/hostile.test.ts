@@ -97,7 +97,7 @@ async function forge(device: TestDevice, forgery: Forgery = {}): Promise<CommitP
       controlCount: forgery.controlCount ?? ops.filter((op) => op.control).length,
     }),
   );
-  const digest = partDigest(crypto, part, opsRoot(crypto, digests.length, digests));
+  const digest = partDigest(crypto, part, opsRoot(crypto, digests.length, concatBytes(...digests)));
   const header = encode(
     CommitHeaderSchema,
     create(CommitHeaderSchema, {
@@ -449,11 +449,7 @@ describe("forks", () => {
     const digest = partDigest(
       crypto,
       hidden.part,
-      opsRoot(
-        crypto,
-        1,
-        hidden.ops.map((op) => opDigest(crypto, op)),
-      ),
+      opsRoot(crypto, 1, opDigest(crypto, hidden.ops[0] as Uint8Array)),
     );
     const second = await forge(ada, { before: [digest] });
     const first: CommitPart = { ...second, part: hidden.part, partIndex: 0, ops: hidden.ops };

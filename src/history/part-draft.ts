@@ -20,19 +20,21 @@ import {
   controlEntry,
   controlRecord,
   controlIdBytes,
-  opDigest,
+  DIGEST_SIZE,
+  digestOfOpInto,
+  FirstRows,
+  opDigestInto,
   opsRoot,
   partDigest,
+  ROW_SPACE,
   HistoryError,
   encodeHeld,
-  digestOfOp,
   indexedContext,
   NO_SIGNATURE,
   SALT_SIZE,
   type Context,
   contextOf,
   type LogNumber,
-  type Row,
   type Version,
 } from "../records/index.ts";
 import type { StagedRow, StagedScope, Turn } from "../turns/index.ts";
@@ -64,6 +66,8 @@ export interface PartContent {
   /** The rows as the turn has them, one each. */
   readonly staged: readonly StagedRow[];
   readonly controls: readonly VerifiedOp[];
+  /** BlobRefs in the rows' values. */
+  readonly refs: number;
 }
 
 /** A part whose ops are encoded and hashed. Nothing of it is in the turn yet. */
@@ -86,17 +90,17 @@ export class PartDraft {
     const encoder = new OpEncoder(deps, content, dot, room);
     this.#encoder = encoder;
     this.header = encoder.header(this.#heads);
-    const { digests } = encoder;
-    this.digest = partDigest(crypto, this.header, opsRoot(crypto, digests.length, digests));
+    const { count, digests } = encoder;
+    this.digest = partDigest(crypto, this.header, opsRoot(crypto, count, digests));
   }
 
   /** Adds it to the turn as part `index` of its commit, which is not signed yet. */
   addTo(turn: Turn, index: number, header: Uint8Array, digest: Uint8Array): void {
-    const { scope, rows, staged } = this.content;
-    const { controls, versions } = this.#encoder;
+    const { scope, rows } = this.content;
+    const { controls } = this.#encoder;
     const { log, logKey, generation } = this.#dot;
     this.#addControls(turn);
-    staged.forEach((row, i) => turn.mergeInto(scope, row, versions[i] as Version));
+    this.#addRows(turn);
     const record = {
       header,
       signature: NO_SIGNATURE,
@@ -111,6 +115,21 @@ export class PartDraft {
     turn.addPart(scope, log, generation, bytes);
     turn.late.add({ scope: scope.state.number, log, generation }, digest, header, bytes);
     turn.raise(scope, logKey, generation);
+  }
+
+  #addRows(turn: Turn): void {
+    const { scope, rows, staged, controls } = this.content;
+    const { digests, salts, versions } = this.#encoder;
+    const first = new FirstRows(this.#dot, digests);
+    staged.forEach((row, i) => {
+      const version = versions[i];
+      if (version !== undefined) return turn.mergeInto(scope, row, version);
+      const place = controls.length + i;
+      const digestAt = DIGEST_SIZE * place;
+      const { value = NOTHING } = rows[i] as RowWrite;
+      const record = first.record(digestAt, salts, SALT_SIZE * place, value, 0, value.length);
+      scope.putFirst(row, record, digests, digestAt, value.length > 0);
+    });
   }
 
   #addControls(turn: Turn): void {
@@ -129,79 +148,90 @@ export class PartDraft {
 
 /** Ops of one part, which share a dictionary of logs: control ops, then rows. */
 class OpEncoder {
-  /** Of all ops. */
-  readonly digests: Uint8Array[] = [];
+  readonly count: number;
+  /** Digests and salts of all ops, one after another; the part's own salt is the last. */
+  readonly digests: Uint8Array;
+  readonly salts: Uint8Array;
   /** The bytes of the control ops. Those of the others are put together again from their rows. */
   readonly controls: readonly Uint8Array[];
-  /** What the row ops make. */
-  readonly versions: readonly Version[];
+  /** What the row ops make; `undefined`: the first version of its row, of which no object is needed. */
+  readonly versions: readonly (Version | undefined)[];
   readonly #deps: AuthorDeps;
   readonly #content: PartContent;
   readonly #dot: ControlDot;
-  readonly #salts: Uint8Array;
   readonly #dictionary = new Map<LogNumber, number>();
-  #saltsUsed = 0;
 
   constructor(deps: AuthorDeps, content: PartContent, dot: ControlDot, room: CommitRoom) {
     this.#deps = deps;
     this.#content = content;
     this.#dot = dot;
     const { rows, staged, controls } = content;
-    this.#salts = deps.random.bytes(SALT_SIZE * (1 + rows.length + controls.length));
-    this.controls = controls.map((op) => this.#controlOp(op));
-    this.versions = rows.map((row, i) => this.#rowOp(row, (staged[i] as StagedRow).row, room));
+    this.count = controls.length + rows.length;
+    this.salts = deps.random.bytes(SALT_SIZE * (1 + this.count));
+    this.digests = new Uint8Array(DIGEST_SIZE * this.count);
+    this.controls = controls.map((op, place) => this.#controlOp(op, place));
+    this.versions = rows.map((row, i) =>
+      this.#rowOp(row, staged[i] as StagedRow, controls.length + i, room),
+    );
   }
 
   header(heads: readonly ControlId[]): Uint8Array {
     const { interner } = this.#deps;
     const { scope, controls } = this.#content;
     return encodePartHeader({
-      salt: this.#salt(),
+      salt: this.#salt(this.count),
       scope: encodeScopeId(scope.state.id),
       previousGeneration: scope.vector.get(this.#dot.log) ?? 0,
       controlHeads: heads.map(headBytes),
       logs: Array.from(this.#dictionary.keys(), (log) => interner.logNameOf(log)),
-      opCount: this.digests.length,
+      opCount: this.count,
       controlCount: controls.length,
     });
   }
 
-  #salt(): Uint8Array {
-    const at = SALT_SIZE * this.#saltsUsed;
-    this.#saltsUsed += 1;
-    return this.#salts.subarray(at, at + SALT_SIZE);
+  #salt(place: number): Uint8Array {
+    return this.salts.subarray(SALT_SIZE * place, SALT_SIZE * (place + 1));
   }
 
-  #controlOp(op: VerifiedOp): Uint8Array {
+  #controlOp(op: VerifiedOp, place: number): Uint8Array {
     const bytes = encodeOp({
-      salt: this.#salt(),
+      salt: this.#salt(place),
       space: 0,
       key: NOTHING,
       value: undefined,
       context: [],
       control: encodeControlOp(op),
     });
-    this.digests.push(opDigest(this.#deps.crypto, bytes));
+    opDigestInto(this.#deps.crypto, bytes, this.digests, DIGEST_SIZE * place);
     return bytes;
   }
 
-  #rowOp({ name, value, context: given }: RowWrite, row: Row, room: CommitRoom): Version {
-    const context = given ?? contextOf(row);
+  /** `undefined`: as in `versions`. */
+  #rowOp(
+    { name, value, context: given }: RowWrite,
+    staged: StagedRow,
+    place: number,
+    room: CommitRoom,
+  ): Version | undefined {
+    const context = given ?? contextOf(staged.row);
     if (context.length > CONTEXT_ENTRIES_MAX) {
       throw new HistoryError(
         "HISTORY_CONTEXT_FULL",
         `Cannot commit: over ${CONTEXT_ENTRIES_MAX} logs have written one row`,
       );
     }
-    const salt = this.#salt();
+    const salt = this.#salt(place);
     const { space, key } = name;
     const indexed = this.#indexed(context);
     const op = { salt, space, key, value, context: indexed, control: undefined };
     const size = opSize(op);
     room.take(size);
+    const at = DIGEST_SIZE * place;
+    digestOfOpInto(this.#deps.crypto, op, size, this.digests, at);
+    const isFirst = staged.isAbsent && context.length === 0 && this.#content.refs === 0;
+    if (isFirst && space === ROW_SPACE.rows) return undefined;
     const { log, generation, timestamp } = this.#dot;
-    const digest = digestOfOp(this.#deps.crypto, op, size);
-    this.digests.push(digest);
+    const digest = this.digests.subarray(at, at + DIGEST_SIZE);
     return { log, generation, timestamp, salt, digest, context, value };
   }
 

@@ -16,7 +16,7 @@ import {
   type CommitPart,
   commitRange,
   type LogNumber,
-  opDigest,
+  opDigests,
   opsRoot,
   readRecord,
   type StoredRecord,
@@ -183,8 +183,8 @@ export class Chains {
 
   #shown({ part, partIndex, ops, elided }: CommitPart): NonNullable<ForkProof["parts"]>[0] {
     const { crypto } = this.#deps;
-    const digests = ops.map((op) => opDigest(crypto, op));
-    const root = opsRoot(crypto, decode(PartHeaderSchema, part).opCount, digests, elided);
+    const { opCount } = decode(PartHeaderSchema, part);
+    const root = opsRoot(crypto, opCount, opDigests(crypto, ops), elided);
     return { index: partIndex, root, header: part };
   }
 

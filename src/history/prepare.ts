@@ -19,10 +19,10 @@ import {
 import {
   CommitHeaderSchema,
   decodeCanonical,
-  decodeOp,
   logFromWire,
   PartHeaderSchema,
   scopeFromWire,
+  PlacedOp,
   type WireOp,
 } from "../wire/index.ts";
 import type { RowName } from "../turns/index.ts";
@@ -30,7 +30,8 @@ import { hasSpace } from "./authority.ts";
 import {
   commitDigest,
   controlIdBytes,
-  opDigest,
+  DIGEST_SIZE,
+  opDigests,
   opsRoot,
   partDigest,
   HistoryError,
@@ -38,15 +39,38 @@ import {
 } from "../records/index.ts";
 import { PART_REFS_MAX } from "./limits.ts";
 
-/** A row op of a peer, checked in itself. */
-export interface PreparedRow {
+/** A row op of a peer, checked in itself. Thousands wait to be written: what can be seen in its bytes is no object of its own. */
+export class PreparedRow {
   readonly name: RowName;
-  readonly salt: Uint8Array;
-  /** Of the op. */
-  readonly digest: Uint8Array;
-  readonly value: Uint8Array | undefined;
+  readonly op: PlacedOp;
+  /** Digests of all ops of the part, one after another. */
+  readonly digests: Uint8Array;
+  /** Where that of this op lies. */
+  readonly digestAt: number;
+
+  constructor(name: RowName, op: PlacedOp, digests: Uint8Array, digestAt: number) {
+    this.name = name;
+    this.op = op;
+    this.digests = digests;
+    this.digestAt = digestAt;
+  }
+
+  get salt(): Uint8Array {
+    return this.op.salt;
+  }
+
+  get digest(): Uint8Array {
+    return this.digests.subarray(this.digestAt, this.digestAt + DIGEST_SIZE);
+  }
+
+  get value(): Uint8Array | undefined {
+    return this.op.value;
+  }
+
   /** Pairs (index into the part's logs, generation), flat. */
-  readonly context: readonly number[];
+  get context(): readonly number[] {
+    return this.op.context;
+  }
 }
 
 /** A control op of a peer. A certificate in it is not verified yet. */
@@ -79,6 +103,8 @@ export interface PreparedPart {
   /** For each of `logs` the greatest generation that a context names; 0: none does. */
   readonly seen: readonly number[];
   readonly rows: readonly PreparedRow[];
+  /** Of all ops, one after another. */
+  readonly digests: Uint8Array;
   /** Parts that its commit has. */
   readonly partCount: number;
   /** BlobRefs in their values, each as often as it stands there. */
@@ -110,7 +136,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
   const controlHeads = part.controlHeads.map(controlIdOf);
   refuse(!isAscending(controlHeads), "its control heads are not in order");
 
-  const digests = raw.ops.map((op) => opDigest(crypto, op));
+  const digests = opDigests(crypto, raw.ops);
   const root = opsRoot(crypto, part.opCount, digests, raw.elided);
   const digest = partDigest(crypto, raw.part, root);
   const claimed = header.parts[raw.partIndex];
@@ -140,6 +166,7 @@ export function preparePart(crypto: Crypto, raw: CommitPart): PreparedPart {
     logs,
     seen: ops.seen,
     rows,
+    digests,
     refs,
     controls,
     partCount: header.parts.length,
@@ -178,7 +205,7 @@ class OpReader {
     this.#generation = generation;
   }
 
-  readAll(raw: CommitPart, digests: readonly Uint8Array[]): void {
+  readAll(raw: CommitPart, digests: Uint8Array): void {
     const gaps = raw.elided;
     let gap = 0;
     let index = 0;
@@ -188,26 +215,28 @@ class OpReader {
         index += (gaps[gap] as (typeof gaps)[number]).count;
         gap += 1;
       }
-      const op = decodeOp(bytes);
-      if (op.control === undefined) this.#readRow(op, digests[i] as Uint8Array);
-      else this.#readControl(op, op.control, bytes, index);
+      const op = new PlacedOp(bytes);
+      const { control } = op;
+      if (control === undefined) this.#readRow(op, digests, DIGEST_SIZE * i);
+      else this.#readControl(op, control, bytes, index);
       index += 1;
     }
   }
 
-  #readRow(op: WireOp, digest: Uint8Array): void {
-    const { key, space, value, salt, context } = op;
+  #readRow(op: PlacedOp, digests: Uint8Array, digestAt: number): void {
+    const { key, space, context, bytes, valueAt, valueEnd } = op;
     refuse(!hasSpace(this.#scope, space), "it has rows that its scope does not hold");
     const text = fromUtf8(key);
     refuse(text === undefined || text === "", "a row key is empty or not UTF-8");
     const names = space === 0 ? this.#names : this.#otherNames;
-    const name = space === 0 ? (text as string) : `${space}${text}`;
-    refuse(names.has(name), "it writes a row twice");
-    names.add(name);
-    if (value !== undefined) this.refs += checkValue(value).blobRefs.length;
+    const unique = space === 0 ? (text as string) : `${space}${text}`;
+    refuse(names.has(unique), "it writes a row twice");
+    names.add(unique);
+    if (valueAt > 0) this.refs += checkValue(bytes, valueAt, valueEnd).blobRefs.length;
     refuse(this.refs > PART_REFS_MAX, "it names too many blobs");
     this.#checkContext(context);
-    this.rows.push({ name: { space, key, text: text as string }, salt, digest, value, context });
+    const name = { space, key, text: text as string };
+    this.rows.push(new PreparedRow(name, op, digests, digestAt));
   }
 
   #checkContext(context: readonly number[]): void {

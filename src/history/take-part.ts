@@ -8,10 +8,12 @@ import {
   controlEntry,
   controlRecord,
   encodeHeld,
+  FirstRows,
+  ROW_SPACE,
 } from "../records/index.ts";
-import { encodeStoredCommit } from "../wire/index.ts";
-import type { StagedScope, Turn, TurnDeps } from "../turns/index.ts";
-import type { PreparedPart, PreparedRow } from "./prepare.ts";
+import { encodeStoredCommit, PlacedOp } from "../wire/index.ts";
+import { type StagedScope, stagedRow, type Turn, type TurnDeps } from "../turns/index.ts";
+import type { PreparedPart } from "./prepare.ts";
 
 /** The control ops of parts, by id, their certificates and proofs checked. */
 export type VerifiedOps = ReadonlyMap<ControlId, VerifiedOp>;
@@ -54,7 +56,7 @@ export function takePart(
 ): void {
   observeTime(deps, turn, part);
   const log = deps.interner.log(part.log);
-  for (const row of part.rows) mergeRow(deps, turn, scope, part, log, row);
+  mergeRows(deps, turn, scope, part, log);
   turn.addPart(scope, log, part.generation, recordOf(turn, part));
   if (part.raw.elided.length > 0) turn.staged.isPartial = true;
   turn.raise(scope, part.log, part.generation);
@@ -70,18 +72,29 @@ function observeTime(
   logger("warn", "history.clock.ahead", { device: part.author, database: part.scope.database });
 }
 
-function mergeRow(
+function mergeRows(
   { interner }: TurnDeps,
   turn: Turn,
   scope: StagedScope,
   part: PreparedPart,
   log: number,
-  row: PreparedRow,
 ): void {
-  const { generation, timestamp } = part;
-  const context = contextIn(interner, part.logs, row.context);
-  const { salt, digest, value } = row;
-  turn.merge(scope, row.name, { log, generation, timestamp, salt, digest, context, value });
+  const { generation, timestamp, refs, digests } = part;
+  const first = new FirstRows({ log, generation, timestamp }, digests);
+  for (const row of part.rows) {
+    const { name, op, digestAt } = row;
+    const entry = stagedRow(scope, name);
+    if (refs === 0 && entry.isAbsent && op.context.length === 0 && name.space === ROW_SPACE.rows) {
+      const { bytes, valueAt, valueEnd } = op;
+      const record = first.record(digestAt, bytes, PlacedOp.saltAt, bytes, valueAt, valueEnd);
+      scope.putFirst(entry, record, digests, digestAt, valueAt > 0);
+      continue;
+    }
+    const context = contextIn(interner, part.logs, op.context);
+    const { salt, value } = op;
+    const { digest } = row;
+    turn.mergeInto(scope, entry, { log, generation, timestamp, salt, digest, context, value });
+  }
 }
 
 const NO_CONTEXT: Context = [];

@@ -3,6 +3,7 @@ import {
   toHex,
   fromUtf8,
   ByteReader,
+  concatBytes,
   deviceIdOf,
   type LogKey,
   logKeyOf,
@@ -411,7 +412,7 @@ async function digestCases(): Promise<readonly GoldenCase[]> {
     }),
   );
   const leaves = ops.map((op) => opDigest(crypto, op));
-  const root = opsRoot(crypto, ops.length, leaves);
+  const root = opsRoot(crypto, ops.length, concatBytes(...leaves));
   const logs = [{ device: publicKey, incarnation: 9n }];
   const partHeader = encode(
     PartHeaderSchema,
@@ -452,14 +453,14 @@ async function digestCases(): Promise<readonly GoldenCase[]> {
       record: "inner digest",
       name: "of two ops",
       value: { left: first, right: second },
-      output: opsRoot(crypto, 2, [first, second]),
+      output: opsRoot(crypto, 2, concatBytes(first, second)),
     },
     { record: "root of ops", name: "of three", value: { leaves }, output: root },
     {
       record: "root of ops",
       name: "of seventeen",
       value: { leaves: seventeen },
-      output: opsRoot(crypto, seventeen.length, seventeen),
+      output: opsRoot(crypto, seventeen.length, concatBytes(...seventeen)),
     },
     {
       record: "elided digest",

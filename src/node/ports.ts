@@ -121,6 +121,11 @@ export function nodeCrypto(): Crypto {
 
   return {
     sha256: (bytes) => bytesOfLatin1(hash("sha256", bytes, "binary")),
+    sha256Into(bytes, into, at) {
+      // As such a text it comes in a third of the time that a Buffer of its own takes.
+      const digest = hash("sha256", bytes, "binary");
+      for (let i = 0; i < digest.length; i++) into[at + i] = digest.charCodeAt(i);
+    },
     crc32: (bytes) => crc32(bytes),
 
     async publicKey(seed) {

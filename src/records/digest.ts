@@ -23,20 +23,40 @@ export interface ElidedOps {
 
 /** The digest of one op by its canonical bytes. */
 export function opDigest(crypto: Crypto, op: Uint8Array): Uint8Array {
-  // Of one's own, an input costs more than its hash. `sha256` answers at once and keeps nothing.
+  const digest = new Uint8Array(DIGEST_SIZE);
+  opDigestInto(crypto, op, digest, 0);
+  return digest;
+}
+
+/** The same, into `into` from `at` on: `sha256Into` answers at once and keeps nothing. */
+export function opDigestInto(crypto: Crypto, op: Uint8Array, into: Uint8Array, at: number): void {
+  // Of one's own, an input costs more than its hash.
   const input =
     op.length < SCRATCH_BYTES ? startOfScratch(1 + op.length) : new Uint8Array(1 + op.length);
   input[0] = 0;
   input.set(op, 1);
-  return crypto.sha256(input);
+  crypto.sha256Into(input, into, at);
 }
 
-/** The same of an op of `size` bytes of which nobody needs the bytes themselves. */
-export function digestOfOp(crypto: Crypto, op: WireOp, size: number): Uint8Array {
-  if (size >= SCRATCH_BYTES) return opDigest(crypto, encodeOp(op));
+/** The digests of ops by their canonical bytes, one after another. */
+export function opDigests(crypto: Crypto, ops: readonly Uint8Array[]): Uint8Array {
+  const digests = new Uint8Array(DIGEST_SIZE * ops.length);
+  ops.forEach((op, i) => opDigestInto(crypto, op, digests, DIGEST_SIZE * i));
+  return digests;
+}
+
+/** As `opDigestInto`, of an op of `size` bytes of which nobody needs the bytes themselves. */
+export function digestOfOpInto(
+  crypto: Crypto,
+  op: WireOp,
+  size: number,
+  into: Uint8Array,
+  at: number,
+): void {
+  if (size >= SCRATCH_BYTES) return opDigestInto(crypto, encodeOp(op), into, at);
   scratch[0] = 0;
   writeOp(op, size, scratch, 1);
-  return crypto.sha256(startOfScratch(1 + size));
+  crypto.sha256Into(startOfScratch(1 + size), into, at);
 }
 
 const SCRATCH_BYTES = 4096;
@@ -57,41 +77,49 @@ function innerDigest(crypto: Crypto, children: readonly Uint8Array[]): Uint8Arra
 
 /**
  * The Merkle root over `count` ops, of which those in `elided` are represented by their parents and the others, in
- * order, by `leaves`.
+ * order, by `leaves`: their digests, one after another.
  *
  * @throws {HistoryError} `HISTORY_MALFORMED` when leaves and elided subtrees do not make up exactly that tree.
  */
 export function opsRoot(
   crypto: Crypto,
   count: number,
-  leaves: readonly Uint8Array[],
+  leaves: Uint8Array,
   elided: readonly ElidedOps[] = [],
 ): Uint8Array {
   assert(count > 0, "a part has at least one op");
   let leaf = 0;
   let gap = 0;
 
-  const rootOf = (first: number, size: number): Uint8Array => {
+  const takeLeaves = (size: number, into: Uint8Array, at: number): void => {
+    const end = leaf + size * DIGEST_SIZE;
+    if (end > leaves.length)
+      throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops are missing");
+    into.set(leaves.subarray(leaf, end), at);
+    leaf = end;
+  };
+  const rootInto = (first: number, size: number, into: Uint8Array, at: number): void => {
     const hole = elided[gap];
     if (hole !== undefined && hole.first === first && hole.count === size) {
       gap += 1;
-      return hole.digest;
+      into.set(hole.digest, at);
+      return;
     }
-    if (size === 1) {
-      const digest = leaves[leaf];
-      if (digest === undefined)
-        throw new HistoryError("HISTORY_MALFORMED", "Cannot check commit: ops are missing");
-      leaf += 1;
-      return digest;
-    }
+    if (size === 1) return takeLeaves(1, into, at);
     const width = childWidth(size);
-    const children: Uint8Array[] = [];
-    for (let at = 0; at < size; at += width)
-      children.push(rootOf(first + at, Math.min(width, size - at)));
-    return innerDigest(crypto, children);
+    const input = new Uint8Array(1 + Math.ceil(size / width) * DIGEST_SIZE);
+    input[0] = 1;
+    // Most nodes are over ops that are all there, whose digests lie side by side.
+    if (width === 1 && (hole === undefined || hole.first >= first + size))
+      takeLeaves(size, input, 1);
+    else
+      for (let i = 0, to = 1; i < size; i += width, to += DIGEST_SIZE)
+        rootInto(first + i, Math.min(width, size - i), input, to);
+    crypto.sha256Into(input, into, at);
   };
 
-  const root = rootOf(0, count);
+  const root = new Uint8Array(DIGEST_SIZE);
+  rootInto(0, count, root, 0);
   if (leaf !== leaves.length || gap !== elided.length) {
     throw new HistoryError(
       "HISTORY_MALFORMED",

@@ -24,7 +24,16 @@ export {
 } from "./unsigned.ts";
 export { type ControlDot, controlEntry, controlRecord, storedControl } from "./control-place.ts";
 export { commitDigest, partDigest } from "../wire/index.ts";
-export { controlIdBytes, digestOfOp, opDigest, opsRoot, elideOps } from "./digest.ts";
+export {
+  controlIdBytes,
+  DIGEST_SIZE,
+  digestOfOpInto,
+  elideOps,
+  opDigest,
+  opDigestInto,
+  opDigests,
+  opsRoot,
+} from "./digest.ts";
 export {
   decodeEpochs,
   encodeEpochs,
@@ -34,6 +43,7 @@ export {
   positionOf,
 } from "./epochs.ts";
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
+export { FirstRows } from "./first-rows.ts";
 export {
   encodeHeld,
   type HeldOp,

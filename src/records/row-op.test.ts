@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { compareBytes } from "../base/index.ts";
+import { compareBytes, concatBytes } from "../base/index.ts";
 import { encodeOp } from "../wire/index.ts";
+import { FirstRows } from "./first-rows.ts";
 import { rowKey, rowKeyOfHeld } from "./keys.ts";
 import { nearOrder } from "./near-order.ts";
 import { encodeHeld, indexedContext } from "./part.ts";
@@ -60,6 +61,26 @@ describe("ops copied from the records of rows", () => {
         expect(opOfRecord(both, held, one.log, one.generation, dictionary)).toBeUndefined();
         const cut = record.subarray(0, -1);
         expect(opOfRecord(cut, held, one.log, one.generation, dictionary)).toBeUndefined();
+      }),
+    );
+  });
+
+  test("[HI19] the record of a row's first version is what that version comes to", () => {
+    fc.assert(
+      fc.property(version, fc.nat(40), fc.nat(40), (made, before, after) => {
+        const first = { ...made, context: [] };
+        const among = (bytes: Uint8Array): Uint8Array =>
+          concatBytes(new Uint8Array(before).fill(1), bytes, new Uint8Array(after).fill(2));
+        const { salt, digest, value = new Uint8Array() } = first;
+        const record = new FirstRows(first, among(digest)).record(
+          before,
+          among(salt),
+          before,
+          among(value),
+          before,
+          before + value.length,
+        );
+        expect(record).toEqual(encodeRow({ heads: [first], seen: [] }));
       }),
     );
   });

@@ -10,7 +10,8 @@ import {
 } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
-import type { RowName, StagedScope } from "./staged-scope.ts";
+import { type RowName, StagedRow } from "./staged-row.ts";
+import type { StagedScope } from "./staged-scope.ts";
 
 /** A row that is to be read, and where it would lie. */
 interface Sought {
@@ -108,7 +109,7 @@ export class RowReader {
       this.#bytesRead += record.length;
       row = readRecord("row", record, decodeRow);
     }
-    scope.rows.add({ name, place, row, changed: false, beside: undefined });
+    scope.rows.add(new StagedRow(name, place, row));
   }
 
   #refuse(bytesMax: number): void {

@@ -1,19 +1,22 @@
 /** How the rows that a turn has changed go into its write. */
 
-import { encodeRow, encodeVersion, HistoryError, oldKey, type Row } from "../records/index.ts";
+import { encodeVersion, HistoryError, oldKey } from "../records/index.ts";
 import { STORE_VALUE_BYTES_MAX, type WriteOp } from "../store/index.ts";
 import type { StagedScope } from "./staged-scope.ts";
 
 /** Adds the rows of a scope, and what lies beside them. @throws {HistoryError} `HISTORY_TOO_LARGE`. */
 export function stageRows(scope: StagedScope, batch: WriteOp[]): void {
   const { number } = scope.state;
-  for (const { name, place: key, row, changed, beside } of scope.rows.all) {
-    if (!changed) continue;
+  for (const row of scope.rows.all) {
+    if (!row.changed) continue;
+    const { name, place: key, beside } = row;
+    const value = row.record();
     // Nothing is left of a row whose versions were all taken back.
-    if (row.heads.length + row.seen.length === 0) batch.push({ type: "delete", key });
+    if (value === undefined) batch.push({ type: "delete", key });
     else {
+      refuseLarge(value);
       scope.state.written?.add(name);
-      batch.push({ type: "put", key, value: storableRow(row) });
+      batch.push({ type: "put", key, value });
     }
     if (beside === undefined) continue;
     for (const { log, generation, version } of beside.changes) {
@@ -24,10 +27,9 @@ export function stageRows(scope: StagedScope, batch: WriteOp[]): void {
   }
 }
 
-/** The record of a row, which holds the values of all its heads. @throws {HistoryError} `HISTORY_TOO_LARGE`. [HI31] */
-function storableRow(row: Row): Uint8Array {
-  const bytes = encodeRow(row);
-  if (bytes.length <= STORE_VALUE_BYTES_MAX) return bytes;
+/** The record of a row holds the values of all its heads. @throws {HistoryError} `HISTORY_TOO_LARGE`. [HI31] */
+function refuseLarge({ length }: Uint8Array): void {
+  if (length <= STORE_VALUE_BYTES_MAX) return;
   throw new HistoryError(
     "HISTORY_TOO_LARGE",
     "Cannot write: the concurrent values of a row come to more than the store takes in one",

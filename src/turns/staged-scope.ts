@@ -7,30 +7,13 @@ import {
   type ScopeKey,
   type Sum256,
 } from "../base/index.ts";
-import type { LogNumber, Row, Version } from "../records/index.ts";
+import type { LogNumber, Version } from "../records/index.ts";
 import { AsideIndex } from "./aside.ts";
 import { Beside } from "./beside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RivalIndex } from "./rivals.ts";
+import type { RowName, StagedRow } from "./staged-row.ts";
 import type { ScopeState } from "./state.ts";
-
-/** A row within its scope: its space, its key as bytes and as text. */
-export interface RowName {
-  readonly space: number;
-  readonly key: Uint8Array;
-  readonly text: string;
-}
-
-/** A row as a turn will leave it. */
-export interface StagedRow {
-  readonly name: RowName;
-  /** Its key in the store. */
-  readonly place: Uint8Array;
-  row: Row;
-  changed: boolean;
-  /** `undefined`: nothing changes beside it. */
-  beside: Beside | undefined;
-}
 
 /** Rows by their names. A map a space, since a text of both would be made and hashed anew at each look. */
 class StagedRows {
@@ -152,6 +135,21 @@ export class StagedScope {
     this.changed = true;
     if (isLess) this.#mayHaveLostRights = true;
     this.#control.notePublished(device, published);
+  }
+
+  /**
+   * As `Turn.mergeInto`, of the first version of an application's row that was absent and names no blob: `record` is what the store
+   * is to hold of it. `digestAt`: where among `digests` that of its op lies.
+   */
+  putFirst(
+    row: StagedRow,
+    record: Uint8Array,
+    digests: Uint8Array,
+    digestAt: number,
+    isLive: boolean,
+  ): void {
+    row.putFirst(record);
+    if (isLive) this.sum.addAt(digests, digestAt);
   }
 
   /** The rows that the turn has changed so far. */

@@ -46,7 +46,8 @@ import { LateCommits } from "./late-commits.ts";
 import { RowReader } from "./row-reader.ts";
 import { stageRows } from "./row-writes.ts";
 import { StagedParts } from "./staged-parts.ts";
-import { type RowName, setBeside, StagedScope, type StagedRow, stagedRow } from "./staged-scope.ts";
+import type { RowName, StagedRow } from "./staged-row.ts";
+import { setBeside, StagedScope, stagedRow } from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 import { WrittenRows } from "./written-rows.ts";
 
@@ -174,8 +175,7 @@ export class Turn {
     const { name, row: before } = entry;
     const { row, superseded } = mergeVersion(before, version, this.#logOrder);
     if (row === before) return;
-    entry.row = row;
-    entry.changed = true;
+    entry.change(row);
     if (version.value !== undefined) this.#refer(scope, name, version, version.value);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     if (row.heads.includes(version)) this.#count(scope, version, 1);
@@ -215,8 +215,7 @@ export class Turn {
       if (!isKept(version) || row.heads.includes(version)) setBeside(entry, version, undefined);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     for (const head of row.heads) if (!before.heads.includes(head)) this.#count(scope, head, 1);
-    entry.row = row;
-    entry.changed = true;
+    entry.change(row);
     scope.changed = true;
     this.#notePublished(scope, name, row);
   }

@@ -4,7 +4,7 @@ import { ROW_SPACE } from "../records/index.ts";
 import { openMemoryStore, type Store } from "../store/index.ts";
 import { makeDevice } from "../testkit/device.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
-import type { RowName } from "./staged-scope.ts";
+import type { RowName } from "./staged-row.ts";
 import { WrittenRows } from "./written-rows.ts";
 
 const nameOf = (text: string, space = 0): RowName => ({ space, key: utf8(text), text });

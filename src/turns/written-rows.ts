@@ -3,7 +3,7 @@ import {
   WRITTEN_ROWS_BYTES_MAX,
   WRITTEN_ROWS_BYTES_MIN,
 } from "./limits.ts";
-import type { RowName } from "./staged-scope.ts";
+import type { RowName } from "./staged-row.ts";
 
 /** Places that a row has among a level's bits: with 16 bits a row one in 400 absent ones is taken for written. */
 const PLACES = 4;
@@ -31,14 +31,10 @@ export class WrittenRows {
     if (this.#isFull) return true;
     const hash = hashOf(name);
     const step = stepOf(hash);
-    return this.#levels.some(({ bits }) => {
-      const mask = bits.length * 32 - 1;
-      for (let i = 0, at = hash; i < PLACES; i++, at = (at + step) | 0) {
-        const bit = at & mask;
-        if (((bits[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
-      }
-      return true;
-    });
+    // By index: asked for each row that is written, when a function made for it is an object more.
+    for (let i = 0; i < this.#levels.length; i++)
+      if (hasAll(this.#levels[i] as Level, hash, step)) return true;
+    return false;
   }
 
   /** Notes that a write puts the row into the store: before it does. */
@@ -74,6 +70,15 @@ export class WrittenRows {
     this.#levels = [level, ...this.#levels];
     return level;
   }
+}
+
+function hasAll({ bits }: Level, hash: number, step: number): boolean {
+  const mask = bits.length * 32 - 1;
+  for (let i = 0, at = hash; i < PLACES; i++, at = (at + step) | 0) {
+    const bit = at & mask;
+    if (((bits[bit >>> 5] as number) & (1 << (bit & 31))) === 0) return false;
+  }
+  return true;
 }
 
 /** FNV-1a over space and key, mixed once more since only its lower bits choose a place. */

@@ -123,14 +123,20 @@ export class FieldReader {
 
   /** Steps over size and content and answers the content, as a view. */
   sized(min: number, max: number): Uint8Array {
+    const start = this.pass(min, max);
+    return start < 0 ? NOTHING : this.#bytes.subarray(start, this.#at);
+  }
+
+  /** As `sized`, but answers where the content begins: it ends at `at`. -1: it is not as asked. */
+  pass(min: number, max: number): number {
     const size = this.varint(max);
     const start = this.#at;
     if (size < min || size > this.#end - start) {
       this.#good = false;
-      return NOTHING;
+      return -1;
     }
     this.#at = start + size;
-    return this.#bytes.subarray(start, this.#at);
+    return start;
   }
 
   /** Steps over a size and answers where the content of that size, which is read next, ends. */

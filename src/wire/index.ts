@@ -29,7 +29,7 @@ export {
   type WireCommitHeader,
   type WirePartHeader,
 } from "./headers.ts";
-export { decodeOp, encodeOp, opSize, type WireOp, writeOp } from "./op.ts";
+export { decodeOp, encodeOp, opSize, PlacedOp, type WireOp, writeOp } from "./op.ts";
 export { SCHEMAS } from "./schemas.ts";
 export {
   decodeStoredCommit,

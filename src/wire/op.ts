@@ -44,7 +44,6 @@ const TAG = {
   control: 0x32,
 } as const;
 
-const NO_BYTES = new Uint8Array();
 const NO_CONTEXT: readonly number[] = [];
 
 /** The canonical bytes of `op`. @throws {AssertionError} when it breaks a limit: see `encode`. */
@@ -116,22 +115,66 @@ function contextSize(context: readonly number[]): number {
 }
 
 /**
+ * An op in its canonical bytes, and where its fields lie in them: of most ops a field is looked at once, and a view of each that is
+ * kept while the op is under way weighs as much as the op.
+ */
+export class PlacedOp implements WireOp {
+  readonly bytes: Uint8Array;
+  readonly space: number;
+  readonly context: readonly number[];
+  readonly keyAt: number;
+  readonly keyEnd: number;
+  /** 0, as its end: there is none. */
+  readonly valueAt: number;
+  readonly valueEnd: number;
+  readonly #controlAt: number;
+
+  /** @throws {WireError} as `decodeCanonical`. */
+  constructor(bytes: Uint8Array) {
+    const input = new FieldReader(bytes);
+    input.require(bytes.length <= OP_BYTES_MAX && input.next(TAG.salt));
+    input.pass(SALT.exactBytes, SALT.exactBytes);
+    this.space = input.next(TAG.space) ? input.number(SPACE.maxLow) : 0;
+    this.keyAt = input.next(TAG.key) ? input.pass(1, KEY.maxBytes) : input.at;
+    this.keyEnd = input.at;
+    this.valueAt = input.next(TAG.value) ? input.pass(1, VALUE.maxBytes) : 0;
+    this.valueEnd = this.valueAt === 0 ? 0 : input.at;
+    this.context = input.next(TAG.context) ? readContext(input) : NO_CONTEXT;
+    this.#controlAt = input.next(TAG.control) ? input.pass(1, CONTROL.maxBytes) : 0;
+    this.bytes = bytes;
+    if (input.isGood) return;
+    checkCanonical(OpSchema, bytes);
+    assert(false, "both readers of ops refuse the same bytes");
+  }
+
+  /** Where the salt lies in the bytes of every op. */
+  static readonly saltAt = 2;
+
+  get salt(): Uint8Array {
+    return this.bytes.subarray(PlacedOp.saltAt, PlacedOp.saltAt + SALT.exactBytes);
+  }
+
+  get key(): Uint8Array {
+    return this.bytes.subarray(this.keyAt, this.keyEnd);
+  }
+
+  get value(): Uint8Array | undefined {
+    return this.valueAt === 0 ? undefined : this.bytes.subarray(this.valueAt, this.valueEnd);
+  }
+
+  get control(): Uint8Array | undefined {
+    return this.#controlAt === 0 ? undefined : this.bytes.subarray(this.#controlAt);
+  }
+}
+
+/**
  * The op that `bytes` encode canonically. Its bytes are views of `bytes`: see `decode`.
  *
  * @throws {WireError} as `decodeCanonical`.
  */
 export function decodeOp(bytes: Uint8Array): WireOp {
-  const input = new FieldReader(bytes);
-  input.require(bytes.length <= OP_BYTES_MAX && input.next(TAG.salt));
-  const salt = input.sized(SALT.exactBytes, SALT.exactBytes);
-  const space = input.next(TAG.space) ? input.number(SPACE.maxLow) : 0;
-  const key = input.next(TAG.key) ? input.sized(1, KEY.maxBytes) : NO_BYTES;
-  const value = input.next(TAG.value) ? input.sized(1, VALUE.maxBytes) : undefined;
-  const context = input.next(TAG.context) ? readContext(input) : NO_CONTEXT;
-  const control = input.next(TAG.control) ? input.sized(1, CONTROL.maxBytes) : undefined;
-  if (input.isGood) return { salt, space, key, value, context, control };
-  checkCanonical(OpSchema, bytes);
-  assert(false, "both readers of ops refuse the same bytes");
+  const { salt, space, key, value, context, control } = new PlacedOp(bytes);
+  return { salt, space, key, value, context, control };
 }
 
 function readContext(input: FieldReader): number[] {

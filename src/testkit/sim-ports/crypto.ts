@@ -54,12 +54,14 @@ export class KeyRing {
 /** The `Crypto` port of a simulated device: answers at once, never by a thread. */
 export function simCrypto(keys: KeyRing, tap?: CryptoTap): Crypto {
   const signer = keys.isReal ? ED25519 : keys;
+  const sha256 = (bytes: Uint8Array): Uint8Array => {
+    const digested = digest(bytes);
+    tap?.hashed(digested, bytes);
+    return digested;
+  };
   return {
-    sha256(bytes) {
-      const digested = digest(bytes);
-      tap?.hashed(digested, bytes);
-      return digested;
-    },
+    sha256,
+    sha256Into: (bytes, into, at) => into.set(sha256(bytes), at),
     crc32,
     publicKey: async (seed) => signer.publicKey(seed),
     async sign(seed, message) {
