@@ -22,6 +22,7 @@ export {
   allocateShared,
   compareBytes,
   concatBytes,
+  copyAt,
   SHORT_BYTES,
   equalBytes,
   fromBase64Url,

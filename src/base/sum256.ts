@@ -40,15 +40,21 @@ export class Sum256 {
     this.#accumulate(bytes, 0, 1);
   }
 
+  subtract(bytes: Uint8Array): void {
+    assert(bytes.length === 4 * LANES, "a 256-bit number has 32 bytes");
+    this.#accumulate(bytes, 0, -1);
+  }
+
   /** Adds the number that the 32 bytes from `at` on are. */
   addAt(bytes: Uint8Array, at: number): void {
     assert(at + 4 * LANES <= bytes.length, "a 256-bit number has 32 bytes");
     this.#accumulate(bytes, at, 1);
   }
 
-  subtract(bytes: Uint8Array): void {
-    assert(bytes.length === 4 * LANES, "a 256-bit number has 32 bytes");
-    this.#accumulate(bytes, 0, -1);
+  /** Subtracts it. */
+  subtractAt(bytes: Uint8Array, at: number): void {
+    assert(at + 4 * LANES <= bytes.length, "a 256-bit number has 32 bytes");
+    this.#accumulate(bytes, at, -1);
   }
 
   /** 32 bytes. */

@@ -22,7 +22,7 @@ import {
   controlIdBytes,
   DIGEST_SIZE,
   digestOfOpInto,
-  FirstRows,
+  LoneRows,
   opDigestInto,
   opsRoot,
   partDigest,
@@ -120,14 +120,14 @@ export class PartDraft {
   #addRows(turn: Turn): void {
     const { scope, rows, staged, controls } = this.content;
     const { digests, salts, versions } = this.#encoder;
-    const first = new FirstRows(this.#dot, digests);
+    const records = new LoneRows(this.#dot, digests);
     staged.forEach((row, i) => {
       const version = versions[i];
       if (version !== undefined) return turn.mergeInto(scope, row, version);
       const place = controls.length + i;
       const digestAt = DIGEST_SIZE * place;
       const { value = NOTHING } = rows[i] as RowWrite;
-      const record = first.record(digestAt, salts, SALT_SIZE * place, value, 0, value.length);
+      const record = records.record(digestAt, salts, SALT_SIZE * place, value, 0, value.length);
       scope.putFirst(row, record, digests, digestAt, value.length > 0);
     });
   }

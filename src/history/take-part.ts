@@ -7,13 +7,22 @@ import {
   type ControlDot,
   controlEntry,
   controlRecord,
+  type ContextEntry,
   encodeHeld,
-  FirstRows,
+  type LogNumber,
+  LoneRow,
+  LoneRows,
   ROW_SPACE,
 } from "../records/index.ts";
 import { encodeStoredCommit, PlacedOp } from "../wire/index.ts";
-import { type StagedScope, stagedRow, type Turn, type TurnDeps } from "../turns/index.ts";
-import type { PreparedPart } from "./prepare.ts";
+import {
+  type StagedRow,
+  stagedRow,
+  type StagedScope,
+  type Turn,
+  type TurnDeps,
+} from "../turns/index.ts";
+import type { PreparedPart, PreparedRow } from "./prepare.ts";
 
 /** The control ops of parts, by id, their certificates and proofs checked. */
 export type VerifiedOps = ReadonlyMap<ControlId, VerifiedOp>;
@@ -73,28 +82,60 @@ function observeTime(
 }
 
 function mergeRows(
-  { interner }: TurnDeps,
+  deps: TurnDeps,
   turn: Turn,
   scope: StagedScope,
   part: PreparedPart,
-  log: number,
+  log: LogNumber,
 ): void {
   const { generation, timestamp, refs, digests } = part;
-  const first = new FirstRows({ log, generation, timestamp }, digests);
+  const records = new LoneRows({ log, generation, timestamp }, digests);
   for (const row of part.rows) {
-    const { name, op, digestAt } = row;
+    const { name, op } = row;
     const entry = stagedRow(scope, name);
-    if (refs === 0 && entry.isAbsent && op.context.length === 0 && name.space === ROW_SPACE.rows) {
-      const { bytes, valueAt, valueEnd } = op;
-      const record = first.record(digestAt, bytes, PlacedOp.saltAt, bytes, valueAt, valueEnd);
-      scope.putFirst(entry, record, digests, digestAt, valueAt > 0);
-      continue;
-    }
-    const context = contextIn(interner, part.logs, op.context);
+    const isPlain = refs === 0 && name.space === ROW_SPACE.rows;
+    if (isPlain && mergeLone(deps, scope, part, log, row, entry, records)) continue;
+    const context = contextIn(deps.interner, part.logs, op.context);
     const { salt, value } = op;
     const { digest } = row;
     turn.mergeInto(scope, entry, { log, generation, timestamp, salt, digest, context, value });
   }
+}
+
+/** Of the row that is looked at. */
+const before = new LoneRow();
+
+/**
+ * Merges what most ops are, into the records of rows: the first version of its row, or one whose writer had seen the only version
+ * that there is, and all that this had seen. `false`: it is none of these. [HI6]
+ */
+function mergeLone(
+  { interner }: TurnDeps,
+  scope: StagedScope,
+  { logs, digests, generation }: PreparedPart,
+  log: LogNumber,
+  { op, digestAt }: PreparedRow,
+  entry: StagedRow,
+  records: LoneRows,
+): boolean {
+  const { context, bytes, valueAt, valueEnd } = op;
+  const isLive = valueAt > 0;
+  const made = (seen?: ContextEntry): Uint8Array =>
+    records.record(digestAt, bytes, PlacedOp.saltAt, bytes, valueAt, valueEnd, seen);
+  if (context.length === 0) {
+    if (!entry.isAbsent) return false;
+    scope.putFirst(entry, made(), digests, digestAt, isLive);
+    return true;
+  }
+  const recordBefore = context.length === 2 ? entry.readLone(before) : undefined;
+  if (recordBefore === undefined) return false;
+  const seen = {
+    log: interner.log(logs[context[0] as number] as LogKey),
+    generation: context[1] as number,
+  };
+  if (!before.isFollowedBy({ log, generation }, seen)) return false;
+  scope.putNext(entry, made(seen), digests, digestAt, isLive, before, recordBefore);
+  return true;
 }
 
 const NO_CONTEXT: Context = [];

@@ -43,7 +43,7 @@ export {
   positionOf,
 } from "./epochs.ts";
 export { HistoryError, type HistoryErrorCode } from "./errors.ts";
-export { FirstRows } from "./first-rows.ts";
+export { LoneRow, LoneRows } from "./lone-rows.ts";
 export {
   encodeHeld,
   type HeldOp,
@@ -75,6 +75,7 @@ export {
 export {
   compareHeads,
   type Context,
+  type ContextEntry,
   contextOf,
   type LogNumber,
   type LogOrder,

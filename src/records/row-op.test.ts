@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareBytes, concatBytes } from "../base/index.ts";
 import { encodeOp } from "../wire/index.ts";
-import { FirstRows } from "./first-rows.ts";
+import { LoneRow, LoneRows } from "./lone-rows.ts";
 import { rowKey, rowKeyOfHeld } from "./keys.ts";
 import { nearOrder } from "./near-order.ts";
 import { encodeHeld, indexedContext } from "./part.ts";
-import { encodeRow } from "./records.ts";
+import { encodeRow, encodeVersion } from "./records.ts";
 import { opOfRecord } from "./row-op.ts";
-import type { Version } from "./version.ts";
+import { mergeVersion, type Version } from "./version.ts";
 
 const bytesOf = (size: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: size, maxLength: size });
@@ -65,24 +65,48 @@ describe("ops copied from the records of rows", () => {
     );
   });
 
-  test("[HI19] the record of a row's first version is what that version comes to", () => {
+  test("[HI19] the record of a row's only version is what that version comes to", () => {
     fc.assert(
       fc.property(version, fc.nat(40), fc.nat(40), (made, before, after) => {
-        const first = { ...made, context: [] };
+        const only = { ...made, context: made.context.slice(0, 1) };
         const among = (bytes: Uint8Array): Uint8Array =>
           concatBytes(new Uint8Array(before).fill(1), bytes, new Uint8Array(after).fill(2));
-        const { salt, digest, value = new Uint8Array() } = first;
-        const record = new FirstRows(first, among(digest)).record(
+        const { salt, digest, context, value = new Uint8Array() } = only;
+        const record = new LoneRows(only, among(digest)).record(
           before,
           among(salt),
           before,
           among(value),
           before,
           before + value.length,
+          context[0],
         );
-        expect(record).toEqual(encodeRow({ heads: [first], seen: [] }));
+        expect(record).toEqual(encodeRow({ heads: [only], seen: context }));
       }),
     );
+  });
+
+  test("[HI6] what follows a row's only version by their records does so when it is merged", () => {
+    const near = fc.integer({ min: 1, max: 3 });
+    const dot = fc.record({ log: near, generation: near });
+    let followed = 0;
+    fc.assert(
+      fc.property(version, version, dot, dot, fc.option(dot), dot, (a, b, one, two, had, saw) => {
+        const earlier = { ...a, ...one, context: had === null ? [] : [had] };
+        const later = { ...b, ...two, context: [saw] };
+        const row = { heads: [earlier], seen: earlier.context };
+        const lone = new LoneRow();
+        expect(lone.read(encodeRow(row))).toBe(true);
+        if (!lone.isFollowedBy(two, saw)) return;
+        followed += 1;
+        const { row: merged, superseded } = mergeVersion(row, later, (x, y) => x - y);
+        expect(merged).toEqual({ heads: [later], seen: [saw] });
+        expect(superseded).toEqual([earlier]);
+        expect(encodeRow(row).subarray(1)).toEqual(encodeVersion(earlier));
+      }),
+      { numRuns: 1000 },
+    );
+    expect(followed).toBeGreaterThan(20);
   });
 
   test("a row's place is the same from what a stored commit says of it", () => {

@@ -1,13 +1,6 @@
 /** How a turn reads the rows that it is about to change. */
 
-import {
-  ABSENT_ROW,
-  decodeRow,
-  HistoryError,
-  nearOrder,
-  readRecord,
-  rowKey,
-} from "../records/index.ts";
+import { HistoryError, nearOrder, rowKey } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
 import { ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
 import { type RowName, StagedRow } from "./staged-row.ts";
@@ -104,12 +97,8 @@ export class RowReader {
     place: Uint8Array,
     record: Uint8Array | undefined,
   ): void {
-    let row = ABSENT_ROW;
-    if (record !== undefined) {
-      this.#bytesRead += record.length;
-      row = readRecord("row", record, decodeRow);
-    }
-    scope.rows.add(new StagedRow(name, place, row));
+    if (record !== undefined) this.#bytesRead += record.length;
+    scope.rows.add(new StagedRow(name, place, record));
   }
 
   #refuse(bytesMax: number): void {

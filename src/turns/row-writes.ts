@@ -8,8 +8,8 @@ import type { StagedScope } from "./staged-scope.ts";
 export function stageRows(scope: StagedScope, batch: WriteOp[]): void {
   const { number } = scope.state;
   for (const row of scope.rows.all) {
-    if (!row.changed) continue;
-    const { name, place: key, beside } = row;
+    if (!row.isChanged) continue;
+    const { name, place: key, replaced } = row;
     const value = row.record();
     // Nothing is left of a row whose versions were all taken back.
     if (value === undefined) batch.push({ type: "delete", key });
@@ -18,8 +18,13 @@ export function stageRows(scope: StagedScope, batch: WriteOp[]): void {
       scope.state.written?.add(name);
       batch.push({ type: "put", key, value });
     }
-    if (beside === undefined) continue;
-    for (const { log, generation, version } of beside.changes) {
+    if (replaced !== undefined) {
+      const { log, generation, bytes } = replaced;
+      const old = oldKey(number, name.space, name.key, log, generation);
+      batch.push({ type: "put", key: old, value: bytes });
+      continue;
+    }
+    for (const { log, generation, version } of row.beside?.changes ?? []) {
       const old = oldKey(number, name.space, name.key, log, generation);
       if (version === undefined) batch.push({ type: "delete", key: old });
       else batch.push({ type: "put", key: old, value: encodeVersion(version) });

@@ -7,9 +7,8 @@ import {
   type ScopeKey,
   type Sum256,
 } from "../base/index.ts";
-import type { LogNumber, Version } from "../records/index.ts";
+import type { LogNumber, LoneRow } from "../records/index.ts";
 import { AsideIndex } from "./aside.ts";
-import { Beside } from "./beside.ts";
 import { ControlPlaces } from "./control-places.ts";
 import { RivalIndex } from "./rivals.ts";
 import type { RowName, StagedRow } from "./staged-row.ts";
@@ -152,11 +151,26 @@ export class StagedScope {
     if (isLive) this.sum.addAt(digests, digestAt);
   }
 
+  /** The same of one that has seen all of a row as `before` is read: the version there is kept beside it. */
+  putNext(
+    row: StagedRow,
+    record: Uint8Array,
+    digests: Uint8Array,
+    digestAt: number,
+    isLive: boolean,
+    before: LoneRow,
+    recordBefore: Uint8Array,
+  ): void {
+    if (before.valueSize > 0) this.sum.subtractAt(recordBefore, before.digestAt);
+    if (isLive) this.sum.addAt(digests, digestAt);
+    row.putNext(record, before);
+  }
+
   /** The rows that the turn has changed so far. */
   changedRows(): { readonly scope: ScopeKey; readonly space: number; readonly key: Uint8Array }[] {
     const rows = [];
-    for (const { name, changed } of this.rows.all)
-      if (changed) rows.push({ scope: this.state.key, space: name.space, key: name.key });
+    for (const { name, isChanged } of this.rows.all)
+      if (isChanged) rows.push({ scope: this.state.key, space: name.space, key: name.key });
     return rows;
   }
 
@@ -175,10 +189,4 @@ export function stagedRow(scope: StagedScope, name: RowName): StagedRow {
   const row = scope.rows.get(name);
   assert(row !== undefined, "a turn reads a row before it merges into it");
   return row;
-}
-
-/** Puts a version beside its row, or (`undefined`) takes it from there. */
-export function setBeside(row: StagedRow, of: Version, version: Version | undefined): void {
-  row.beside ??= new Beside();
-  row.beside.set(of, version);
 }

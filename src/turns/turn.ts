@@ -47,7 +47,7 @@ import { RowReader } from "./row-reader.ts";
 import { stageRows } from "./row-writes.ts";
 import { StagedParts } from "./staged-parts.ts";
 import type { RowName, StagedRow } from "./staged-row.ts";
-import { setBeside, StagedScope, stagedRow } from "./staged-scope.ts";
+import { StagedScope, stagedRow } from "./staged-scope.ts";
 import { type DatabaseState, ScopeState } from "./state.ts";
 import { WrittenRows } from "./written-rows.ts";
 
@@ -179,7 +179,7 @@ export class Turn {
     if (version.value !== undefined) this.#refer(scope, name, version, version.value);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     if (row.heads.includes(version)) this.#count(scope, version, 1);
-    for (const old of superseded) setBeside(entry, old, old);
+    for (const old of superseded) entry.setBeside(old, old);
     this.#notePublished(scope, name, row);
   }
 
@@ -212,7 +212,7 @@ export class Turn {
     for (const version of [...before.heads, ...beside].filter(isKept))
       row = mergeVersion(row, version, this.#logOrder).row;
     for (const version of beside)
-      if (!isKept(version) || row.heads.includes(version)) setBeside(entry, version, undefined);
+      if (!isKept(version) || row.heads.includes(version)) entry.setBeside(version, undefined);
     for (const head of before.heads) if (!row.heads.includes(head)) this.#count(scope, head, -1);
     for (const head of row.heads) if (!before.heads.includes(head)) this.#count(scope, head, 1);
     entry.change(row);
