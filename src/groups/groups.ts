@@ -58,6 +58,8 @@ export class Groups {
   #updating: Promise<void> = Promise.resolve();
   /** False only when no joined group is pending, rows included. */
   #isAnyPending = false;
+  /** How many control ops each database held when it was written to last. */
+  readonly #controls = new Map<string, number>();
 
   private constructor(records: GroupStore, history: History, logger: Logger) {
     this.records = records;
@@ -73,15 +75,17 @@ export class Groups {
   }
 
   /** Takes note of a durable write. */
-  noteWritten({ database, parts }: Written): void {
+  noteWritten({ database, parts, takenBack = [] }: Written): void {
     const numbers = new Set(parts.map((part) => part.scope));
     const isOfGroup = this.#history
       .scopes(database)
       .some(({ id, number }) => id.kind === "syncgroup" && numbers.has(number));
-    // A pending group ends pending by its collections' data too. Other data changes no group.
+    // A pending group ends pending by its collections' data too, and is pending again where something of them is taken back, or
+    // control ops change what is due. Other data changes no group. [SY29] [SY74]
     const wasPending = this.#isAnyPending;
-    if (wasPending) this.#isAnyPending = this.#findPending();
-    if (!isOfGroup && !wasPending) return;
+    const mayBegin = this.#hasGrown(database) || takenBack.length > 0;
+    if (wasPending || mayBegin) this.#isAnyPending = this.#findPending();
+    if (!isOfGroup && !wasPending && !this.#isAnyPending) return;
     this.#updating = this.#updating.then(async () => {
       try {
         if (isOfGroup) await this.#update(database);
@@ -285,6 +289,15 @@ export class Groups {
   /** Tells who listens: also of what is not seen here, as that a database is paused. */
   tell(): void {
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Whether control ops have come since this was asked last. */
+  #hasGrown(database: string): boolean {
+    let count = 0;
+    for (const { control } of this.#history.scopes(database)) count += control.size;
+    const hasGrown = count !== this.#controls.get(database);
+    this.#controls.set(database, count);
+    return hasGrown;
   }
 
   #findPending(): boolean {

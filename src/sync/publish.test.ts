@@ -1,4 +1,4 @@
-/** Groups that are published at a device that is usually there, and groups that wait for what has vanished. */
+/** Groups that are published at a device that is usually there. */
 
 import { describe, expect, test } from "vitest";
 import { Tags } from "../access/index.ts";
@@ -11,19 +11,15 @@ import {
   eventually,
   FLOCK_DATABASE,
   isConnected,
+  passUntil,
   type SharedGroup,
   shareTodos,
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
-import { Groups, SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
-import {
-  CHECKPOINT_RETRY_MIN_MS,
-  PUBLISH_CLAIM_MS,
-  PUBLISH_RETRY_MAX_MS,
-  RETRY_MAX_MS,
-} from "./limits.ts";
+import { SERVICE_USERS_MAX, ServiceAccess } from "../groups/index.ts";
+import { PUBLISH_CLAIM_MS, PUBLISH_RETRY_MAX_MS, RETRY_MAX_MS } from "./limits.ts";
 
 /** Lets `user`'s groups be published at `server`. */
 async function allow(server: SyncPeer, user: SyncPeer): Promise<void> {
@@ -51,18 +47,6 @@ async function twoOfOneOwner(
   await admit(one, two, shared);
   await alike([one, two]);
   return { one, two, server, shared };
-}
-
-/** Lets time pass until it is so. */
-async function passUntil(
-  clock: FakeClock,
-  ms: number,
-  condition: () => boolean | Promise<boolean>,
-): Promise<void> {
-  await eventually(async () => {
-    await clock.advance(ms);
-    return condition();
-  });
 }
 
 describe("publishing", () => {
@@ -305,87 +289,5 @@ describe("publishing", () => {
     expect(new Set(await access.list())).toEqual(new Set([users[0], users[2]]));
     expect(await access.mayPublish(users[1] as (typeof users)[number])).toBe(false);
     expect(SERVICE_USERS_MAX).toBeGreaterThan(100);
-  });
-});
-
-describe("pending", () => {
-  test("[SY74] [SY29] what only a vanished device held is not waited for for ever", async () => {
-    await using flock = new SyncFlock();
-    const [owner, admin] = [await flock.open("owner"), await flock.open("admin")];
-    const shared = await shareTodos(owner);
-    await admit(owner, admin, shared, { role: "admin" });
-    await alike([owner, admin]);
-    // What the admin writes now is in the checkpoint that it answers with, and vanishes with it.
-    flock.network.partition([admin.device]);
-    const clock = new FakeClock(Date.now());
-    const joiner = await flock.open("joiner", { clock });
-    flock.network.partition([admin.device, joiner.device], [owner.device]);
-    const ticket = await admin.sync.invite(shared.group);
-    await joiner.sync.join(FLOCK_DATABASE, ticket);
-    expect(joiner.sync.status(shared.group)).toBe("pending");
-    flock.network.partition([joiner.device], [owner.device]);
-    await flock.close(admin);
-    // By another way the owner hears that the joiner is to be a reader.
-    const again = await owner.sync.invite(shared.group);
-    expect(again).not.toBe(ticket);
-    await owner.sync.edits.grant(shared.group, joiner.identity.certified.user, "writer");
-    for (const changed of [
-      joiner.sync.edits.setSpec(shared.group, { description: "no" }),
-      joiner.sync.invite(shared.group),
-    ])
-      await expect(changed).rejects.toMatchObject({ code: "SYNC_PENDING" });
-    expect(joiner.sync.progress(shared.group)).toMatchObject({ need: expect.any(Number) });
-    flock.network.heal();
-    await joiner.transport.connect(owner.device, owner.transport.addresses());
-    await passUntil(
-      clock,
-      CHECKPOINT_RETRY_MIN_MS,
-      () => joiner.sync.status(shared.group) === "running",
-    );
-    await alike([owner, joiner]);
-  });
-
-  test("[SY74] what lies between a frozen log's last part and the freeze is not waited for", async () => {
-    await using flock = new SyncFlock();
-    const medium = createMemoryMedium();
-    const identity = await makeIdentity("member");
-    const [owner, writer] = [await flock.open("owner"), await flock.open("writer")];
-    let member = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
-    const shared = await shareTodos(owner);
-    await admit(owner, writer, shared, { role: "writer" });
-    await admit(owner, member, shared);
-    await (await todosOf(writer, shared)).put("row", 1);
-    await alike([owner, writer, member]);
-    await flock.close(writer);
-    await alike([owner, member]);
-    const { collection: scope, group } = shared;
-    const vector = new Map(owner.history.scope(scope)?.vector());
-    const [log, last] = [...vector].find(([one]) => one.startsWith(writer.device)) ?? [];
-    if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
-    const { user } = writer.identity.certified;
-    const freeze = new Map([[log, last + 1]]);
-    const controls = [{ type: "revoke", user, freeze } as const];
-    await owner.history.write({ parts: [{ scope, rows: [], controls }] });
-    await alike([owner, member]);
-    // As if the admin that admitted the member had held more of that log when it answered.
-    const groups = await Groups.open(member.store, member.history);
-    const checkpoint = [
-      { scope: group, vector: new Map() },
-      { scope, vector: vector.set(log, last + 2) },
-    ];
-    const addresses = owner.transport.addresses();
-    await groups.addJoined({ group, checkpoint, fresh: [scope], admin: owner.device, addresses });
-    await flock.close(member);
-    const clock = new FakeClock(Date.now());
-    const store = await openMemoryStore({ medium });
-    member = await flock.open("member", { identity, store, clock });
-    expect(member.sync.status(group)).toBe("running");
-    expect(member.sync.progress(group)).toBeDefined();
-    await passUntil(
-      clock,
-      CHECKPOINT_RETRY_MIN_MS,
-      () => member.sync.progress(group) === undefined,
-    );
-    await (await todosOf(member, shared)).put("row", 2);
   });
 });

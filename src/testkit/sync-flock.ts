@@ -4,6 +4,7 @@ import type { History } from "../history/index.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../net/index.ts";
 import { nodeClock } from "../node/index.ts";
 import type { InviteOptions } from "../sync/index.ts";
+import type { FakeClock } from "./fake-clock.ts";
 import { openSyncPeer, type SyncPeer, type SyncPeerOptions } from "./sync-peer.ts";
 
 /** The database that the devices of a flock share. */
@@ -86,6 +87,18 @@ export async function todosOf(
 /** Resolves when `condition` holds. The test's own time limit ends the wait. */
 export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await condition())) await nodeClock().sleep(2);
+}
+
+/** Lets time pass, so many milliseconds at once, until `condition` holds. */
+export async function passUntil(
+  clock: FakeClock,
+  ms: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  await eventually(async () => {
+    await clock.advance(ms);
+    return condition();
+  });
 }
 
 /** Resolves when every one of `peers` knows, holds and sums the same in every scope that the first one has. */
