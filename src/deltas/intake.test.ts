@@ -74,6 +74,38 @@ test("[SY11] pages that come while one is written are one write, also where noth
   await intake.close();
 });
 
+test("[SY11] the next pages are read while the store is at work, as far as few wait for it", async () => {
+  await using ada = await makeDevice(1);
+  await using bea = await makeDevice(2);
+  const { scope, state, parts, asked } = await served(ada);
+  const [log = expect.unreachable()] = state.vector().keys();
+  const intake = await intakeOf(ada, bea, () => {});
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const write = bea.store.write.bind(bea.store);
+  const writing = vi.spyOn(bea.store, "write").mockImplementation(async (batch) => {
+    await gate;
+    await write(batch);
+  });
+  const ended: number[] = [];
+  const read = async (): Promise<void> => {
+    for (const [i, part] of parts.entries()) {
+      intake.add([part]);
+      const claims = [{ scope, vector: new Map([[log, i + 1]]) }];
+      await intake.endPage(claims, asked, { ...PAGE, isLive: true });
+      ended.push(i);
+    }
+  };
+  const reading = read();
+  await vi.waitFor(() => expect(ended).toEqual([0, 1]));
+  expect(writing).toHaveBeenCalledOnce();
+  expect(parts.length).toBe(3);
+  open();
+  await reading;
+  await intake.flush();
+  await intake.close();
+  expect(bea.history.scope(scope)?.vector()).toEqual(state.vector());
+});
+
 test("[SY32] what cannot be taken is told although nothing more comes", async () => {
   await using ada = await makeDevice(1);
   await using bea = await makeDevice(2);

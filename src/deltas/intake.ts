@@ -59,6 +59,8 @@ export class Intake {
   readonly #onFailure: () => void;
   readonly #stopRelief: () => void;
   readonly #inFlight = new Set<Promise<void>>();
+  /** Of these, those that the store is not at work on yet, each until it is. */
+  readonly #unwritten = new Set<Promise<void>>();
   #parts: PreparedPart[] = [];
   /** Parts that bring control ops alone. */
   #loose: PreparedPart[] = [];
@@ -160,7 +162,9 @@ export class Intake {
     this.#followsWrite = !isLive && hasRoom && this.#inFlight.size > 0;
     if (this.#followsWrite) return;
     this.#writeEnded();
-    while (this.#inFlight.size >= PAGES_IN_FLIGHT_MAX) await Promise.race(this.#inFlight);
+    // The next page is taken apart while the store is at work, which leaves this thread idle.
+    while (this.#unwritten.size >= PAGES_IN_FLIGHT_MAX || this.#inFlight.size > PAGES_IN_FLIGHT_MAX)
+      await Promise.race([...this.#unwritten, ...this.#inFlight]);
     this.#throwFailure();
   }
 
@@ -202,6 +206,12 @@ export class Intake {
   }
 
   #write(): void {
+    const { promise: unwritten, resolve: noteWriting } = Promise.withResolvers<void>();
+    const onWriting = (): void => {
+      this.#unwritten.delete(unwritten);
+      noteWriting();
+    };
+    this.#unwritten.add(unwritten);
     const delivery: Delivery = {
       from: this.#from,
       asked: this.#asked,
@@ -209,6 +219,7 @@ export class Intake {
       loose: this.#loose.splice(0),
       claims: [...this.#claims.values()],
       isFromStart: fromStartOf(this.#restores, this.#isFromStart),
+      onWriting,
     };
     const [held, holdsLarge] = [this.#held, this.#holdsLarge];
     const isSmall = this.#ops <= GATHERED_OPS_MAX && held <= GATHERED_BYTES_MAX && !holdsLarge;
@@ -221,6 +232,7 @@ export class Intake {
     this.#holdsLarge = false;
     this.#followsWrite = false;
     const written = this.#receive(delivery, isSmall).finally(() => {
+      onWriting();
       this.#giveBack(held, holdsLarge);
       this.#inFlight.delete(written);
       if (this.#followsWrite && this.#failure === undefined) this.#writeEnded();

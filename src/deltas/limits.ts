@@ -8,7 +8,7 @@ export const CATCH_UP_AT_ONCE_OPS = 1000;
 export const CATCH_UP_AT_ONCE_BYTES = 4 * 1024 * 1024;
 /** Bytes of pages from which on those that came while a write was under way are a write of their own: more would only be held longer. */
 export const PAGES_TOGETHER_BYTES = 256 * 1024;
-/** Writes of one stream's pages that wait or are under way while the next page is read: two in all, so that disk and network work at the same time. */
+/** Writes of one stream's pages that wait while the next page is read, beside the one that the store is at work on: so that disk, processor and network work at the same time. */
 export const PAGES_IN_FLIGHT_MAX = 2;
 /** Bytes that scopes with vectors may take of one message: what a request may have, less the rest of it. */
 export const CLAIMS_BYTES_MAX = 1023 * 1024;

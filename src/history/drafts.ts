@@ -1,12 +1,13 @@
 /** What waits for a turn of the writer, and which of it share one, or a commit. */
 
 import { assert, type LogKey, scopeKeyOf } from "../base/index.ts";
-import type { Turn } from "../turns/index.ts";
+import type { WriteOp } from "../store/index.ts";
+import type { DatabaseState, Turn } from "../turns/index.ts";
 import type { Draft, PartWrite, RowWrite } from "./author.ts";
-import { countTogether } from "./fresh-parts.ts";
+import { countTogether, type Delivery } from "./fresh-parts.ts";
 import { TURN_OPS_MAX } from "./limits.ts";
 import type { Reads } from "./reads.ts";
-import type { Delivery, Receipt } from "./receive.ts";
+import type { Receipt } from "./receive.ts";
 
 /** A draft and how it may be committed. */
 export interface WriteRequest extends Draft, Reads {
@@ -148,3 +149,9 @@ export function takeDeliveries(queue: WaitingEntry[]): WaitingDelivery[] {
     countTogether(waiting.map(({ delivery }) => delivery)),
   ) as WaitingDelivery[];
 }
+
+/** What changes how a database lies in the store and nothing that is seen of it: gives its ops to `write`. */
+export type Maintenance = (
+  write: (op: WriteOp) => void,
+  database: DatabaseState["number"],
+) => Promise<void>;

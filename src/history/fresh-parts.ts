@@ -1,14 +1,43 @@
-/** What of a delivery is new: asked for, in order, claimed, and not here yet. */
+/** What a peer sent up to a page end, and what of it is new: asked for, in order, claimed, and not here yet. */
 
 import type { ControlOp } from "../access/index.ts";
-import { equalBytes, generationIn, type ScopeKey, scopeKeyOf, toHex } from "../base/index.ts";
+import {
+  equalBytes,
+  generationIn,
+  type ScopeKey,
+  scopeKeyOf,
+  toHex,
+  type DeviceId,
+  type GenVector,
+  type LogKey,
+  type ScopeId,
+} from "../base/index.ts";
 import { decodeStoredCommit } from "../wire/index.ts";
 import { commitDigest, HistoryError, commitKey, partSize, readRecord } from "../records/index.ts";
 import type { Turn } from "../turns/index.ts";
 import { TOGETHER_BYTES_MAX, TOGETHER_OPS_MAX } from "./limits.ts";
 import { Chains, proofOfTwo } from "./passed-over.ts";
 import type { PreparedPart } from "./prepare.ts";
-import type { Delivery, ReceiveDeps } from "./receive.ts";
+import type { ReceiveDeps } from "./receive.ts";
+
+/**
+ * What a peer sent, up to a page end: parts, and the vectors that it says may be claimed once they are durable. Knowledge
+ * follows the parts: a claim of what was not sent raises nothing. [HI20]
+ */
+export interface Delivery {
+  /** The device at the other end of the connection. */
+  readonly from: DeviceId;
+  /** The scopes that it was asked for. */
+  readonly asked: ReadonlySet<ScopeKey>;
+  readonly parts: readonly PreparedPart[];
+  /** Control ops whose parts do not count where they come from: without rows, outside of the claims. */
+  readonly loose?: readonly PreparedPart[] | undefined;
+  readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
+  /** Whether all of a log was asked for, known or not, so that its parts come from the first one on; absent: of none. */
+  readonly isFromStart?: ((scope: ScopeKey, log: LogKey) => boolean) | undefined;
+  /** Called when it has been merged and the store is at work, once or more often; not always where it fails. */
+  readonly onWriting?: (() => void) | undefined;
+}
 
 /** Commits of one log that do not follow each other: what came, and what shows it beside what is held. */
 export interface Fork {

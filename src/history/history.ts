@@ -37,7 +37,8 @@ import {
   quarantinedParts,
 } from "./quarantine.ts";
 import { type PreparedPart, preparePart } from "./prepare.ts";
-import type { Delivery, Receipt } from "./receive.ts";
+import type { Delivery } from "./fresh-parts.ts";
+import type { Receipt } from "./receive.ts";
 import { mendSum, restoreParts } from "./restore.ts";
 import {
   type HeldPart,
@@ -52,9 +53,9 @@ import {
   rootsOf,
 } from "./serve.ts";
 import { hintOfPart, keptVersions } from "./versions.ts";
-import { closedError, type Maintenance, Writer, type Written } from "./writer.ts";
+import { closedError, Writer, type Written } from "./writer.ts";
 import { ChangeOrder, rowIn, type RowRange, scanRows } from "./scans.ts";
-import { databaseOf, type WriteOutcome, type WriteRequest } from "./drafts.ts";
+import { databaseOf, type Maintenance, type WriteOutcome, type WriteRequest } from "./drafts.ts";
 import { randomIncarnation } from "./own-log.ts";
 import { doubtOf, noteOrigin, OwnLogWord, settleOrigin, type TrueTime } from "./own-log.ts";
 

@@ -5,13 +5,10 @@
 
 import { type ControlId, type VerifiedOp, verifyControlOp } from "../access/index.ts";
 import {
-  type DeviceId,
   deviceKeyOf,
-  type GenVector,
   type Logger,
   type LogKey,
   type Random,
-  type ScopeId,
   type ScopeKey,
   toHex,
 } from "../base/index.ts";
@@ -20,7 +17,7 @@ import { ownLogKey, type StagedScope, type Turn, type TurnDeps } from "../turns/
 import type { Identity } from "./author.ts";
 import { isCounted, isSeen, mayHaveLog } from "./counting.ts";
 import { proveForks } from "./forks.ts";
-import { type FreshParts, freshOf } from "./fresh-parts.ts";
+import { type Delivery, type FreshParts, freshOf } from "./fresh-parts.ts";
 import { beginIncarnation } from "./own-log.ts";
 import type { PreparedPart } from "./prepare.ts";
 import { growControls, hasRight, obstacleOf, takeBackUncounted, takeInCounted } from "./recount.ts";
@@ -30,23 +27,6 @@ export interface ReceiveDeps extends TurnDeps {
   readonly random: Random;
   readonly identity: Identity;
   readonly logger: Logger;
-}
-
-/**
- * What a peer sent, up to a page end: parts, and the vectors that it says may be claimed once they are durable. Knowledge
- * follows the parts: a claim of what was not sent raises nothing. [HI20]
- */
-export interface Delivery {
-  /** The device at the other end of the connection. */
-  readonly from: DeviceId;
-  /** The scopes that it was asked for. */
-  readonly asked: ReadonlySet<ScopeKey>;
-  readonly parts: readonly PreparedPart[];
-  /** Control ops whose parts do not count where they come from: without rows, outside of the claims. */
-  readonly loose?: readonly PreparedPart[] | undefined;
-  readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
-  /** Whether all of a log was asked for, known or not, so that its parts come from the first one on; absent: of none. */
-  readonly isFromStart?: ((scope: ScopeKey, log: LogKey) => boolean) | undefined;
 }
 
 /** A log that cannot be claimed further in a scope before its control log has grown. */

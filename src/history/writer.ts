@@ -1,5 +1,5 @@
 import { assert, type Clock, codeOf } from "../base/index.ts";
-import { StoreError, type WriteOp } from "../store/index.ts";
+import { StoreError } from "../store/index.ts";
 import {
   HistoryError,
   changeRange,
@@ -13,6 +13,7 @@ import { type AuthorDeps, authorDraft } from "./author.ts";
 import {
   groups,
   joined,
+  type Maintenance,
   takeDeliveries,
   takeDrafts,
   type WaitingDelivery,
@@ -22,9 +23,9 @@ import {
   type WriteOutcome,
   type WriteRequest,
 } from "./drafts.ts";
-import { halvesOf } from "./fresh-parts.ts";
+import { type Delivery, halvesOf } from "./fresh-parts.ts";
 import { DELIVERY_READ_BYTES_MAX, TURN_READ_BYTES_MAX, WRITES_WAITING_MAX } from "./limits.ts";
-import { type Delivery, type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
+import { type Receipt, type ReceiveDeps, receiveDelivery } from "./receive.ts";
 import { reloadDatabase } from "./open.ts";
 import { beginIncarnation } from "./own-log.ts";
 import { authorAgain, hasForkedParts, isOwnLogForked } from "./quarantine.ts";
@@ -47,12 +48,6 @@ export interface Written {
   /** The blobs that its rows name; `undefined`: not known, because the write was found only when the store was opened again. */
   readonly refs: readonly SeenRef[] | undefined;
 }
-
-/** What changes how a database lies in the store and nothing that is seen of it: gives its ops to `write`. */
-export type Maintenance = (
-  write: (op: WriteOp) => void,
-  database: DatabaseState["number"],
-) => Promise<void>;
 
 /** What is answered to whoever writes after closing. */
 export function closedError(): HistoryError {
@@ -243,7 +238,9 @@ export class Writer {
           if (turn.own === this.#database.own)
             receipts.push(await receiveDelivery(this.#deps, turn, delivery));
         if (receipts.length === waiting.length) {
-          await this.#commit(turn, true);
+          await this.#commit(turn, true, () =>
+            waiting.forEach(({ delivery }) => delivery.onWriting?.()),
+          );
           waiting.forEach(({ resolve }, i) => resolve(receipts[i] as Receipt));
           return;
         }
@@ -296,7 +293,7 @@ export class Writer {
       return await this.#inWrites(async () => {
         const turn = new Turn(this.#deps, this.#database, DELIVERY_READ_BYTES_MAX);
         const receipt = await receiveDelivery(this.#deps, turn, delivery);
-        await this.#commit(turn, true);
+        await this.#commit(turn, true, delivery.onWriting);
         return receipt;
       });
     } catch (error) {
@@ -381,11 +378,11 @@ export class Writer {
     return log === ownLogKey(this.#deps.identity.device, turn.own);
   }
 
-  async #commit(turn: Turn, fromSync: boolean): Promise<void> {
+  async #commit(turn: Turn, fromSync: boolean, begins?: () => void): Promise<void> {
     const { sequence, parts, refs, hasNews } = turn;
     const { takenBack, isPartial } = turn.staged;
     try {
-      if (!(await turn.write(fromSync))) return;
+      if (!(await turn.write(fromSync, begins))) return;
     } catch (error) {
       this.#isUnsure = true;
       throw error;

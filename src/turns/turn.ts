@@ -308,8 +308,11 @@ export class Turn {
     this.#touched = true;
   }
 
-  /** Writes all of it at once. Once that is durable, memory follows and `true` is answered; `false`: nothing to write. */
-  async write(fromSync: boolean): Promise<boolean> {
+  /**
+   * Writes all of it at once. Once that is durable, memory follows and `true` is answered; `false`: nothing to write. `begins`: called
+   * when the store has what it is to write.
+   */
+  async write(fromSync: boolean, begins?: () => void): Promise<boolean> {
     const { store, interner } = this.#deps;
     const batch = this.#writes;
     batch.push(...this.staged.writes());
@@ -336,7 +339,9 @@ export class Turn {
     const saved = interner.save(batch);
     // Whatever keeps it from being made is met again by whoever needs the signature.
     if (!this.late.isEmpty) this.late.signWhileWriting().catch(() => {});
-    await store.write(batch);
+    const written = store.write(batch);
+    begins?.();
+    await written;
     saved();
     this.#settle();
     return true;
