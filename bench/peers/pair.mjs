@@ -25,8 +25,12 @@ export async function until(holds, everyMs = 2) {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, everyMs));
 }
 
+/** Milliseconds of rest before what is measured, as ours has it: what was written before is not measured. */
+const REST_MS = 500;
+
 /** Milliseconds that `work` takes. */
 export async function timed(work) {
+  await new Promise((resolve) => setTimeout(resolve, REST_MS));
   const began = performance.now();
   await work();
   return performance.now() - began;
