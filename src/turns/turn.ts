@@ -310,7 +310,7 @@ export class Turn {
 
   /**
    * Writes all of it at once. Once that is durable, memory follows and `true` is answered; `false`: nothing to write. `begins`: called
-   * when the store has what it is to write.
+   * when all that is left is up to the store.
    */
   async write(fromSync: boolean, begins?: () => void): Promise<boolean> {
     const { store, interner } = this.#deps;
@@ -339,9 +339,8 @@ export class Turn {
     const saved = interner.save(batch);
     // Whatever keeps it from being made is met again by whoever needs the signature.
     if (!this.late.isEmpty) this.late.signWhileWriting().catch(() => {});
-    const written = store.write(batch);
     begins?.();
-    await written;
+    await store.write(batch);
     saved();
     this.#settle();
     return true;
