@@ -53,17 +53,22 @@ async function opened(): Promise<
   for (const to of [bea, cai]) await exchange(ada, to, [scope]);
   await writeRows(bea, scope, rowOf("a", "0"), rowOf("b", "0"));
   for (const to of [ada, cai]) await exchange(bea, to, [scope]);
-  const copied = await openMemoryStore();
-  const entries: { type: "put"; key: Uint8Array; value: Uint8Array }[] = [];
-  for await (const { key, value } of medium.scan({})) entries.push({ type: "put", key, value });
-  await copied.write(entries);
-  const copy = await makeDevice(2, { store: copied, opening: 50 });
+  const copy = await copyOf(medium, 50);
   const reopen = async (opening: number): Promise<TestDevice> => {
     await bea.close();
     await medium.close();
     return makeDevice(2, { store: await openMemoryStore({ medium: anonymous }), opening });
   };
   return { ada, bea, cai, copy, scope, medium, reopen };
+}
+
+/** Bea over a copy of her store as it is. */
+async function copyOf(medium: Store, opening: number): Promise<TestDevice> {
+  const store = await openMemoryStore();
+  const entries: { type: "put"; key: Uint8Array; value: Uint8Array }[] = [];
+  for await (const { key, value } of medium.scan({})) entries.push({ type: "put", key, value });
+  await store.write(entries);
+  return makeDevice(2, { store, opening });
 }
 
 /** Gives `to` all that counts at `from`, as an initiator gets it that asks for everything. */
@@ -179,6 +184,23 @@ describe("a forked log of ours", () => {
     await settled(again, scope);
     expect(await shownIn(again, scope)).toEqual({ a: "1", b: "0" });
     await closeAll(ada, cai, copy, again);
+  });
+
+  test("[HI75] is written again by an opening that is in doubt about a log without commits: at once", async () => {
+    const { ada, cai, bea, copy, scope, medium, reopen } = await opened();
+    const other = await copyOf(medium, 51);
+    await writeRows(copy, scope, rowOf("c", "left"));
+    await exchange(copy, cai, [scope]);
+    // Her log is known to go on elsewhere, so she begins one, and writes nothing.
+    await exchange(cai, bea, [scope]);
+    await writeRows(other, scope, rowOf("d", "right"));
+    await exchange(other, ada, [scope]);
+    const again = await reopen(60);
+    await giveAll(cai, ada, scope);
+    await exchange(ada, again, [scope]);
+    await settled(again, scope);
+    expect(await shownIn(again, scope)).toMatchObject({ c: "left" });
+    await closeAll(ada, cai, copy, other, again);
   });
 
   test("[HI75] is written again by an opening that is in doubt about another log, once a peer's word has ended that", async () => {

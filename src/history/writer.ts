@@ -127,9 +127,10 @@ export class Writer {
   /** Authors what a fork of our log has put aside again, beside other writes and one part a turn, if there is any. [HI75] */
   authorAgain(): void {
     if (!this.#mayAuthorAgain || this.#closed || this.#authoring !== undefined) return;
-    // Nobody begins a new log for it alone, but for one that a fork has ended anyway.
-    const isInDoubt = this.#database.doubt !== undefined;
-    if (isInDoubt && !isOwnLogForked(this.#deps.identity, this.#database)) return;
+    // Nobody begins a new log for it alone, but for one that a fork has ended anyway, or that has no commits.
+    const { doubt, own } = this.#database;
+    const isInUse = own.generation > 0 && !isOwnLogForked(this.#deps.identity, this.#database);
+    if (doubt !== undefined && isInUse) return;
     this.#mayAuthorAgain = false;
     if (!hasForkedParts(this.#deps, this.#database)) return;
     this.#authoring = authorAgain(this.#deps, this.#database, (task) => this.alone(task))
