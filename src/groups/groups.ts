@@ -77,13 +77,18 @@ export class Groups {
   /** Takes note of a durable write. */
   noteWritten({ database, parts, takenBack = [] }: Written): void {
     const numbers = new Set(parts.map((part) => part.scope));
-    const isOfGroup = this.#history
-      .scopes(database)
-      .some(({ id, number }) => id.kind === "syncgroup" && numbers.has(number));
+    let isOfGroup = false;
+    let controls = 0;
+    for (const { id, number, control } of this.#history.scopes(database)) {
+      isOfGroup ||= id.kind === "syncgroup" && numbers.has(number);
+      controls += control.size;
+    }
+    const hasGrown = controls !== this.#controls.get(database);
+    this.#controls.set(database, controls);
     // A pending group ends pending by its collections' data too, and is pending again where something of them is taken back, or
     // control ops change what is due. Other data changes no group. [SY29] [SY74]
     const wasPending = this.#isAnyPending;
-    const mayBegin = this.#hasGrown(database) || takenBack.length > 0;
+    const mayBegin = hasGrown || takenBack.length > 0;
     if (wasPending || mayBegin) this.#isAnyPending = this.#findPending();
     if (!isOfGroup && !wasPending && !this.#isAnyPending) return;
     this.#updating = this.#updating.then(async () => {
@@ -275,6 +280,7 @@ export class Groups {
   async noteLeft(group: ScopeId, when: number): Promise<void> {
     if (this.records.left(group) !== undefined) return;
     await this.records.setLeft({ group, when, isTold: false });
+    this.#isAnyPending = this.#findPending();
     this.tell();
   }
 
@@ -291,17 +297,11 @@ export class Groups {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Whether control ops have come since this was asked last. */
-  #hasGrown(database: string): boolean {
-    let count = 0;
-    for (const { control } of this.#history.scopes(database)) count += control.size;
-    const hasGrown = count !== this.#controls.get(database);
-    this.#controls.set(database, count);
-    return hasGrown;
-  }
-
   #findPending(): boolean {
-    return [...this.records.allJoined()].some(({ group }) => this.progress(group) !== undefined);
+    // Of one that has ended here nothing is awaited any more, whatever is lacking of it.
+    return [...this.records.allJoined()].some(
+      ({ group }) => this.isActive(group) && this.progress(group) !== undefined,
+    );
   }
 
   /** Entry by entry; what lies beyond a freeze need not come. [SY29] */

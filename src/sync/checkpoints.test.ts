@@ -166,4 +166,11 @@ test("[SY74] what is due again since a freeze has gone is lacking again, and who
   await groups.settled();
   expect(groups.progress(group)).toBeDefined();
   expect(told).toBe(before + 1);
+  // Of a group that was left nothing is awaited: what is written elsewhere tells nobody.
+  await groups.noteLeft(group, 1);
+  const left = told;
+  const own = (await owner.database(FLOCK_DATABASE)).collection("own");
+  for (let i = 0; i < 3; i++) await own.put("row", i);
+  await groups.settled();
+  expect(told).toBe(left);
 });
