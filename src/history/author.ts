@@ -128,7 +128,9 @@ function contentsOf(turn: Turn, parts: readonly PartWrite[]): PartContent[] {
     let refs = 0;
     written.forEach((write) => {
       const row = stagedRow(scope, write.name);
-      if (write.value === undefined && !isLive(row.row)) return;
+      // Read in any case: a record that is no row's is refused before anything is added.
+      const { row: before } = row;
+      if (write.value === undefined && !isLive(before)) return;
       rows.push(write);
       staged.push(row);
       if (write.value !== undefined) refs += blobRefsIn(write.value).length;

@@ -35,7 +35,7 @@ export interface Delivery {
   readonly claims: readonly { readonly scope: ScopeId; readonly vector: GenVector }[];
   /** Whether all of a log was asked for, known or not, so that its parts come from the first one on; absent: of none. */
   readonly isFromStart?: ((scope: ScopeKey, log: LogKey) => boolean) | undefined;
-  /** Called when it has been merged and the store is at work, once or more often; not always where it fails. */
+  /** Called when it has been merged and all that is left is up to the store; never where there is nothing to write, or it fails before. */
   readonly onWriting?: (() => void) | undefined;
 }
 

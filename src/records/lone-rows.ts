@@ -37,12 +37,13 @@ export class LoneRow {
     this.digestAt = this.saltAt + SALT_SIZE;
     this.#at = this.digestAt + DIGEST_SIZE;
     const entries = this.#varint();
-    if (entries !== 0 && entries !== 1) return false;
     this.seenLog = entries === 1 ? this.#varint() : 0;
     this.seen = entries === 1 ? this.#varint() : 0;
     this.valueSize = this.#varint();
     this.valueAt = this.#at;
+    // It may be large, and this is kept.
     this.#record = NOTHING;
+    if (entries !== 0 && entries !== 1) return false;
     const isNamed = this.log >= 0 && this.generation >= 0 && this.seenLog >= 0;
     const isSeen = entries === 0 || this.seen > 0;
     const isWhole = this.valueSize >= 0 && this.valueAt + this.valueSize === record.length;

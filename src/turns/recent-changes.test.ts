@@ -32,6 +32,16 @@ test("[HI38] names are kept while a view needs them, and no longer", async () =>
   expect(recent.hasChanged(third, SCOPE, ALL)).toBe(false);
 });
 
+test("[HI38] what is kept keeps nothing of what its keys lay in", async () => {
+  const recent = new RecentChanges();
+  const view = recent.open(SNAPSHOT);
+  const frame = utf8("a frame with row and more");
+  recent.note([{ scope: SCOPE, space: 0, key: frame.subarray(13, 16) }]);
+  frame.fill(0);
+  expect(recent.hasChanged(view, SCOPE, span("row", "rox"))).toBe(true);
+  await view.close();
+});
+
 test("[HI38] where too much changes, all views of before have changed, and those after have not", () => {
   const recent = new RecentChanges();
   const before = recent.open(SNAPSHOT);

@@ -84,9 +84,10 @@ export class RecentChanges {
       this.#before += rows.length;
       return;
     }
-    for (const row of rows) {
-      this.#entries.push(row);
-      this.#bytes += row.key.length + ENTRY_BYTES;
+    for (const { scope, space, key } of rows) {
+      // A copy: a key lies in the frame that brought it, of which it would keep all.
+      this.#entries.push({ scope, space, key: key.slice() });
+      this.#bytes += key.length + ENTRY_BYTES;
     }
     if (this.#bytes > RECENT_CHANGES_BYTES_MAX) this.forget();
   }

@@ -89,16 +89,14 @@ export class StagedRow {
     this.#beside.set(of, version);
   }
 
-  /** Whether nobody has written it, in this turn neither. */
+  /** Whether nothing is there: nobody has written it, or all of that was taken back. */
   get isAbsent(): boolean {
     return this.#row === ABSENT_ROW;
   }
 
   /** Gives a row that was absent its first version, by what the store is to hold. */
   putFirst(record: Uint8Array): void {
-    this.#row = undefined;
-    this.#record = record;
-    this.#isChanged = true;
+    this.#put(record);
   }
 
   /** What the store holds, where the turn has only read it and it may be a lone row. */
@@ -112,7 +110,13 @@ export class StagedRow {
     const before = this.#record as Uint8Array;
     // Behind the first byte of a lone row's record stands its version, as it is kept beside a row.
     this.#replaced = { log, generation, bytes: before.subarray(1) };
-    this.putFirst(record);
+    this.#put(record);
+  }
+
+  #put(record: Uint8Array): void {
+    this.#row = undefined;
+    this.#record = record;
+    this.#isChanged = true;
   }
 
   #takeApart(): void {
