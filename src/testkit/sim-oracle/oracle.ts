@@ -207,19 +207,20 @@ export class Oracle {
   }
 
   /**
-   * A device has left groups, and what it holds. What a store that was set back had acknowledged, nobody else claims, and does not
-   * count by what the leaver knows, it need not have handed over: nobody has it where it counts again later. [SY63]
+   * A device has left a group of these scopes. What a store that was set back had acknowledged, and lies aside with the leaver alone
+   * (`isOnlyAside`), it need not have handed over: nobody has it where it counts again later. [SY63]
    */
-  hasLeft(scopes: readonly Omit<ScopeView, "rows">[]): void {
+  hasLeft(
+    scopes: readonly ScopeName[],
+    isOnlyAside: (scope: ScopeName, commit: CommitFact) => boolean,
+  ): void {
     for (const [digest, { commit, store }] of this.#acks) {
-      if (store !== undefined) continue;
-      const isAside = scopes.some(
-        (view) =>
-          commit.parts.some(({ scope }) => scope === view.scope) &&
-          !this.#holdings.isHeld(view.scope, commit) &&
-          !this.doesCount(view, commit),
-      );
-      if (isAside) this.#excused.add(digest);
+      const own = store === undefined ? commit.parts.map(({ scope }) => scope) : [];
+      const isLeft = (scope: ScopeName): boolean =>
+        scopes.includes(scope) &&
+        !this.#holdings.isHeld(scope, commit) &&
+        isOnlyAside(scope, commit);
+      if (own.some(isLeft)) this.#excused.add(digest);
     }
   }
 

@@ -8,7 +8,7 @@ import { chanceOf } from "../sim-ports/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { SimDevice } from "./device.ts";
 import { at, nameOfStep, type Operation, type Plan } from "./plan.ts";
-import { type SimProcess, SIM_DATABASE } from "./process.ts";
+import { nameOfScope, type SimProcess, SIM_DATABASE } from "./process.ts";
 
 export interface MembershipsDeps {
   readonly plan: Plan;
@@ -99,11 +99,17 @@ export class Memberships {
       () => patience.abort(),
       () => {},
     );
-    await process.sync.leave(this.groupId(group), { signal: patience.signal });
+    const id = this.groupId(group);
+    await process.sync.leave(id, { signal: patience.signal });
     const { devices, oracle } = this.#deps;
-    for (const { running } of devices)
-      if (running !== undefined) oracle.noteHeld(running.knowledge());
-    oracle.hasLeft(process.knowledge().scopes);
+    const others = devices.flatMap(({ running }) => running ?? []).filter((one) => one !== process);
+    for (const one of [process, ...others]) oracle.noteHeld(one.knowledge());
+    oracle.hasLeft(
+      [id, ...process.sync.collections(id)].map(nameOfScope),
+      (scope, { log, generation }) =>
+        process.hasAside(scope, log, generation) &&
+        !others.some((other) => other.hasAside(scope, log, generation)),
+    );
   }
 
   eject(process: SimProcess, step: Operation & { readonly op: "eject" }): Promise<void> {

@@ -159,6 +159,14 @@ export class SimProcess {
     return 0;
   }
 
+  /** Whether it holds a part that does not count. */
+  hasAside(scope: ScopeName, log: LogName, generation: number): boolean {
+    const state = this.#history?.scopes(SIM_DATABASE).find(({ id }) => nameOfScope(id) === scope);
+    for (const [number, { whole }] of state?.aside.logs() ?? [])
+      if (nameOfLog(this.history.logOf(number)) === log && whole.includes(generation)) return true;
+    return false;
+  }
+
   /** What it holds, without its rows. */
   knowledge(): Pick<DeviceView, "device" | "store"> & {
     readonly scopes: Omit<ScopeView, "rows">[];
