@@ -8,6 +8,8 @@ import { EXIT, UsageError } from "./usage.ts";
 interface RowLine {
   readonly key: string;
   readonly value: unknown;
+  /** Absent: it is in none. */
+  readonly conflict?: true;
 }
 
 export async function get(context: CommandContext, path: string): Promise<number> {
@@ -72,9 +74,11 @@ export async function scan(
     collectionTarget(collection, "rows", query),
     context.signal,
   )) {
-    const { key, value } = line as RowLine;
+    const { key, value, conflict = false } = line as RowLine;
     context.print(
-      context.json ? JSON.stringify({ key, value }) : `${key}\t${JSON.stringify(value)}`,
+      context.json
+        ? JSON.stringify({ key, value, ...(conflict && { conflict }) })
+        : `${key}\t${JSON.stringify(value)}${conflict ? "\t(conflict)" : ""}`,
     );
   }
   return EXIT.ok;

@@ -9,9 +9,11 @@ export async function pairDevice(
 ): Promise<number> {
   if (expires !== undefined && !/^[1-9]\d{0,4}$/.test(expires))
     throw new UsageError("--expires is a whole number of seconds");
-  await using api = await context.connect({ creates: true });
+  await using api = await context.connect();
   if (!api.isServed)
-    context.say("No peer is running here: the ticket is good only while one is, so start `serve`.");
+    throw new UsageError(
+      "Cannot pair: no peer is running here, and a ticket is good only as long as one does; start `rookery serve` before",
+    );
   const { ticket } = (await ask(api, "/v1/devices/pair", {
     method: "POST",
     body: expires === undefined ? {} : { expiresInMs: Number(expires) * 1000 },

@@ -7,7 +7,7 @@ import { connectToApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
 import { createProgram, type GlobalFlags } from "./program.ts";
 import type { Terminal } from "./progress.ts";
-import { EXIT, exitOf, UsageError } from "./usage.ts";
+import { EXIT, exitOf, patiently, UsageError } from "./usage.ts";
 
 // Kinds of objects that outlive the first collections of a small young generation would be made among the old ones ever after, where
 // each holds on to what it names until all of the heap is collected: docs/adr/0051-young-objects-stay-young.md.
@@ -39,7 +39,7 @@ function context({ path, json, stdin }: GlobalFlags): CommandContext {
     json: json === true,
     signal: ending.signal,
     path,
-    connect: ({ creates } = { creates: false }) => connectToApi(path, { creates }),
+    connect: ({ creates } = { creates: false }) => patiently(() => connectToApi(path, { creates })),
   };
 }
 

@@ -1,11 +1,11 @@
 /** Commands as they are, in this process: what they print, say and end with. */
 
 import { readdir, rm } from "node:fs/promises";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { connectToApi } from "../peer/index.ts";
 import { tempFolder } from "../testkit/temp-folder.ts";
 import { createProgram } from "./program.ts";
-import { EXIT, exitOf } from "./usage.ts";
+import { EXIT, exitOf, patiently } from "./usage.ts";
 
 interface Ended {
   readonly code: number;
@@ -65,6 +65,8 @@ const rookery = (path: string, ...args: readonly string[]): Promise<Ended> =>
   run(path, ...args).ended;
 
 const LISTEN = ["--listen", "/ip4/127.0.0.1/tcp/0"];
+/** Two peers meet within seconds, on a machine that has other things to do within half a minute. */
+const WAIT = { timeout: 30_000, interval: 50 };
 
 /** Serves a folder; what it has said of itself, and its address. */
 async function serve(path: string, name: string): Promise<Running & { readonly address: string }> {
@@ -182,6 +184,52 @@ test("[CL2] what is asked of a database that is not there is absent", async () =
     const { code, out } = await rookery(path, ...args);
     expect([code, out], args.join(" ")).toEqual([EXIT.absent, []]);
   }
+});
+
+test("[CL25] a command waits for a store that another one has for a moment", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  const first = await connectToApi(path);
+  const second = patiently(() => connectToApi(path));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await first[Symbol.asyncDispose]();
+  await using api = await second;
+  expect(api.isServed).toBe(false);
+});
+
+test("[CL23] nobody is paired by a peer that would end with the command", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  expect(await rookery(path, "device", "pair")).toMatchObject({ code: EXIT.failed, out: [] });
+  expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
+  expect(await rookery(path, "device", "pair")).toMatchObject({ code: EXIT.usage, out: [] });
+});
+
+test("[CL24] a scan says which rows are in conflict", async () => {
+  await using temp = await tempFolder();
+  const [a, b] = [temp.at("a"), temp.at("b")];
+  const put = async (path: string, value: string): Promise<void> =>
+    expect((await rookery(path, "put", "notes/todos/milk", value)).code).toBe(EXIT.ok);
+  await using _ada = await serve(a, "ada");
+  await put(a, "1");
+  expect((await rookery(a, "group", "create", "notes/home", "todos")).code).toBe(EXIT.ok);
+  const [ticket = ""] = (await rookery(a, "group", "invite", "notes/home", "--role", "writer")).out;
+  {
+    await using _ben = await serve(b, "ben");
+    expect((await rookery(b, "group", "join", "notes", ticket)).code).toBe(EXIT.ok);
+    await vi.waitFor(async () => {
+      expect((await rookery(b, "scan", "notes/todos")).out).toEqual(["milk\t1"]);
+    }, WAIT);
+  }
+  await put(b, "3");
+  await put(a, "2");
+  await using _ben = await serve(b, "ben");
+  await vi.waitFor(async () => {
+    const { out } = await rookery(a, "scan", "notes/todos");
+    expect(out[0]).toMatch(/^milk\t[23]\t\(conflict\)$/);
+  }, WAIT);
+  const [line = ""] = (await rookery(a, "--json", "scan", "notes/todos")).out;
+  expect(JSON.parse(line)).toMatchObject({ key: "milk", conflict: true });
 });
 
 test("[CL3] groups of one name are listed with their owners", async () => {

@@ -1,6 +1,6 @@
 import { openPeer, type PeerOptions, serveApi } from "../peer/index.ts";
 import type { CommandContext } from "./context.ts";
-import { alone, EXIT, UsageError } from "./usage.ts";
+import { alone, EXIT, patiently, UsageError } from "./usage.ts";
 
 export interface ServeFlags {
   readonly path: string;
@@ -48,7 +48,7 @@ export async function serve(context: CommandContext, flags: ServeFlags): Promise
     ...(name !== undefined && { name }),
     ...(listen !== undefined && { listen }),
   };
-  await using peer = await alone(() => openPeer(options));
+  await using peer = await alone(() => patiently(() => openPeer(options)));
   const server = await serveApi(peer, path);
   try {
     await peer.connect();

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { CommanderError } from "@commander-js/extra-typings";
 import { CodedError, codeOf } from "../base/index.ts";
 
@@ -31,6 +32,23 @@ export async function alone<R>(work: () => Promise<R>): Promise<R> {
     if (codeOf(cause) !== "STORE_LOCKED") throw cause;
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new NotAloneError("STORE_LOCKED", message, { cause });
+  }
+}
+
+/** Milliseconds for which a command waits for a store that another one has open: most commands are done within one. */
+const LOCK_WAIT_MS = 3_000;
+/** Milliseconds between its tries. */
+const LOCK_LOOK_MS = 50;
+
+/** Runs what opens a store, again while another command has it: one that writes a row, say, right behind a `serve` that is starting. [CL25] */
+export async function patiently<R>(work: () => Promise<R>): Promise<R> {
+  for (const end = performance.now() + LOCK_WAIT_MS; ;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) !== "STORE_LOCKED" || performance.now() > end) throw error;
+    }
+    await setTimeout(LOCK_LOOK_MS);
   }
 }
 

@@ -126,7 +126,7 @@ function addRowRoutes(api: Hono, peer: Peer): void {
       reverse: reverse === "true",
       ...(limit !== undefined && { limit: countOf(limit) }),
     });
-    return lines(c, rows, ({ key, value }) => ({ key, value: toJson(value) }));
+    return lines(c, rows, (row) => ({ ...row, value: toJson(row.value) }));
   });
   api.delete(`${COLLECTION}/rows`, async (c) => {
     const bounds = boundsOf(c.req.query());
