@@ -103,6 +103,16 @@ export class Syncgroup {
   }
 
   /**
+   * Resolves when another member holds all that this device holds of the group, or the signal aborts: before a program ends that has
+   * written something, say. The answer says what nobody else was seen to hold.
+   *
+   * @throws {SyncError} `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
+   */
+  handOver(options?: LeaveOptions): Promise<LeaveOutcome> {
+    return this.#sync.leaving.handOver(this.id, options);
+  }
+
+  /**
    * Leaves the group, when other members hold all that this device holds of it, or the signal aborts. The answer says what stays
    * on this device alone.
    *

@@ -104,7 +104,7 @@ export class GroupActions {
     if (this.#deps.groups.has(group))
       throw new SyncError(
         "SYNC_GROUP_EXISTS",
-        `Cannot create syncgroup "${name}": there is one already (${this.#deps.groups.status(group)})`,
+        `Cannot create syncgroup "${name}": there is one already (${this.#deps.groups.status(group)}), which \`syncgroup("${name}")\` gives`,
       );
     const { publishAt = [] } = options;
     const target = publishAt.length === 0 ? undefined : publishTargetOf(publishAt);

@@ -333,6 +333,25 @@ describe("leaving", () => {
       await expect(changed).rejects.toMatchObject({ code: "SYNC_GROUP_ENDED" });
   });
 
+  test("[SY118] handing over ends when somebody else holds everything, and leaves nothing", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+    const [writer] = members as [SyncPeer];
+    const { group } = shared;
+    const todos = await todosOf(writer, shared);
+    await todos.put("eggs", 1);
+    expect(await writer.sync.leaving.handOver(group)).toEqual({ onlyHere: [] });
+    expect(await (await todosOf(owner, shared)).get("eggs")).toBe(1);
+    expect(writer.sync.status(group)).toBe("running");
+    flock.network.partition([]);
+    await todos.put("milk", 1);
+    const { onlyHere } = await writer.sync.leaving.handOver(group, { signal: ALREADY });
+    expect(onlyHere).toContainEqual(shared.collection);
+    await writer.sync.leave(group, { signal: ALREADY });
+    const ended = writer.sync.leaving.handOver(group);
+    await expect(ended).rejects.toMatchObject({ code: "SYNC_GROUP_ENDED" });
+  });
+
   test("[SY63] alone, or without waiting, it says what stays here", async () => {
     await using flock = new SyncFlock();
     const { owner, members, shared } = await groupOf(flock, { writer: "writer" });

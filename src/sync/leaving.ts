@@ -33,7 +33,7 @@ export interface LeavingDeps {
 }
 
 export interface LeaveOptions {
-  /** Ends the waiting for others to hold what this device holds, not the leaving. */
+  /** Ends the waiting for others to hold what this device holds, not a leaving. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,11 +64,7 @@ export class Leaving {
     const { groups, ending, clock } = this.#deps;
     refuseEnded(groups, group);
     const waiting = signal === undefined ? ending : AbortSignal.any([ending, signal]);
-    const onlyHere = new Map(
-      [group, ...groups.collections(group)]
-        .filter((scope) => this.#holdsAnything(scope))
-        .map((scope) => [scopeKeyOf(scope), scope]),
-    );
+    const onlyHere = this.#heldOf(group);
     // While we are a member still: others pull from members alone.
     await this.#handOver(group, onlyHere, waiting);
     ending.throwIfAborted();
@@ -77,6 +73,22 @@ export class Leaving {
       if (this.#holdsAnything(group)) onlyHere.set(scopeKeyOf(group), group);
       this.#goOnTelling(group);
     }
+    return { onlyHere: [...onlyHere.values()] };
+  }
+
+  /**
+   * Resolves when another member holds all that this device holds of a group, or the signal aborts: what nobody was seen to hold
+   * then is in the answer. [SY118]
+   *
+   * @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
+   */
+  async handOver(group: ScopeId, { signal }: LeaveOptions = {}): Promise<LeaveOutcome> {
+    const { groups, ending } = this.#deps;
+    refuseEnded(groups, group);
+    const onlyHere = this.#heldOf(group);
+    const waiting = signal === undefined ? ending : AbortSignal.any([ending, signal]);
+    await this.#handOver(group, onlyHere, waiting);
+    ending.throwIfAborted();
     return { onlyHere: [...onlyHere.values()] };
   }
 
@@ -114,6 +126,15 @@ export class Leaving {
     if (told.size > 0 && this.#others(group).length > 0) return false;
     await groups.noteTold(group);
     return told.size === 0;
+  }
+
+  /** The group and its collections, as far as anything of them is here. */
+  #heldOf(group: ScopeId): Map<ScopeKey, ScopeId> {
+    return new Map(
+      [group, ...this.#deps.groups.collections(group)]
+        .filter((scope) => this.#holdsAnything(scope))
+        .map((scope) => [scopeKeyOf(scope), scope]),
+    );
   }
 
   #holdsAnything(scope: ScopeId): boolean {

@@ -73,7 +73,7 @@ export class SyncService implements AsyncDisposable {
   /** What is changed of groups that are here. */
   readonly edits: GroupEdits;
   readonly #actions: GroupActions;
-  readonly #leaving: Leaving;
+  readonly leaving: Leaving;
   readonly #publishing: Publishing;
   readonly #checkpoints: Checkpoints;
   readonly #removals: Removals;
@@ -118,7 +118,7 @@ export class SyncService implements AsyncDisposable {
       this.#ownAddresses.publish();
       await this.#ownAddresses.settled();
     };
-    this.#leaving = new Leaving({ ...common, call, publishOwn });
+    this.leaving = new Leaving({ ...common, call, publishOwn });
     this.#answers = new Answers({
       ...common,
       admission: new Admission(common),
@@ -157,7 +157,7 @@ export class SyncService implements AsyncDisposable {
     for (const connection of transport.connections()) this.#onConnection(connection);
     this.#onGroups();
     this.#holding.start();
-    this.#leaving.start();
+    this.leaving.start();
   }
 
   /** Makes a syncgroup over collections that this device's user administers. @throws {SyncError} */
@@ -190,7 +190,7 @@ export class SyncService implements AsyncDisposable {
 
   /** Leaves a group: see `Leaving`. @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`. */
   leave(group: ScopeId, options?: LeaveOptions): Promise<LeaveOutcome> {
-    return this.#leaving.leave(group, options);
+    return this.leaving.leave(group, options);
   }
 
   collections(group: ScopeId): ScopeId[] {
@@ -306,7 +306,7 @@ export class SyncService implements AsyncDisposable {
       this.#holding.settled(),
       this.#publishing.settled(),
       this.#checkpoints.settled(),
-      this.#leaving.settled(),
+      this.leaving.settled(),
     ]);
     await Promise.all([this.#removals.settled(), this.#acquainting.settled()]);
     await this.#groups.settled();
