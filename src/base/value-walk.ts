@@ -40,7 +40,7 @@ const WITHOUT_REFS: CheckedValue = { blobRefs: NO_REFS };
  */
 export function checkValue(bytes: Uint8Array, start = 0, end = bytes.length): CheckedValue {
   if (end - start > ROW_VALUE_BYTES_MAX) throw malformed(`it is over ${ROW_VALUE_BYTES_MAX} bytes`);
-  // Most values are one text that is short.
+  // A short text alone needs no walk, and none of its objects.
   if (isAsciiText(bytes, start, end)) return WITHOUT_REFS;
   const walk = new Walk(bytes, start, end);
   walk.item(1);

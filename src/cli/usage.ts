@@ -35,7 +35,7 @@ export async function alone<R>(work: () => Promise<R>): Promise<R> {
   }
 }
 
-/** Milliseconds for which a command waits for a store that another one has open: most commands are done within one. */
+/** Milliseconds for which a command waits for a store that another one has open: most commands are done within a second. */
 const LOCK_WAIT_MS = 3_000;
 /** Milliseconds between its tries. */
 const LOCK_LOOK_MS = 50;

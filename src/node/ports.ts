@@ -120,12 +120,12 @@ export function nodeCrypto(): Crypto {
   };
 
   return {
-    sha256: (bytes) => bytesOfLatin1(hash("sha256", bytes, "binary")),
-    sha256Into(bytes, into, at) {
-      // As such a text it comes in a third of the time that a Buffer of its own takes.
-      const digest = hash("sha256", bytes, "binary");
-      for (let i = 0; i < digest.length; i++) into[at + i] = digest.charCodeAt(i);
+    sha256(bytes) {
+      const digest = new Uint8Array(SHA256_SIZE);
+      sha256Into(bytes, digest, 0);
+      return digest;
     },
+    sha256Into,
     crc32: (bytes) => crc32(bytes),
 
     async publicKey(seed) {
@@ -171,6 +171,7 @@ export function nodeCrypto(): Crypto {
 const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
 /** What stands before the 32 bytes of an Ed25519 public key in SubjectPublicKeyInfo, RFC 8410. */
 const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex");
+const SHA256_SIZE = 32;
 const SIGNATURE_SIZE = 64;
 const NO_SALT = new Uint8Array(0);
 
@@ -228,11 +229,10 @@ class KeyCache {
   }
 }
 
-/** The bytes that a text's characters are. A digest comes as such a text in a third of the time that a Buffer of its own takes. */
-function bytesOfLatin1(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+/** SHA-256 of `bytes`, into `into` from `at` on. It comes as a text of its bytes in a third of the time that a Buffer of its own takes. */
+function sha256Into(bytes: Uint8Array, into: Uint8Array, at: number): void {
+  const digest = hash("sha256", bytes, "binary");
+  for (let i = 0; i < digest.length; i++) into[at + i] = digest.charCodeAt(i);
 }
 
 /** The same memory as a plain `Uint8Array`: a Buffer's `slice` shares where everyone expects a copy. */

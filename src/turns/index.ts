@@ -15,7 +15,7 @@ export { type Rival, RivalIndex, rivalText } from "./rivals.ts";
 export { isWithin, type KeySpan, RecentChanges, type View } from "./recent-changes.ts";
 export { RecentParts } from "./recent-parts.ts";
 export { readRival } from "./staged-parts.ts";
-export { type RowName, StagedRow } from "./staged-row.ts";
+export type { RowName, StagedRow } from "./staged-row.ts";
 export { stagedRow, type StagedScope } from "./staged-scope.ts";
 export { DatabaseState, type IncarnationReason, ownLogKey, ScopeState } from "./state.ts";
 export { changeOfPlace, type SeenRef, Turn, type TurnDeps } from "./turn.ts";
