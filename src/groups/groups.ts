@@ -192,23 +192,17 @@ export class Groups {
   }
 
   /**
-   * Whether what the checkpoint names may never come: the group's own history is lacking, or a log is frozen before it, and
-   * nobody sends what lies between the last part that counts and the freeze, where there need be nothing. Or another branch of
-   * the log has come in the place of the one in which we were admitted: then we are no member to anybody.
+   * Whether something that the checkpoint names is lacking, which may never come. Or another branch of a log has come in the
+   * place of the one in which we were admitted: then we are no member to anybody, although nothing is lacking. [SY74] [SY125]
    */
   mayWaitForNothing(group: ScopeId): boolean {
-    if (this.status(group) === "pending") return true;
-    if (!this.isActive(group)) return false;
+    if (!this.isActive(group) || this.joined(group) === undefined) return false;
+    return this.isPending(group) || !this.#isMember(group) || this.progress(group) !== undefined;
+  }
+
+  #isMember(group: ScopeId): boolean {
     const { device } = this.#history.identity;
-    const isMember = this.members(group).some((member) => member.device === device);
-    if (this.joined(group) !== undefined && !isMember) return true;
-    return (this.joined(group)?.checkpoint ?? []).some(({ scope, vector }) => {
-      const known = this.#known(scope);
-      return [...vector].some(([log, generation]) => {
-        const due = this.#due(scope, log, generation);
-        return due < generation && generationIn(known, log) < due;
-      });
-    });
+    return this.members(group).some((member) => member.device === device);
   }
 
   /** How much of the checkpoint is here, collections included; `undefined` when there is none or all of it is here. */
@@ -267,10 +261,17 @@ export class Groups {
     this.tell();
   }
 
-  /** Takes a fresh checkpoint in the place of the one that is waited for. */
-  async replaceCheckpoint(group: ScopeId, checkpoint: readonly ScopeClaim[]): Promise<void> {
+  /**
+   * Takes a fresh checkpoint in the place of the one that is waited for. A member of a group that is pending no more takes that of
+   * the collections alone, or it would be pending again. [SY125]
+   */
+  async replaceCheckpoint(group: ScopeId, fresh: readonly ScopeClaim[]): Promise<void> {
     const joined = this.joined(group);
     if (joined === undefined) return;
+    const keepsOwn = !this.isPending(group) && this.#isMember(group);
+    const isTaken = ({ scope }: ScopeClaim): boolean => !keepsOwn || scope.kind !== "syncgroup";
+    const kept = joined.checkpoint.filter((claim) => !isTaken(claim));
+    const checkpoint = [...kept, ...fresh.filter(isTaken)];
     await this.records.replaceCheckpoint({ ...joined, checkpoint });
     this.#isAnyPending = this.#findPending();
     this.tell();

@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import type { Certified } from "../access/index.ts";
-import type { GenVector } from "../base/index.ts";
+import type { GenVector, ScopeId } from "../base/index.ts";
+import type { ScopeClaim } from "../deltas/index.ts";
 import { Groups } from "../groups/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { FakeClock } from "../testkit/index.ts";
@@ -13,6 +14,7 @@ import {
   FLOCK_DATABASE,
   groupOf,
   passUntil,
+  type SharedGroup,
   shareTodos,
   SyncFlock,
   todosOf,
@@ -96,6 +98,42 @@ test("[SY74] what lies between a frozen log's last part and the freeze is not wa
   await (await todosOf(member, shared)).put("row", 2);
 });
 
+test("[SY125] what a collection lacks for good is not waited for for ever, and its group stays running", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member, clock, shared } = await lackingMember(flock);
+  const { collection: scope, group } = shared;
+  const statuses = new Set([member.sync.status(group)]);
+  member.sync.onGroups(() => statuses.add(member.sync.status(group)));
+  const todos = await todosOf(member, shared);
+  await expect(todos.put("row", 2)).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  const ready = member.sync.ready(group);
+  await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, () => member.sync.progress(group) === undefined);
+  await ready;
+  await todos.put("row", 2);
+  // What the group's own history lacks by the answer is no reason to be pending again.
+  const groups = await Groups.open(member.store, member.history);
+  await groups.replaceCheckpoint(group, [lostOf(owner, group), lostOf(owner, scope)]);
+  expect(groups.status(group)).toBe("running");
+  expect(groups.progress(group)).toBeDefined();
+  expect(statuses).toEqual(new Set(["running"]));
+});
+
+test("[SY125] while something comes of what a collection lacks nobody is asked", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member, clock, shared } = await lackingMember(flock);
+  const [from, to] = [await todosOf(owner, shared), await todosOf(member, shared)];
+  const isAsked = (): boolean =>
+    flock.events.some(({ event }) => event.startsWith("sync.checkpoint."));
+  // Looks are three quarters of that time apart at least.
+  for (let i = 0; i < 8; i++) {
+    await from.put(`row ${i}`, i);
+    await eventually(() => to.has(`row ${i}`));
+    await clock.advance(CHECKPOINT_RETRY_MIN_MS / 2);
+  }
+  expect(isAsked()).toBe(false);
+  await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, isAsked);
+});
+
 test("[SY74] what had come and is taken back in a collection alone is lacking again, and asked for without a restart", async () => {
   await using flock = new SyncFlock();
   const [owner, writer] = [await flock.open("owner"), await flock.open("writer")];
@@ -174,3 +212,39 @@ test("[SY74] what is due again since a freeze has gone is lacking again, and who
   await groups.settled();
   expect(told).toBe(left);
 });
+
+/** A generation that no log here comes to. */
+const LOST = 1000;
+
+/** What an admin would claim of a scope that had held more of each log than anybody does. */
+function lostOf({ history }: SyncPeer, scope: ScopeId): ScopeClaim {
+  const logs = history.scope(scope)?.vector().keys() ?? [];
+  return { scope, vector: new Map(Array.from(logs, (log) => [log, LOST])) };
+}
+
+/** A member whose group is running, and whose collection lacks what was lost with the store of the admin that let it in. */
+async function lackingMember(
+  flock: SyncFlock,
+): Promise<{ owner: SyncPeer; member: SyncPeer; clock: FakeClock; shared: SharedGroup }> {
+  const medium = createMemoryMedium();
+  const identity = await makeIdentity("member");
+  const owner = await flock.open("owner");
+  const before = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
+  const shared = await shareTodos(owner);
+  await admit(owner, before, shared);
+  await (await todosOf(owner, shared)).put("row", 1);
+  await alike([owner, before]);
+  const { collection: scope, group } = shared;
+  const own = owner.history.scope(group)?.vector() ?? new Map();
+  const checkpoint = [{ scope: group, vector: own }, lostOf(owner, scope)];
+  const groups = await Groups.open(before.store, before.history);
+  const addresses = owner.transport.addresses();
+  await groups.addJoined({ group, checkpoint, fresh: [scope], admin: owner.device, addresses });
+  await flock.close(before);
+  const clock = new FakeClock(Date.now());
+  const store = await openMemoryStore({ medium });
+  const member = await flock.open("member", { identity, store, clock });
+  expect(member.sync.status(group)).toBe("running");
+  expect(member.sync.progress(group)).toBeDefined();
+  return { owner, member, clock, shared };
+}

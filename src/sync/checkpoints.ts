@@ -31,8 +31,8 @@ export interface CheckpointsDeps extends AdmissionDeps {
 }
 
 /**
- * Asks for fresh checkpoints of groups that stay pending: what the one that is waited for names may be gone for good, with
- * the only device that held it. [SY74]
+ * Asks for fresh checkpoints of groups that stay pending, and of those of whose collections something stays lacking: what the
+ * one that is waited for names may be gone for good, with the only device or store that held it. [SY74] [SY125]
  */
 export class Checkpoints {
   readonly #deps: CheckpointsDeps;
@@ -48,7 +48,7 @@ export class Checkpoints {
     if (ending.aborted) return;
     for (const group of sharing.allGroups()) {
       const key = scopeKeyOf(group);
-      if (!groups.mayWaitForNothing(group) || this.#runs.has(key)) continue;
+      if (this.#runs.has(key) || !groups.mayWaitForNothing(group)) continue;
       this.#runs.set(
         key,
         this.#run(group).finally(() => this.#runs.delete(key)),
@@ -64,11 +64,16 @@ export class Checkpoints {
   async #run(group: ScopeId): Promise<void> {
     const { clock, random, groups, ending, isPaused } = this.#deps;
     let wait = CHECKPOINT_RETRY_MIN_MS;
+    let before = groups.progress(group)?.have;
     while (!ending.aborted) {
       await clock.sleep(spread(random, wait), ending).catch(() => {});
       if (ending.aborted || !groups.mayWaitForNothing(group)) return;
-      if (!isPaused(group.database)) await this.#askAll(group);
-      wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
+      // Rows that come are waited for, however long they take. [SY125]
+      if (groups.isPending(group) || groups.progress(group)?.have === before) {
+        if (!isPaused(group.database)) await this.#askAll(group);
+        wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
+      }
+      before = groups.progress(group)?.have;
     }
   }
 

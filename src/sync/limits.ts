@@ -28,7 +28,7 @@ export const PUBLISH_RETRY_MAX_MS = 300_000;
 export const PUBLISH_CLAIM_MS = 60_000;
 /** Groups of which we remember that; the one longest ago is forgotten first, and has its time anew. */
 export const PUBLISH_CLAIMS_MAX = 1000;
-/** Milliseconds that a group stays pending before an admin is asked for a fresh checkpoint, doubled each time. */
+/** Milliseconds that a group stays pending, or nothing comes of what its collections lack, before an admin is asked for a fresh checkpoint, doubled each time it is. */
 export const CHECKPOINT_RETRY_MIN_MS = 30_000;
 /** The longest such wait: the checkpoint of a device that has vanished is replaced within ten minutes. */
 export const CHECKPOINT_RETRY_MAX_MS = 600_000;
