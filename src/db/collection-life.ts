@@ -123,6 +123,9 @@ export async function revokeAll(
     );
   }
   if (tagsOf(user) === 0) return;
+  const why = world.whyNotRevoke(scope);
+  if (why !== undefined)
+    throw new DbError("DB_READ_ONLY", `Cannot revoke in collection "${scope.name}": ${why}`);
   const freeze = history.freezeOf(scope, { user });
   const outcome = await commit(world, {
     parts: [{ scope, rows: [], controls: [{ type: "revoke", user, freeze }] }],

@@ -236,7 +236,8 @@ export class Collection<T = Value> {
    * Takes from a user all that they may do here. What they wrote and is here stays; nothing counts that they wrote later, or that is not here yet. Admins
    * take from readers and writers, the owner from everybody else. What is granted afterwards holds. [DB33]
    *
-   * @throws as `grant`.
+   * @throws as `grant`; `DB_READ_ONLY` also for the owner, on a device that has left the syncgroups that share it, or has not got
+   *   all of it yet since it joined one. [SY120]
    */
   async revoke(user: UserId, options: AccessOptions = {}): Promise<void> {
     await revokeAll(this.#world, this.id, user, options);

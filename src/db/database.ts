@@ -20,6 +20,8 @@ export interface DatabaseDeps {
   readonly logger: Logger;
   /** Why a collection may not be written to now, or `undefined`. Default: all may. */
   readonly readOnlyReason?: ((collection: ScopeId) => string | undefined) | undefined;
+  /** Why nobody may be revoked in a collection now, or `undefined`. Default: everywhere they may. */
+  readonly whyNotRevoke?: ((collection: ScopeId) => string | undefined) | undefined;
   /** How far a collection is that is catching up with a peer. Default: none is. */
   readonly progressOf?: ((collection: ScopeId) => CollectionProgress | undefined) | undefined;
 }
@@ -70,6 +72,7 @@ export class Database implements AsyncDisposable {
       resolvers: new Map(),
       mismatched: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
+      whyNotRevoke: (scope) => deps.whyNotRevoke?.(scope),
       progressOf: (scope) => deps.progressOf?.(scope),
     };
   }

@@ -305,7 +305,7 @@ export class GroupEdits {
     // Grants add up: less is what is granted after all was taken.
     if (state === undefined || (held & ~wanted) === 0)
       return { scope, rows: [], controls: [grant] };
-    return { scope, rows: [], controls: [revocationOf(history, state, { user }), grant] };
+    return { scope, rows: [], controls: [revocationOf(this.#deps, state, { user }), grant] };
   }
 
   /** @throws {SyncError} `SYNC_NOT_ADMIN` when a grant of these tags by this device would not count. */

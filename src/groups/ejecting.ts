@@ -8,6 +8,7 @@ import { SyncError } from "../deltas/index.ts";
 import type { History, PartWrite, ScopeState } from "../history/index.ts";
 import { adminAccess } from "./guard.ts";
 import type { Groups } from "./groups.ts";
+import { whyNotRevoke } from "./taking-away.ts";
 
 /** Whom to eject: a user with all their devices, or one device. */
 export type Ejected = { readonly user: UserId } | { readonly device: DeviceId };
@@ -25,7 +26,7 @@ export interface EjectingDeps {
 /**
  * The revocations, one a scope, the group's last.
  *
- * @throws {SyncError} `SYNC_NOT_ADMIN`, `SYNC_NO_MEMBER`, and as `adminAccess`.
+ * @throws {SyncError} `SYNC_NOT_ADMIN`, `SYNC_NO_MEMBER`, and as `adminAccess` and `revocationOf`.
  */
 export function ejection(
   deps: EjectingDeps,
@@ -47,10 +48,10 @@ export function ejection(
     .filter(({ owner }) => owner !== user)
     .flatMap((scope) => history.scope(scope) ?? [])
     .filter((scope) => scope.access.tagsOf(user) !== 0);
-  const parts = collections.map((scope) => partOf(history, scope, ejected));
+  const parts = collections.map((scope) => partOf(deps, scope, ejected));
   const own = history.scope(group);
   if (own === undefined) throw refusal(group, "its history is not here");
-  const last = partOf(history, own, ejected);
+  const last = partOf(deps, own, ejected);
   const peer = spec.value.publishPeer;
   const isPublishPeer =
     peer !== undefined &&
@@ -76,25 +77,35 @@ function memberUser(
 }
 
 function partOf(
-  history: History,
+  deps: EjectingDeps,
   scope: ScopeState,
   ejected: Ejected,
 ): PartWrite & { readonly controls: readonly VerifiedOp[] } {
-  return { scope: scope.id, rows: [], controls: [revocationOf(history, scope, ejected)] };
+  return { scope: scope.id, rows: [], controls: [revocationOf(deps, scope, ejected)] };
 }
 
 /**
  * What takes from a user or a device what they may do in a scope, with the freeze of what is held here.
  *
- * @throws {SyncError} `SYNC_NOT_ADMIN` when our user may not.
+ * @throws {SyncError} `SYNC_NOT_ADMIN` when our user may not, `SYNC_PENDING` while not all of it is here that is to come. [SY120]
  */
-export function revocationOf(history: History, scope: ScopeState, ejected: Ejected): VerifiedOp {
+export function revocationOf(
+  { history, groups }: EjectingDeps,
+  scope: ScopeState,
+  ejected: Ejected,
+): VerifiedOp {
   const { access, id } = scope;
   const { device, certified } = history.identity;
   const user = "device" in ejected ? access.userOf(ejected.device) : ejected.user;
   const mayRevoke = user === undefined || access.mayRevoke(device, user);
   if (user === id.owner || (certified.user !== id.owner && !mayRevoke))
     throw refusal(id, "our user may not take from them what they may do");
+  const why = whyNotRevoke(groups, id);
+  if (why !== undefined)
+    throw new SyncError(
+      "SYNC_PENDING",
+      `Cannot take anything away in ${id.kind} "${id.name}": ${why}`,
+    );
   const freeze = history.freezeOf(id, ejected);
   return "device" in ejected
     ? { type: "revokeDevice", device: ejected.device, freeze }

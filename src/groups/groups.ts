@@ -223,6 +223,13 @@ export class Groups {
     return { have, need };
   }
 
+  /** Whether not all of a scope is here that was promised when this device joined a group. */
+  lacks(group: ScopeId, scope: ScopeId): boolean {
+    const key = scopeKeyOf(scope);
+    const claim = this.joined(group)?.checkpoint.find((one) => scopeKeyOf(one.scope) === key);
+    return claim !== undefined && !this.#covers(claim);
+  }
+
   /** Why a collection may not be written to now, or `undefined` when it may. [SY30] [SY65] */
   readOnlyReason(collection: ScopeId): string | undefined {
     const key = scopeKeyOf(collection);
@@ -235,10 +242,8 @@ export class Groups {
         continue;
       }
       isShared = true;
-      const joined = this.joined(group);
-      if (joined?.fresh.some((scope) => scopeKeyOf(scope) === key) !== true) continue;
-      const claim = joined.checkpoint.find(({ scope }) => scopeKeyOf(scope) === key);
-      if (claim !== undefined && !this.#covers(claim))
+      const isFresh = this.joined(group)?.fresh.some((scope) => scopeKeyOf(scope) === key) === true;
+      if (isFresh && this.lacks(group, collection))
         return `syncgroup "${group.name}" has not brought all of it yet`;
     }
     const isOurs = collection.owner === this.#history.identity.certified.user;

@@ -12,6 +12,7 @@ import type { Groups } from "./groups.ts";
 import { Acquaintances } from "./acquaintances.ts";
 import { ADDRESSES_MAX } from "./limits.ts";
 import type { Member } from "./members.ts";
+import { whyNotRevoke } from "./taking-away.ts";
 
 /** Who shares what with us, by the syncgroups that are here: a view, asked anew each time. */
 export class Sharing {
@@ -80,6 +81,11 @@ export class Sharing {
       .all(collection.database)
       .filter((group) => this.#groups.isActive(group))
       .filter((group) => this.collections(group).some((scope) => scopeKeyOf(scope) === key));
+  }
+
+  /** Why nobody may be revoked in a collection or group now, or `undefined`. [SY120] */
+  whyNotRevoke(scope: ScopeId): string | undefined {
+    return whyNotRevoke(this.#groups, scope);
   }
 
   collections(group: ScopeId): ScopeId[] {

@@ -104,9 +104,11 @@ export class Peer implements AsyncDisposable {
     const readOnlyReason = (
       collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
     ): string | undefined => network.current?.readOnlyReason(collection);
+    const whyNotRevoke = (collection: ScopeId): string | undefined =>
+      network.current?.sharing.whyNotRevoke(collection);
     const progressOf = (collection: ScopeId): CollectionProgress | undefined =>
       catchUps(this.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(collection));
-    const deps = { history, clock, logger, readOnlyReason, progressOf };
+    const deps = { history, clock, logger, readOnlyReason, whyNotRevoke, progressOf };
     const database = await openDatabase(deps, name);
     // Another call may have opened it meanwhile: the same name has the same handle.
     const meanwhile = this.#databases.get(name);

@@ -91,6 +91,7 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
           clock: deps.clock,
           logger,
           readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
+          whyNotRevoke: (scope: ScopeId) => sync.sharing.whyNotRevoke(scope),
           progressOf: (id) =>
             catchUps(sync.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(id)),
         },

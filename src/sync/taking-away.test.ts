@@ -1,0 +1,119 @@
+/** Who has left, or has not got everything yet, takes nothing from others. */
+
+import { expect, test } from "vitest";
+import { FakeClock } from "../testkit/index.ts";
+import {
+  admit,
+  alike,
+  eventually,
+  FLOCK_DATABASE,
+  groupOf,
+  passUntil,
+  shareTodos,
+  SyncFlock,
+  todosOf,
+} from "../testkit/sync-flock.ts";
+import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
+
+const userOf = (peer: SyncPeer): SyncPeer["identity"]["certified"]["user"] =>
+  peer.identity.certified.user;
+
+test("[SY120] [DB33] who has left revokes nobody, not in a collection of their own either, before they are in the group again", async () => {
+  await using flock = new SyncFlock();
+  const roles = { admin: "admin", writer: "writer" } as const;
+  const { owner, members, shared } = await groupOf(flock, roles);
+  const [admin, writer] = members as [SyncPeer, SyncPeer];
+  const todos = await todosOf(owner, shared);
+  await owner.sync.leave(shared.group);
+  // The owner has neither of these: with what it holds for a freeze the later one would be taken back.
+  await (await todosOf(admin, shared)).put("row", "first");
+  const theirs = await todosOf(writer, shared);
+  await eventually(async () => (await theirs.get("row")) === "first");
+  await theirs.put("row", "second");
+  const before = todos.access();
+  await expect(todos.revoke(userOf(writer))).rejects.toMatchObject({
+    code: "DB_READ_ONLY",
+    message: expect.stringContaining("join it again"),
+  });
+  expect(todos.access()).toEqual(before);
+  expect(owner.sync.sharing.whyNotRevoke(shared.group)).toContain('"home"');
+  // Rows of its own collection it writes as ever.
+  await todos.put("mine", 1);
+  await admit(admin, owner, shared);
+  await alike([owner, admin, writer]);
+  await todos.revoke(userOf(writer));
+  await eventually(async () => (await todosOf(admin, shared)).access().users.length === 2);
+  for (const peer of [owner, admin])
+    expect(await (await todosOf(peer, shared)).get("row")).toBe("second");
+});
+
+test("[SY120] another group that shares the collection is enough", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { admin: "admin", writer: "writer" });
+  const [admin, writer] = members as [SyncPeer, SyncPeer];
+  await admit(owner, admin, await shareTodos(owner, "second"), { role: "admin" });
+  await admin.sync.leave(shared.group);
+  expect(admin.sync.sharing.whyNotRevoke(shared.group)).toContain('"home"');
+  await (await todosOf(admin, shared)).revoke(userOf(writer));
+  await eventually(async () => (await todosOf(owner, shared)).access().users.length === 2);
+});
+
+test("[SY120] a group that was destroyed hinders nobody who had not left it", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { one: "writer", other: "writer" });
+  const [one, other] = members as [SyncPeer, SyncPeer];
+  const todos = await todosOf(owner, shared);
+  await owner.sync.edits.destroy(shared.group);
+  await todos.revoke(userOf(one));
+  const second = await shareTodos(owner, "second");
+  await admit(owner, other, second);
+  await owner.sync.leave(second.group);
+  await owner.sync.edits.destroy(second.group);
+  await expect(todos.revoke(userOf(other))).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  // There is no way back into that one: the collection is shared anew.
+  await shareTodos(owner, "third");
+  await todos.revoke(userOf(other));
+  expect(todos.access().users).toHaveLength(1);
+});
+
+test("[SY120] [SY75] [SY62] while part of a collection is lacking nobody is ejected from it, made less in it, or revoked", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { writer: "writer", other: "writer" });
+  const [writer, other] = members as [SyncPeer, SyncPeer];
+  const todos = await todosOf(writer, shared);
+  await todos.put("first", 1);
+  // Beside the group, in the same log: so it has no part of the collection between the two rows.
+  await (await writer.database(FLOCK_DATABASE)).collection("own").put("row", 1);
+  await todos.put("second", 1);
+  await eventually(async () => (await todosOf(owner, shared)).has("second"));
+  const clock = new FakeClock(Date.now());
+  const admin = await flock.open("admin", { clock });
+  await admit(owner, admin, shared, { role: "admin" });
+  await clock.advance(2 * CHECKPOINT_RETRY_MIN_MS);
+  await alike([owner, admin]);
+  await flock.close(writer);
+  const { collection: scope, group } = shared;
+  const known = owner.history.scope(scope)?.vector() ?? new Map<never, number>();
+  const [log, last] = [...known].find(([name]) => name.startsWith(writer.device)) ?? [];
+  if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
+  const freeze = new Map([[log, last - 1]]);
+  const controls = [{ type: "revoke", user: userOf(writer), freeze } as const];
+  await owner.history.write({ parts: [{ scope, rows: [], controls }] });
+  const seen = await todosOf(admin, shared);
+  await eventually(async () => !(await seen.has("second")));
+  expect(admin.sync.status(group)).toBe("running");
+  expect(admin.sync.progress(group)).toBeDefined();
+  const user = userOf(other);
+  for (const taken of [
+    admin.sync.edits.eject(group, { user }),
+    admin.sync.edits.grant(group, user, "reader"),
+  ])
+    await expect(taken).rejects.toMatchObject({ code: "SYNC_PENDING" });
+  await expect(seen.revoke(user)).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, () => admin.sync.progress(group) === undefined);
+  await admin.sync.edits.grant(group, user, "reader");
+  await eventually(async () =>
+    (await todosOf(owner, shared)).access().users.some(({ role }) => role === "reader"),
+  );
+});
