@@ -5,6 +5,7 @@ export type PairErrorCode =
   | "PAIR_DEVICE_UNKNOWN"
   | "PAIR_EXPIRED"
   | "PAIR_FAILED"
+  | "PAIR_NOT_EVERYWHERE"
   | "PAIR_NOT_FRESH"
   | "PAIR_NO_USER_KEY"
   | "PAIR_REFUSED"

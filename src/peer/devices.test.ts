@@ -144,6 +144,39 @@ test("[PR8] a device is taken out of what its user may still change, though an a
   expect(await laptop.revokeDevice(phone.device)).toBe(2);
 });
 
+test("[PR9] where this device has left a device is not taken out, which is told when it is out everywhere else", async () => {
+  await using ana = await openPeer({ name: "ana", ...LOOPBACK });
+  const home = await ana.openDatabase("home");
+  const work = await home.createSyncgroup("work", { collections: [home.collection("jobs")] });
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const bens = await laptop.openDatabase("home");
+  const left = await bens.joinSyncgroup(await work.invite({ role: "writer" }));
+  await left.ready();
+  await bens.createSyncgroup("own", { collections: [bens.collection("todos")] });
+  await using phone = await openPeer({ name: "phone", ...LOOPBACK });
+  await phone.linkTo(await laptop.pair());
+  for (const group of (await phone.openDatabase("home")).syncgroups()) await group.ready();
+  const users = (): readonly string[] => work.members().map(({ name }) => name);
+  await expect.poll(users, { timeout: 20_000 }).toHaveLength(3);
+  // The laptop knows of the phone there, and leaves.
+  await expect
+    .poll(() => left.members().some(({ name }) => name === "phone"), { timeout: 20_000 })
+    .toBe(true);
+  await left.leave({ signal: AbortSignal.timeout(20_000) });
+  await expect(laptop.revokeDevice(phone.device)).rejects.toMatchObject({
+    code: "PAIR_NOT_EVERYWHERE",
+    message: expect.stringContaining('"work"'),
+  });
+  const own = bens.syncgroup("own");
+  expect(own.members().find(({ name }) => name === "phone")?.state).toBe("ejected");
+  const again = await bens.joinSyncgroup(await work.invite({ role: "writer" }));
+  await again.ready();
+  expect(await laptop.revokeDevice(phone.device)).toBe(2);
+  await expect
+    .poll(() => work.members().find(({ name }) => name === "phone")?.state, { timeout: 20_000 })
+    .toBe("ejected");
+});
+
 test("[PR6] groups that have ended where the ticket was made are not joined", async () => {
   await using first = await openPeer({ name: "first", listen: ["/ip4/127.0.0.1/tcp/0"] });
   const db = await first.openDatabase("home");

@@ -140,7 +140,9 @@ export class PeerDevices {
 
   /** Takes a device out wherever that is ours to do. Answers the scopes. @throws as `revokeDevice`. */
   revoke(device: DeviceId): Promise<readonly ScopeId[]> {
-    return revokeDevice(this.#deps, device);
+    const whyNotRevoke = (scope: ScopeId): string | undefined =>
+      this.#network?.current?.sharing.whyNotRevoke(scope);
+    return revokeDevice({ ...this.#deps, whyNotRevoke }, device);
   }
 
   #refuseUnlessFresh(): void {

@@ -200,7 +200,8 @@ export class Peer implements AsyncDisposable {
    * Takes a device out of every collection and syncgroup here in which that is ours to do: one of our own user's, on the device that has the user's key;
    * another's where we are admin. What it wrote and is here stays, nothing later of it counts. For good. Answers how many they are.
    *
-   * @throws {PairError} `PAIR_NO_USER_KEY`, `PAIR_DEVICE_UNKNOWN`.
+   * @throws {PairError} `PAIR_NO_USER_KEY`, `PAIR_DEVICE_UNKNOWN`; `PAIR_NOT_EVERYWHERE` when it was left in some in which this device
+   *   takes no part any more, or has not got everything yet, and is out of all others. [PR9]
    */
   async revokeDevice(device: DeviceId): Promise<number> {
     return (await this.#parts.devices.revoke(device)).length;

@@ -9,12 +9,20 @@ export interface RevokeDeps {
   readonly history: History;
   readonly identity: OwnIdentity;
   readonly crypto: Crypto;
+  /** Why nobody may be revoked in a scope now, or `undefined`. [SY120] */
+  readonly whyNotRevoke: (scope: ScopeId) => string | undefined;
 }
 
 /** A device is taken out of one scope. */
 interface Revocation {
   readonly scope: ScopeId;
   readonly op: VerifiedOp;
+}
+
+/** Where it stays as it is, and why. */
+interface Kept {
+  readonly scope: ScopeId;
+  readonly why: string;
 }
 
 interface Outcome {
@@ -26,8 +34,8 @@ interface Outcome {
  * Takes a device out wherever that is ours to do: a device of our own user's by the user's key, another's where we are admin. What it
  * wrote and is here stays; what else it has written, or will, counts nowhere. Answers the scopes, durable when it resolves.
  *
- * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; {HistoryError} one scope
- *   has refused it, and all that do not are done; {StoreError}.
+ * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; `PAIR_NOT_EVERYWHERE` when
+ *   it is in scopes in which nobody may be revoked now; {HistoryError} one scope has refused it. All others are done then; {StoreError}.
  */
 export async function revokeDevice(
   deps: RevokeDeps,
@@ -36,11 +44,15 @@ export async function revokeDevice(
   const { history, identity } = deps;
   const revoked: ScopeId[] = [];
   const refusals: HistoryError[] = [];
+  const kept: Kept[] = [];
   for (const database of device === identity.device ? [] : history.databases()) {
     const revocations: Revocation[] = [];
     for (const state of history.scopes(database)) {
       const op = await revocationIn(deps, state, device);
-      if (op !== undefined) revocations.push({ scope: state.id, op });
+      if (op === undefined) continue;
+      const why = deps.whyNotRevoke(state.id);
+      if (why === undefined) revocations.push({ scope: state.id, op });
+      else kept.push({ scope: state.id, why });
     }
     // A few scopes a commit: together in time, and small enough for any scope's readers.
     for (let at = 0; at < revocations.length; at += REVOKED_SCOPES_AT_ONCE) {
@@ -52,10 +64,19 @@ export async function revokeDevice(
   }
   const [refusal] = refusals;
   if (refusal !== undefined) throw refusal;
+  if (kept.length > 0) throw notEverywhere(kept);
   if (revoked.length > 0) return revoked;
   throw new PairError(
     "PAIR_DEVICE_UNKNOWN",
     "Cannot revoke device: it is this one, or none that this device's user may take out",
+  );
+}
+
+function notEverywhere(kept: readonly Kept[]): PairError {
+  const all = kept.map(({ scope, why }) => `${scope.kind} "${scope.name}" (${why})`);
+  return new PairError(
+    "PAIR_NOT_EVERYWHERE",
+    `Cannot revoke device everywhere: it was not taken out of ${all.join(", ")}`,
   );
 }
 
