@@ -56,6 +56,37 @@ export class Amends {
     }
   }
 
+  /**
+   * A device that is to be out for good, and where it is not yet: in each scope of a group in which the one that takes it out is. Once that one
+   * has everything it must be able to, by the plan's groups and whatever the product says. [SY120]
+   */
+  notDisowned(): string | undefined {
+    const { plan, devices } = this.#deps;
+    for (const { by, whom } of disowningsOf(plan)) {
+      const { running, identity } = at(devices, by);
+      const scopes = running?.history.scopes(SIM_DATABASE) ?? [];
+      if (scopes.some(({ access }) => access.isRevoked(identity.device))) continue;
+      const shared = new Set(
+        [...plan.groups.entries()]
+          .filter(([group]) => this.members(group).includes(at(devices, by)))
+          .flatMap(([group, { collections }]) => [
+            this.#workload.groupId(group),
+            ...collections.map((index) => this.#workload.collectionId(index)),
+          ])
+          .map(nameOfScope),
+      );
+      const { user } = identity.certified;
+      const left = scopes.find(
+        ({ id, access }) =>
+          shared.has(nameOfScope(id)) &&
+          access.userOf(at(devices, whom).identity.device) === user &&
+          access.tagsOf(user) !== 0,
+      );
+      if (left !== undefined) return `d${whom} is not out of ${nameOfScope(left.id)}`;
+    }
+    return undefined;
+  }
+
   /** Who was to join and could not joins now. */
   async admitAll(): Promise<void> {
     const { plan, scheduler } = this.#deps;

@@ -3,7 +3,7 @@
 import { signDeviceRevocation, type VerifiedOp } from "../../access/index.ts";
 import { type ScopeId, scopeKeyOf, type UserId } from "../../base/index.ts";
 import { ServiceAccess } from "../../sync/index.ts";
-import type { Oracle } from "../sim-oracle/index.ts";
+import { type Oracle, SimError } from "../sim-oracle/index.ts";
 import { chanceOf } from "../sim-ports/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { SimDevice } from "./device.ts";
@@ -133,17 +133,29 @@ export class Memberships {
     await process.sync.edits.setSpec(this.groupId(group), { publishAt });
   }
 
+  /**
+   * Takes a device out wherever that may be done now: nobody revokes in what they have left, or have not got everything of. [SY120]
+   *
+   * @throws {SimError} `L2`: it may not be done in what the device is in and has everything of; what the history refuses.
+   */
   async disown(process: SimProcess, by: number, whom: number): Promise<void> {
     const { plan, devices, sometimes } = this.#deps;
     const { identity, user } = at(devices, whom);
     if (at(devices, by).user !== user || by === whom) return sometimes("skipped disown");
     const seed = chanceOf(plan.seed, `user key ${at(plan.devices, whom).user}`).bytes(32);
-    const { history, crypto } = process;
+    const { history, crypto, sync } = process;
     const { device } = identity;
     const parts: { scope: ScopeId; rows: []; controls: VerifiedOp[] }[] = [];
     for (const { id: scope, access } of history.scopes(SIM_DATABASE)) {
       if (access.userOf(device) !== identity.certified.user) continue;
       if (access.tagsOf(identity.certified.user) === 0) continue;
+      const why = sync.sharing.whyNotRevoke(scope);
+      if (why !== undefined) {
+        if (!hasReasonToWait(process, scope))
+          throw new SimError("L2", `d${by} cannot take d${whom} out of ${scope.name}: ${why}`);
+        sometimes("kept where nobody may be revoked");
+        continue;
+      }
       const freeze = history.freezeOf(scope, { device });
       const op = await signDeviceRevocation({ crypto }, seed, { scope, device, freeze });
       parts.push({ scope, rows: [], controls: [op] });
@@ -155,4 +167,16 @@ export class Memberships {
   #userOf(device: number): UserId {
     return at(this.#deps.devices, device).identity.certified.user;
   }
+}
+
+/** Whether a group with this scope is not all here, or has been left or lost and no other one is here. */
+function hasReasonToWait({ sync }: SimProcess, scope: ScopeId): boolean {
+  const key = scopeKeyOf(scope);
+  const groups = sync
+    .groups(SIM_DATABASE)
+    .filter((group) => [group, ...sync.collections(group)].some((one) => scopeKeyOf(one) === key));
+  return (
+    groups.some((group) => sync.progress(group) !== undefined) ||
+    groups.every((group) => ASKING.has(sync.status(group)))
+  );
 }

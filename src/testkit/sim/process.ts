@@ -82,7 +82,12 @@ export class SimProcess {
     sync.onGroups(() => this.#notePause(sync.isPaused(SIM_DATABASE)));
     this.#notePause(sync.isPaused(SIM_DATABASE));
     this.#database = await openDatabase(
-      { ...ports, history, readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope) },
+      {
+        ...ports,
+        history,
+        readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
+        whyNotRevoke: (scope: ScopeId) => sync.sharing.whyNotRevoke(scope),
+      },
       SIM_DATABASE,
     );
   }

@@ -137,7 +137,7 @@ export class Rest {
           return `${first.name} and ${other.name} in ${scope}: ${expected} against ${textOf(other)}`;
       }
     }
-    return undefined;
+    return this.#amends.notDisowned();
   }
 
   /** What every device says of its peers. */
