@@ -18,6 +18,8 @@ export const WRITTEN_ROWS_BYTES_MAX = 4 * 1024 * 1024;
 export const RECENT_CHANGES_BYTES_MAX = 8 * 1024 * 1024;
 /** Rows that a turn reads in one call: while it takes them up, the next are read. */
 export const ROWS_A_READ = 250;
+/** Such calls under way: with two, a thread stands still while the main one takes up what the other has read. */
+export const READS_AT_ONCE = 4;
 /** Rows that a turn reads without waiting: what a disk takes for as many that are not cached holds nobody up for long. */
 export const ROWS_AT_ONCE_MAX = 128;
 /** Bytes of commits that one turn leaves without signatures, which are written again with them: a signature takes as long as writing as much. */

@@ -2,7 +2,7 @@
 
 import { HistoryError, nearOrder, rowKey } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
-import { ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
+import { READS_AT_ONCE, ROWS_A_READ, ROWS_AT_ONCE_MAX } from "./limits.ts";
 import { type RowName, StagedRow } from "./staged-row.ts";
 import type { StagedScope } from "./staged-scope.ts";
 
@@ -40,13 +40,14 @@ export class RowReader {
       scope,
       names.filter((name) => !this.#isHere(scope, name)),
     );
-    // The next page is read while this one is taken up.
-    let next = this.#read(missing.slice(0, ROWS_A_READ));
-    for (let from = ROWS_A_READ; next.sought.length > 0; from += ROWS_A_READ) {
-      const page = next;
-      next = this.#read(missing.slice(from, from + ROWS_A_READ));
-      const records = await page.found;
-      page.sought.forEach(({ name, place }, i) => this.#take(scope, name, place, records[i]));
+    // The next pages are read while one is taken up.
+    const underWay: Page[] = [];
+    for (let from = 0; from < missing.length || underWay.length > 0; ) {
+      for (; from < missing.length && underWay.length < READS_AT_ONCE; from += ROWS_A_READ)
+        underWay.push(this.#read(missing.slice(from, from + ROWS_A_READ)));
+      const { sought, found } = underWay.shift() as Page;
+      const records = await found;
+      sought.forEach(({ name, place }, i) => this.#take(scope, name, place, records[i]));
       this.#refuse(bytesMax);
     }
   }
@@ -85,7 +86,7 @@ export class RowReader {
 
   #read(sought: readonly Sought[]): Page {
     const places = sought.map(({ place }) => place);
-    const found = places.length > 0 ? this.#store.getMany(places) : Promise.resolve([]);
+    const found = this.#store.getMany(places);
     // Where the page before it fails nobody waits for this one.
     found.catch(() => {});
     return { sought, found };
