@@ -163,13 +163,16 @@ export async function ejectFromGroup(
 export async function leaveGroup(
   context: CommandContext,
   path: string,
-  { wait = "30" }: { readonly wait?: string | undefined },
+  {
+    wait = "30",
+    lastAdmin = false,
+  }: { readonly wait?: string | undefined; readonly lastAdmin?: boolean | undefined },
 ): Promise<number> {
   if (!/^\d{1,6}$/.test(wait)) throw new UsageError("--wait is a whole number of seconds");
   await using api = await context.connect();
   const left = (await ask(api, `${targetOf(path)}/leave`, {
     method: "POST",
-    body: { waitMs: 1000 * Number(wait) },
+    body: { waitMs: 1000 * Number(wait), lastAdmin },
   })) as { readonly onlyHere: readonly { readonly kind: string; readonly name: string }[] };
   if (context.json) context.print(JSON.stringify(left));
   for (const { kind, name } of left.onlyHere)

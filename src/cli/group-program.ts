@@ -64,6 +64,7 @@ export function addGroupLifeCommands(group: Command, run: Run): void {
     .description("leave a group, when others have what is here; the copy stays")
     .argument("<path>", "database/group")
     .option("--wait <seconds>", "how long to wait for that (default 30)")
+    .option("--last-admin", "also as the only admin: nobody comes in any more, you included")
     .action((path, flags) => run((context) => leaveGroup(context, path, flags)));
   group
     .command("destroy")

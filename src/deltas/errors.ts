@@ -11,6 +11,7 @@ export type SyncErrorCode =
   | "SYNC_INVITE_EXPIRED"
   | "SYNC_INVITE_USED_UP"
   | "SYNC_JOIN_FAILED"
+  | "SYNC_LAST_ADMIN"
   | "SYNC_NO_ACCESS"
   | "SYNC_NO_GROUP"
   | "SYNC_NO_INVITE"

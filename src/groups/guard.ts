@@ -1,8 +1,9 @@
 import { type AccessState, type SpecState, Tags } from "../access/index.ts";
-import type { ScopeId } from "../base/index.ts";
+import type { ScopeId, UserId } from "../base/index.ts";
 import { SyncError } from "../deltas/index.ts";
 import type { History, PartWrite } from "../history/index.ts";
 import type { Groups } from "./groups.ts";
+import type { Member } from "./members.ts";
 import { COMMIT_PARTS_MAX } from "../history/index.ts";
 
 export function noGroup(group: ScopeId): SyncError {
@@ -44,6 +45,41 @@ export function adminAccess(
     );
   }
   return { access, spec: access.spec };
+}
+
+/** Members beside this device that take part: not those that have left, or may not read any more as far as that is known here. */
+export function othersOf(
+  { history, groups }: { readonly history: History; readonly groups: Groups },
+  group: ScopeId,
+): Member[] {
+  const access = groups.isPending(group) ? undefined : history.scope(group)?.access;
+  return groups
+    .members(group)
+    .filter(({ device, hasLeft }) => device !== history.identity.device && !hasLeft)
+    .filter(({ device, user }) => access?.hasLostRead(device, user) !== true);
+}
+
+/**
+ * Refuses where our user alone may admit, and others stay who could then let nobody in: not while the group is pending, since who may what
+ * is not known here then. [SY121]
+ *
+ * @throws {SyncError} `SYNC_LAST_ADMIN`.
+ */
+export function refuseLastAdmin(
+  { history, groups }: { readonly history: History; readonly groups: Groups },
+  group: ScopeId,
+): void {
+  const access = history.scope(group)?.access;
+  if (access === undefined || groups.isPending(group)) return;
+  const mayAdmit = (user: UserId): boolean =>
+    user === group.owner || (access.tagsOf(user) & Tags.ADMIN) !== 0;
+  const others = othersOf({ history, groups }, group);
+  if (others.length === 0 || !mayAdmit(history.identity.certified.user)) return;
+  if (others.some(({ user }) => mayAdmit(user))) return;
+  throw new SyncError(
+    "SYNC_LAST_ADMIN",
+    `Cannot leave syncgroup "${group.name}": nobody who stays in it is an admin, so nobody could come in, we included`,
+  );
 }
 
 /** Writes parts in one commit, or in as few as they need: then the last ones last. Parts of nothing are left out. */

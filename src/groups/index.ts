@@ -17,7 +17,14 @@ export {
 } from "./edits.ts";
 export type { Ejected, EjectOptions } from "./ejecting.ts";
 export { Groups, type GroupStatus, hasEnded, hasGroups, type PendingProgress } from "./groups.ts";
-export { adminAccess, noGroup, refuseEnded, writeParts } from "./guard.ts";
+export {
+  adminAccess,
+  noGroup,
+  othersOf,
+  refuseEnded,
+  refuseLastAdmin,
+  writeParts,
+} from "./guard.ts";
 export {
   ADDRESS_BYTES_MAX,
   ADDRESSES_MAX,

@@ -70,6 +70,10 @@ test("[AP9] a syncgroup's whole life goes through the API", async () => {
     status: 204,
   });
   // Longer than a timer can be.
+  expect(await ask(ada, `${GROUP}/leave`, "POST", { waitMs: 1 })).toMatchObject({
+    status: 409,
+    body: { error: { code: "SYNC_LAST_ADMIN" } },
+  });
   expect(await ask(bea, `${GROUP}/leave`, "POST", { waitMs: 3_000_000_000 })).toEqual({
     status: 200,
     body: { onlyHere: [] },

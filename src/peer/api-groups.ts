@@ -125,13 +125,14 @@ function addGroupLife(api: Hono, peer: Peer, { databaseOf, bodyOf }: Reading): v
     return c.body(null, 204);
   });
   api.post(`${GROUP}/leave`, async (c) => {
-    const { waitMs } = await bodyOf(c);
+    const { waitMs, lastAdmin } = await bodyOf(c);
     const signals = [c.req.raw.signal];
     // A longer timer would end at once.
     if (waitMs !== undefined)
       signals.push(AbortSignal.timeout(Math.min(countOf(waitMs), LEAVE_WAIT_MS_MAX)));
     const signal = AbortSignal.any(signals);
-    const { onlyHere } = await (await groupOf(c)).leave({ signal });
+    const options = lastAdmin === undefined ? {} : { lastAdmin: flagOf(lastAdmin) };
+    const { onlyHere } = await (await groupOf(c)).leave({ signal, ...options });
     return c.json({ onlyHere: onlyHere.map(({ kind, owner, name }) => ({ kind, owner, name })) });
   });
   api.post(`${GROUP}/destroy`, async (c) => {

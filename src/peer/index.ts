@@ -61,6 +61,7 @@ export type {
   InviteOptions,
   InviteView,
   JoinOptions,
+  HandOverOptions,
   LeaveOptions,
   LeaveOutcome,
   Member,

@@ -8,6 +8,7 @@ import type {
   GroupStatus,
   InviteOptions,
   InviteView,
+  HandOverOptions,
   LeaveOptions,
   LeaveOutcome,
   MemberChanges,
@@ -108,15 +109,15 @@ export class Syncgroup {
    *
    * @throws {SyncError} `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
    */
-  handOver(options?: LeaveOptions): Promise<LeaveOutcome> {
+  handOver(options?: HandOverOptions): Promise<LeaveOutcome> {
     return this.#sync.leaving.handOver(this.id, options);
   }
 
   /**
    * Leaves the group, when other members hold all that this device holds of it, or the signal aborts. The answer says what stays
-   * on this device alone.
+   * on this device alone. The only admin has to say so: nobody could come in any more, they themselves included.
    *
-   * @throws {SyncError} `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
+   * @throws {SyncError} `SYNC_LAST_ADMIN` unless `lastAdmin`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
    */
   leave(options?: LeaveOptions): Promise<LeaveOutcome> {
     return this.#sync.leave(this.id, options);

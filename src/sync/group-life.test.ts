@@ -361,10 +361,50 @@ describe("leaving", () => {
     const { onlyHere } = await writer.sync.leave(shared.group, { signal: ALREADY });
     expect(onlyHere).toContainEqual(shared.collection);
     expect(writer.sync.status(shared.group)).toBe("left");
-    const { onlyHere: all } = await owner.sync.leave(shared.group, { signal: ALREADY });
+    const { onlyHere: all } = await owner.sync.leave(shared.group, {
+      signal: ALREADY,
+      lastAdmin: true,
+    });
     expect(all).toHaveLength(2);
     // Their own collection is theirs: they may go on with it.
     await (await todosOf(owner, shared)).put("still mine", 1);
+  });
+
+  test("[SY121] [SY63] the only admin does not leave others behind unasked, and waits for nobody who was ejected", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { one: "writer", other: "writer" });
+    const [one, other] = members as [SyncPeer, SyncPeer];
+    const { group } = shared;
+    const { user } = one.identity.certified;
+    await expect(owner.sync.leave(group)).rejects.toMatchObject({ code: "SYNC_LAST_ADMIN" });
+    expect(owner.sync.status(group)).toBe("running");
+    await owner.sync.edits.grant(group, user, "admin");
+    await owner.sync.leave(group);
+    await eventually(() => one.sync.members(group).some(({ hasLeft }) => hasLeft));
+    // Who has left, and who was ejected, does not count.
+    await expect(one.sync.leave(group)).rejects.toMatchObject({ code: "SYNC_LAST_ADMIN" });
+    await one.sync.edits.eject(group, { user: other.identity.certified.user });
+    expect(await one.sync.leave(group)).toMatchObject({ onlyHere: expect.any(Array) });
+    expect(one.sync.status(group)).toBe("left");
+  });
+
+  test("[SY121] another device of the same user is admin enough, and who says so leaves anyway", async () => {
+    await using flock = new SyncFlock();
+    const identity = await makeIdentity("owner");
+    const owner = await flock.open("owner", { identity });
+    const shared = await shareTodos(owner);
+    const twin = await flock.open("twin", {
+      identity: await makeIdentity("twin", identity.userSeed),
+    });
+    const writer = await flock.open("writer");
+    await admit(owner, twin, shared);
+    await admit(owner, writer, shared);
+    await eventually(() => twin.sync.members(shared.group).length === 3);
+    await owner.sync.leave(shared.group);
+    await eventually(() => twin.sync.members(shared.group).some(({ hasLeft }) => hasLeft));
+    await expect(twin.sync.leave(shared.group)).rejects.toMatchObject({ code: "SYNC_LAST_ADMIN" });
+    await twin.sync.leave(shared.group, { lastAdmin: true, signal: ALREADY });
+    expect(twin.sync.status(shared.group)).toBe("left");
   });
 
   test("[SY64] who has left joins again by a ticket, with what was written meanwhile on both sides", async () => {
@@ -456,7 +496,7 @@ describe("the end", () => {
     await using flock = new SyncFlock();
     const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
     const [writer] = members as [SyncPeer];
-    await owner.sync.leave(shared.group);
+    await owner.sync.leave(shared.group, { lastAdmin: true });
     await owner.sync.edits.destroy(shared.group);
     expect(owner.sync.status(shared.group)).toBe("destroyed");
     await writer.transport.connect(owner.device, owner.transport.addresses());

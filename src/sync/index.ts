@@ -28,7 +28,7 @@ export {
 } from "../groups/index.ts";
 export type { HaveBlobHandler } from "./answers.ts";
 export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
-export type { LeaveOptions, LeaveOutcome } from "./leaving.ts";
+export type { HandOverOptions, LeaveOptions, LeaveOutcome } from "./leaving.ts";
 export type { PeerTime } from "./peer-clock.ts";
 export { catchUps } from "./catch-ups.ts";
 export type { PeerStatus } from "./peer-link.ts";

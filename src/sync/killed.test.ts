@@ -55,7 +55,7 @@ async function liveAsOwner({ dying, other, said, until }: Life): Promise<void> {
   await dying.sync.edits.grant(shared.group, user, "writer");
   await until(() => other.sync.status(shared.group) === "running");
   await said.write({ a: undefined }, () => todos.delete("a"));
-  await dying.sync.leave(shared.group, { signal: AbortSignal.timeout(0) });
+  await dying.sync.leave(shared.group, { signal: AbortSignal.timeout(0), lastAdmin: true });
   said.status = "left";
 }
 
@@ -80,7 +80,7 @@ async function liveAsMember({ dying, other, said, until }: Life): Promise<void> 
   await theirs.grant(user, "writer");
   await until(() => db.collections()[0]?.role === "writer");
   await pair(said, db, 2, todos);
-  await dying.sync.leave(shared.group, { signal: AbortSignal.timeout(0) });
+  await dying.sync.leave(shared.group, { signal: AbortSignal.timeout(0), lastAdmin: true });
   said.status = "left";
 }
 

@@ -15,7 +15,7 @@ import {
 import { claimFromWire } from "../deltas/index.ts";
 import type { History } from "../history/index.ts";
 import { scopeToWire } from "../wire/index.ts";
-import { type Groups, refuseEnded } from "../groups/index.ts";
+import { type Groups, othersOf, refuseEnded, refuseLastAdmin } from "../groups/index.ts";
 import type { Answer, RequestInit } from "./calls.ts";
 import { HAND_OVER_MAX_MS, HAND_OVER_MIN_MS, RETRY_MAX_MS } from "./limits.ts";
 
@@ -32,9 +32,14 @@ export interface LeavingDeps {
   readonly ending: AbortSignal;
 }
 
-export interface LeaveOptions {
+export interface HandOverOptions {
   /** Ends the waiting for others to hold what this device holds, not a leaving. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface LeaveOptions extends HandOverOptions {
+  /** Leaves although nobody who stays could admit anybody. Default false. [SY121] */
+  readonly lastAdmin?: boolean | undefined;
 }
 
 export interface LeaveOutcome {
@@ -45,7 +50,7 @@ export interface LeaveOutcome {
   readonly onlyHere: readonly ScopeId[];
 }
 
-/** Leaves groups. Rules: [SY63] to [SY65]. */
+/** Leaves groups. Rules: [SY63] to [SY65], [SY121]. */
 export class Leaving {
   readonly #deps: LeavingDeps;
   /** What is being told after `leave` has ended. */
@@ -58,11 +63,15 @@ export class Leaving {
   /**
    * Leaves a group: resolves when other members hold all that this device holds of it, or the signal aborts.
    *
-   * @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`: and the group is as before.
+   * @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_LAST_ADMIN`, `SYNC_CLOSED`: and the group is as before.
    */
-  async leave(group: ScopeId, { signal }: LeaveOptions = {}): Promise<LeaveOutcome> {
+  async leave(
+    group: ScopeId,
+    { signal, lastAdmin = false }: LeaveOptions = {},
+  ): Promise<LeaveOutcome> {
     const { groups, ending, clock } = this.#deps;
     refuseEnded(groups, group);
+    if (!lastAdmin) refuseLastAdmin(this.#deps, group);
     const waiting = signal === undefined ? ending : AbortSignal.any([ending, signal]);
     const onlyHere = this.#heldOf(group);
     // While we are a member still: others pull from members alone.
@@ -82,7 +91,7 @@ export class Leaving {
    *
    * @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`.
    */
-  async handOver(group: ScopeId, { signal }: LeaveOptions = {}): Promise<LeaveOutcome> {
+  async handOver(group: ScopeId, { signal }: HandOverOptions = {}): Promise<LeaveOutcome> {
     const { groups, ending } = this.#deps;
     refuseEnded(groups, group);
     const onlyHere = this.#heldOf(group);
@@ -163,11 +172,7 @@ export class Leaving {
   }
 
   #others(group: ScopeId): DeviceId[] {
-    const { history, groups } = this.#deps;
-    return groups
-      .members(group)
-      .filter(({ device, hasLeft }) => device !== history.identity.device && !hasLeft)
-      .map(({ device }) => device);
+    return othersOf(this.#deps, group).map(({ device }) => device);
   }
 
   async #askWhatIsHeld(

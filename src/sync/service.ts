@@ -188,7 +188,7 @@ export class SyncService implements AsyncDisposable {
     return this.edits.members(group);
   }
 
-  /** Leaves a group: see `Leaving`. @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_CLOSED`. */
+  /** Leaves a group: see `Leaving`. @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_LAST_ADMIN`, `SYNC_CLOSED`. */
   leave(group: ScopeId, options?: LeaveOptions): Promise<LeaveOutcome> {
     return this.leaving.leave(group, options);
   }

@@ -42,7 +42,7 @@ export class RowReader {
     );
     // The next pages are read while one is taken up.
     const underWay: Page[] = [];
-    for (let from = 0; from < missing.length || underWay.length > 0; ) {
+    for (let from = 0; from < missing.length || underWay.length > 0;) {
       for (; from < missing.length && underWay.length < READS_AT_ONCE; from += ROWS_A_READ)
         underWay.push(this.#read(missing.slice(from, from + ROWS_A_READ)));
       const { sought, found } = underWay.shift() as Page;

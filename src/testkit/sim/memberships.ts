@@ -100,7 +100,7 @@ export class Memberships {
       () => {},
     );
     const id = this.groupId(group);
-    await process.sync.leave(id, { signal: patience.signal });
+    await process.sync.leave(id, { signal: patience.signal, lastAdmin: true });
     const { devices, oracle } = this.#deps;
     const others = devices.flatMap(({ running }) => running ?? []).filter((one) => one !== process);
     for (const one of [process, ...others]) oracle.noteHeld(one.knowledge());
