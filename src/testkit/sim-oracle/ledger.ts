@@ -164,14 +164,26 @@ export class Ledger {
     return this.#controlsReplaced;
   }
 
-  /** A commit left its author, or was acknowledged: from now on its generation is taken for ever. [K2] */
+  /** A commit left its author, or was acknowledged: from now on its generation is taken for ever, and those before it in its log. [K2] */
   establish(commit: CommitFact): void {
     const dot = dotOf(commit.log, commit.generation);
     const before = this.#established.get(dot);
     if (this.isForked(commit)) return;
-    if (before === undefined) this.#established.set(dot, commit.digest);
-    else if (before !== commit.digest && !this.liars.has(commit.device))
+    if (before === undefined) {
+      this.#established.set(dot, commit.digest);
+      this.#establishBefore(commit);
+    } else if (before !== commit.digest && !this.liars.has(commit.device))
       throw new SimError("K2", `Two commits are known as ${short(dot)}`);
+  }
+
+  /** What a durable commit follows on is durable, told of or not: a store that is set back may not know of it. */
+  #establishBefore({ log, generation }: CommitFact): void {
+    for (let at = generation - 1; at > 0; at--) {
+      const dot = dotOf(log, at);
+      const commit = this.#commits.get(dot);
+      if (commit === undefined || this.#established.has(dot)) return;
+      this.#established.set(dot, commit.digest);
+    }
   }
 
   /** Whether a commit has left its author, or was acknowledged. */
