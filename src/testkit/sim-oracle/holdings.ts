@@ -1,6 +1,7 @@
 /** Who was seen to hold what, and what nobody can be asked for any more. */
 
 import type { CommitFact, LogName, PartFact, ScopeName } from "./facts.ts";
+import type { DeviceView } from "./views.ts";
 
 /** What a store holds, by scope. */
 export type Held = ReadonlyMap<ScopeName, ReadonlyMap<LogName, number>>;
@@ -10,6 +11,16 @@ const COPY = " copy";
 /** What the second copy of a device's store is called; the first is called as the device is. */
 export function copyOf(device: string): string {
   return `${device}${COPY}`;
+}
+
+/** The other one of the two copies of a device's store. */
+export function otherCopyOf(device: string, store: string): string {
+  return store === device ? copyOf(device) : device;
+}
+
+/** Whether a store that holds this holds all of a commit. */
+export function holdsAll(held: Held, { log, generation, parts }: CommitFact): boolean {
+  return parts.every(({ scope }) => (held.get(scope)?.get(log) ?? 0) >= generation);
 }
 
 function deviceOfStore(store: string): string {
@@ -66,4 +77,18 @@ export class Holdings {
 
 function nameOf({ scope, commit }: PartFact): string {
   return `${commit.digest} ${scope}`;
+}
+
+/**
+ * Whether what a store acknowledged lies with it alone: its device goes on with the other copy of that store, and nobody else
+ * shares the scope who could carry it from the one to the other.
+ */
+export function isWithCopyAlone(
+  views: readonly DeviceView[],
+  { device }: CommitFact,
+  store: string | undefined,
+): boolean {
+  const [only] = views;
+  if (views.length !== 1 || only === undefined || store === undefined) return false;
+  return only.device === device && only.store !== store;
 }

@@ -12,7 +12,7 @@ import {
   type VersionFact,
 } from "./facts.ts";
 import { hex } from "./fields.ts";
-import { copyOf, type Held, Holdings } from "./holdings.ts";
+import { type Held, holdsAll, Holdings, isWithCopyAlone, otherCopyOf } from "./holdings.ts";
 import { Ledger, short } from "./ledger.ts";
 import { checkExpected } from "./expected.ts";
 import { closureOf, READ, rightsBy } from "./rights.ts";
@@ -179,8 +179,7 @@ export class Oracle {
   /** A device's store was copied: the copy holds what the store does, and has acknowledged nothing since. */
   noteCopy(device: string, store: string): void {
     this.ledger.copied.add(device);
-    const copy = store === device ? copyOf(device) : device;
-    this.#holdings.note(copy, this.heldBy(store));
+    this.#holdings.note(otherCopyOf(device, store), this.heldBy(store));
   }
 
   /** A device goes on with another copy of its store, in which that may be older. */
@@ -197,13 +196,18 @@ export class Oracle {
     this.#setBacks.set(device, this.timesSetBack(device) + 1);
     for (const [digest, ack] of this.#acks) {
       const { commit } = ack;
-      const isHere = commit.parts.every(
-        ({ scope }) => (held.get(scope)?.get(commit.log) ?? 0) >= commit.generation,
-      );
-      if (ack.store === store && (!isHere || this.ledger.isForked(commit))) ack.store = undefined;
+      if (ack.store === store && (this.ledger.isForked(commit) || !holdsAll(held, commit)))
+        ack.store = this.#copyWith(commit, store);
       const isHeld = commit.parts.every(({ scope }) => this.#holdings.isHeld(scope, commit));
       if (!isHeld) this.#excused.add(digest);
     }
+  }
+
+  /** The other copy of a store that lacks a commit now, if that one has it and its log has no branches. */
+  #copyWith(commit: CommitFact, store: string): string | undefined {
+    const copy = otherCopyOf(commit.device, store);
+    const isThere = holdsAll(this.#holdings.of(copy), commit) && !this.ledger.isForked(commit);
+    return isThere ? copy : undefined;
   }
 
   /**
@@ -356,20 +360,6 @@ export class Oracle {
 function claims(view: DeviceView, scope: ScopeName, { log, generation }: CommitFact): boolean {
   const known = view.scopes.find((one) => one.scope === scope);
   return (known?.vector.get(log) ?? 0) >= generation;
-}
-
-/**
- * Whether what a store acknowledged lies with it alone: its device goes on with the other copy of that store, and nobody else
- * shares the scope who could carry it from the one to the other.
- */
-function isWithCopyAlone(
-  views: readonly DeviceView[],
-  { device }: CommitFact,
-  store: string | undefined,
-): boolean {
-  const [only] = views;
-  if (views.length !== 1 || only === undefined || store === undefined) return false;
-  return only.device === device && only.store !== store;
 }
 
 /** What the values of counters, sets and maps begin with: CBOR tag 1919905646. */
