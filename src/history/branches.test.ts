@@ -152,6 +152,26 @@ test("[HI91] where branches part is asked for before anything is proven", async 
   for (const device of [ada, bea, cai, copy]) await device.close();
 });
 
+test("[HI91] a part of which control ops alone are here is judged as any other when it comes whole", async () => {
+  const { ada, bea, cai, copy, one, two, last } = await opened();
+  const log = bea.history.ownLog(DATABASE);
+  await grant(ada, one, bea.user, "admin");
+  for (const to of [bea, copy, cai]) await exchange(ada, to, [one, two]);
+  await writeRows(bea, one, rowOf("a", "left"));
+  await exchange(bea, ada, [one]);
+  await writeRows(copy, two, rowOf("b", "right"));
+  await grant(copy, one, cai.user, "reader");
+  await exchange(copy, cai, [one, two]);
+  // It is left with its sender for now, but for its grant.
+  const above = new Map(cai.history.scope(one)?.vector()).set(log, last);
+  const { waiting } = await give(cai, ada, one, above);
+  expect(waiting).toMatchObject([{ log, isOfBranch: true }]);
+  expect(frozenAt(ada, one, log)).toBe(Number.POSITIVE_INFINITY);
+  await give(cai, ada, one);
+  expect(frozenAt(ada, one, log)).toBe(last);
+  for (const device of [ada, bea, cai, copy]) await device.close();
+});
+
 test("[HI90] rows are read for a proof alone: parts that prove nothing cost no more than their headers", async () => {
   const { ada, bea, cai, copy, one, last } = await opened();
   const log = bea.history.ownLog(DATABASE);

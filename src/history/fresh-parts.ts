@@ -246,7 +246,7 @@ function refuseUnclaimed({ parts, claims }: Delivery): void {
 
 interface Comparison {
   readonly isNew: boolean;
-  /** Nothing is known in its place. */
+  /** Nothing is known in its place, or its control ops alone. */
   readonly isPlaceFree?: boolean | undefined;
   readonly fork?: Fork | undefined;
   /** Nothing is held in its place, which is known all the same. */
@@ -282,7 +282,7 @@ async function comparisonOf(
   if (aside.isAuthored === true) return { isNew: false };
   const isMore = aside.isLoose && !isLoose;
   const isWord = !isVouched && part.author !== from && part.controls.length > 0;
-  return { isNew: isMore || isWord };
+  return { isNew: isMore || isWord, isPlaceFree: isMore };
 }
 
 /** @throws {HistoryError} `HISTORY_FORK`: the same commit has two parts of one scope, and its author sends it. */
