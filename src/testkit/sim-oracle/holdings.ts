@@ -81,14 +81,16 @@ function nameOf({ scope, commit }: PartFact): string {
 
 /**
  * Whether what a store acknowledged lies with it alone: its device goes on with the other copy of that store, and nobody else
- * shares the scope who could carry it from the one to the other.
+ * shares the scope who could carry it from the one to the other. Of a log with branches (`isForked`) it may be gone as well with a
+ * store that was set back (`store` is `undefined`): what the copy holds under that name is another commit, or may be.
  */
 export function isWithCopyAlone(
   views: readonly DeviceView[],
   { device }: CommitFact,
   store: string | undefined,
+  isForked: boolean,
 ): boolean {
   const [only] = views;
-  if (views.length !== 1 || only === undefined || store === undefined) return false;
-  return only.device === device && only.store !== store;
+  if (views.length !== 1 || only?.device !== device) return false;
+  return store === undefined ? isForked : only.store !== store;
 }

@@ -18,7 +18,7 @@ import { checkExpected } from "./expected.ts";
 import { closureOf, READ, rightsBy } from "./rights.ts";
 import { covers, replaces } from "./rows.ts";
 import { SimError } from "./sim-error.ts";
-import type { DeviceView, ScopeView } from "./views.ts";
+import { type DeviceView, isShown, type ScopeView } from "./views.ts";
 import { DeltasReader, type SentPart } from "./wire-reader.ts";
 
 /** A write that its caller was told is durable. */
@@ -295,12 +295,15 @@ export class Oracle {
       const { space, key, value } = version;
       if (space !== 0 || value === undefined || isMergeable(value)) continue;
       const all = [...this.ledger.versionsOf(scope, space, key)];
-      const isThere = all.some((one) => {
-        if (one.log === version.log && covers(one, version)) return true;
-        const isKnown = (known.vector.get(one.log) ?? 0) >= one.generation;
-        if (!isKnown || this.ledger.isForked(one)) return false;
-        return one.value === value || replaces(one, version, all);
-      });
+      // Whatever commits lie under that name in copies of its author's store.
+      const isThere =
+        isShown(known, version) ||
+        all.some((one) => {
+          if (one.log === version.log && covers(one, version)) return true;
+          const isKnown = (known.vector.get(one.log) ?? 0) >= one.generation;
+          if (!isKnown || this.ledger.isForked(one)) return false;
+          return one.value === value || replaces(one, version, all);
+        });
       this.#deps.sometimes("said again");
       if (isThere) continue;
       const what = short(version.dot);
@@ -329,7 +332,7 @@ export class Oracle {
       // What one wrote before it lied, and had handed to nobody, it may keep for itself.
       const isLiar = this.ledger.liars.has(commit.device);
       if (isLiar && views.every((view) => !claims(view, scope, commit))) continue;
-      if (isWithCopyAlone(views, commit, store)) continue;
+      if (isWithCopyAlone(views, commit, store, this.ledger.isForked(commit))) continue;
       const hasAuthor = views.some(({ device }) => device === commit.device);
       for (const view of views) {
         // Who has nothing of a scope has never met anybody who wrote there outside of all groups.

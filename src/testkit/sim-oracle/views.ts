@@ -1,4 +1,4 @@
-import type { LogName, ScopeName } from "./facts.ts";
+import type { LogName, ScopeName, VersionFact } from "./facts.ts";
 
 /** A head of a row as a device shows it. */
 export interface HeadView {
@@ -34,4 +34,13 @@ export interface DeviceView {
   /** Which store it has open: of some there are copies. */
   readonly store: string;
   readonly scopes: readonly ScopeView[];
+}
+
+/** Whether a value that was written to a row is one of those that a device has of it, whoever brought it there. */
+export function isShown(
+  { rows }: ScopeView,
+  { space, key, value }: Pick<VersionFact, "space" | "key" | "value">,
+): boolean {
+  const row = rows.find((one) => one.space === space && one.key === key);
+  return row?.heads.some((head) => head.value === value) === true;
 }
