@@ -197,10 +197,11 @@ export class Groups {
    */
   mayWaitForNothing(group: ScopeId): boolean {
     if (!this.isActive(group) || this.joined(group) === undefined) return false;
-    return this.isPending(group) || !this.#isMember(group) || this.progress(group) !== undefined;
+    return this.isPending(group) || !this.isMember(group) || this.progress(group) !== undefined;
   }
 
-  #isMember(group: ScopeId): boolean {
+  /** Whether this device is among the members of a group, by what is here. */
+  isMember(group: ScopeId): boolean {
     const { device } = this.#history.identity;
     return this.members(group).some((member) => member.device === device);
   }
@@ -266,6 +267,15 @@ export class Groups {
     this.tell();
   }
 
+  /** Waits no more for what a group's collections lack, since nobody is left who could say what they should hold. [SY125] */
+  async settleForWhatIsHere(group: ScopeId): Promise<void> {
+    const claims = this.collections(group).map((scope) => ({
+      scope,
+      vector: this.#history.scope(scope)?.vector() ?? new Map<LogKey, number>(),
+    }));
+    await this.replaceCheckpoint(group, claims);
+  }
+
   /**
    * Takes a fresh checkpoint in the place of the one that is waited for. A member of a group that is pending no more takes that of
    * the collections alone, or it would be pending again. [SY125]
@@ -273,7 +283,7 @@ export class Groups {
   async replaceCheckpoint(group: ScopeId, fresh: readonly ScopeClaim[]): Promise<void> {
     const joined = this.joined(group);
     if (joined === undefined) return;
-    const keepsOwn = !this.isPending(group) && this.#isMember(group);
+    const keepsOwn = !this.isPending(group) && this.isMember(group);
     const isTaken = ({ scope }: ScopeClaim): boolean => !keepsOwn || scope.kind !== "syncgroup";
     const kept = joined.checkpoint.filter((claim) => !isTaken(claim));
     const checkpoint = [...kept, ...fresh.filter(isTaken)];

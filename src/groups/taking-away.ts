@@ -10,7 +10,8 @@ import type { Groups } from "./groups.ts";
 export function whyNotRevoke(groups: Groups, scope: ScopeId): string | undefined {
   const sharing = groups.all(scope.database).filter((group) => isSharedBy(groups, group, scope));
   const active = sharing.filter((group) => groups.isActive(group));
-  const late = active.find((group) => groups.lacks(group, scope));
+  // One that has brought all is enough: by that one this device is waited for. Else anybody who shares our collection could keep us from it.
+  const late = active.every((group) => groups.lacks(group, scope)) ? active[0] : undefined;
   if (late !== undefined) return `syncgroup "${late.name}" has not brought all of it yet`;
   const gone = sharing.find((group) => hasGone(groups, group, scope));
   if (active.length > 0 || gone === undefined) return undefined;

@@ -1,7 +1,7 @@
 /** Groups that wait for what has vanished, and ask for a fresh checkpoint. */
 
 import { expect, test } from "vitest";
-import type { Certified } from "../access/index.ts";
+import type { Certified, Role } from "../access/index.ts";
 import type { GenVector, ScopeId } from "../base/index.ts";
 import type { ScopeClaim } from "../deltas/index.ts";
 import { Groups } from "../groups/index.ts";
@@ -20,7 +20,7 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
-import { CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
+import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
 
 test("[SY74] [SY29] what only a vanished device held is not waited for for ever", async () => {
   await using flock = new SyncFlock();
@@ -134,6 +134,53 @@ test("[SY125] while something comes of what a collection lacks nobody is asked",
   await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, isAsked);
 });
 
+test("[SY125] who lets rows come one by one keeps nobody from asking", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member, clock, shared } = await lackingMember(flock);
+  const [from, to] = [await todosOf(owner, shared), await todosOf(member, shared)];
+  const isAsked = (): boolean =>
+    flock.events.some(({ event }) => event.startsWith("sync.checkpoint."));
+  const most = (2 * CHECKPOINT_RETRY_MAX_MS) / CHECKPOINT_RETRY_MIN_MS;
+  for (let i = 0; i < most && !isAsked(); i++) {
+    await from.put(`row ${i}`, i);
+    await eventually(() => to.has(`row ${i}`));
+    await clock.advance(CHECKPOINT_RETRY_MIN_MS);
+  }
+  expect(isAsked()).toBe(true);
+});
+
+test("[SY125] where nobody is left who could answer, what is here is all", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member, clock, shared } = await lackingMember(flock, "admin");
+  const { group } = shared;
+  await owner.sync.leave(group, { signal: AbortSignal.abort() });
+  await eventually(() => member.sync.members(group).some(({ hasLeft }) => hasLeft));
+  await passUntil(clock, CHECKPOINT_RETRY_MAX_MS, () => member.sync.progress(group) === undefined);
+  await (await todosOf(member, shared)).put("row", 2);
+});
+
+test("[SY120] a group that somebody else has made of a collection keeps nobody from revoking in it", async () => {
+  await using flock = new SyncFlock();
+  const medium = createMemoryMedium();
+  const identity = await makeIdentity("owner");
+  const before = await flock.open("owner", { identity, store: await openMemoryStore({ medium }) });
+  const shared = await shareTodos(before);
+  const [admin, writer] = [await flock.open("admin"), await flock.open("writer")];
+  await admit(before, admin, shared, { role: "admin" });
+  await admit(before, writer, shared);
+  const { collection: scope, group } = shared;
+  const trap = await admin.sync.createGroup(FLOCK_DATABASE, "trap", { collections: [scope] });
+  await before.sync.join(FLOCK_DATABASE, await admin.sync.invite(trap));
+  await eventually(() => before.sync.status(trap) === "running");
+  const groups = await Groups.open(before.store, before.history);
+  await groups.replaceCheckpoint(trap, [lostOf(before, scope)]);
+  await flock.close(before);
+  const owner = await flock.open("owner", { identity, store: await openMemoryStore({ medium }) });
+  expect(owner.sync.progress(trap)).toBeDefined();
+  await owner.sync.edits.eject(group, { user: writer.identity.certified.user });
+  expect((await todosOf(owner, shared)).access().users).toHaveLength(2);
+});
+
 test("[SY74] what had come and is taken back in a collection alone is lacking again, and asked for without a restart", async () => {
   await using flock = new SyncFlock();
   const [owner, writer] = [await flock.open("owner"), await flock.open("writer")];
@@ -225,13 +272,14 @@ function lostOf({ history }: SyncPeer, scope: ScopeId): ScopeClaim {
 /** A member whose group is running, and whose collection lacks what was lost with the store of the admin that let it in. */
 async function lackingMember(
   flock: SyncFlock,
+  role: Role = "writer",
 ): Promise<{ owner: SyncPeer; member: SyncPeer; clock: FakeClock; shared: SharedGroup }> {
   const medium = createMemoryMedium();
   const identity = await makeIdentity("member");
   const owner = await flock.open("owner");
   const before = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
   const shared = await shareTodos(owner);
-  await admit(owner, before, shared);
+  await admit(owner, before, shared, { role });
   await (await todosOf(owner, shared)).put("row", 1);
   await alike([owner, before]);
   const { collection: scope, group } = shared;

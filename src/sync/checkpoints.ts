@@ -65,24 +65,36 @@ export class Checkpoints {
     const { clock, random, groups, ending, isPaused } = this.#deps;
     let wait = CHECKPOINT_RETRY_MIN_MS;
     let before = groups.progress(group)?.have;
-    while (!ending.aborted) {
+    let quiet = 0;
+    for (let round = 0; !ending.aborted;) {
       await clock.sleep(spread(random, wait), ending).catch(() => {});
       if (ending.aborted || !groups.mayWaitForNothing(group)) return;
-      // Rows that come are waited for, however long they take. [SY125]
-      if (groups.isPending(group) || groups.progress(group)?.have === before) {
-        if (!isPaused(group.database)) await this.#askAll(group);
+      // Rows that come are waited for, but not without end: whoever sends them one by one keeps nobody from asking. [SY125]
+      const isComing = !groups.isPending(group) && groups.progress(group)?.have !== before;
+      quiet += wait;
+      if (!isComing || quiet >= CHECKPOINT_RETRY_MAX_MS) {
+        quiet = 0;
+        if (!isPaused(group.database)) await this.#askAll(group, round++, wait);
         wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
       }
       before = groups.progress(group)?.have;
     }
   }
 
-  /** Asks admins in turn until one answers. Never rejects. */
-  async #askAll(group: ScopeId): Promise<void> {
+  /** Asks admins in turn until one answers, each round another one first. Never rejects. */
+  async #askAll(group: ScopeId, round: number, waited: number): Promise<void> {
     const { groups, sharing, logger, ending, history } = this.#deps;
-    const { name } = history.identity.certified;
-    for (const admin of this.#admins(group)) {
-      if (ending.aborted) return;
+    const { name, device } = history.identity.certified;
+    const admins = this.#admins(group);
+    if (admins.length === 0 && !groups.isPending(group) && waited === CHECKPOINT_RETRY_MAX_MS) {
+      await groups.settleForWhatIsHere(group);
+      logger("info", "sync.checkpoint.fresh", { database: group.database, peer: device });
+      return;
+    }
+    const first = admins.length === 0 ? 0 : round % admins.length;
+    for (const admin of [...admins.slice(first), ...admins.slice(0, first)]) {
+      const before = groups.joined(group);
+      if (ending.aborted || !groups.mayWaitForNothing(group)) return;
       try {
         const addresses = sharing.addressesOf(admin);
         const joined = await withCalls(this.#deps, admin, addresses, ending, (client) =>
@@ -95,6 +107,8 @@ export class Checkpoints {
             signal: ending,
           }),
         );
+        // Meanwhile all may have come, or the group have been joined anew.
+        if (groups.joined(group) !== before || !groups.mayWaitForNothing(group)) return;
         await groups.replaceCheckpoint(group, joined.checkpoint);
         logger("info", "sync.checkpoint.fresh", { database: group.database, peer: admin });
         return;
@@ -104,12 +118,13 @@ export class Checkpoints {
     }
   }
 
-  /** Who may answer: admins as far as they are known, and whoever admitted us. */
+  /** Who may answer: admins as far as they are known; where they may not all be, whoever admitted us, or was named by the ticket, first. */
   #admins(group: ScopeId): DeviceId[] {
     const { history, groups, sharing } = this.#deps;
     const access = history.scope(group)?.access;
     const admins = new Set<DeviceId>();
-    for (const peer of sharing.admitting(group)) admins.add(peer);
+    if (groups.isPending(group) || !groups.isMember(group))
+      for (const peer of sharing.admitting(group)) admins.add(peer);
     for (const { device, hasLeft } of groups.members(group))
       if (!hasLeft && access?.may(device, Tags.ADMIN) === true) admins.add(device);
     admins.delete(history.identity.device);

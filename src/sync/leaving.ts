@@ -77,6 +77,8 @@ export class Leaving {
     // While we are a member still: others pull from members alone.
     await this.#handOver(group, onlyHere, waiting);
     ending.throwIfAborted();
+    // The other admin may have gone while we waited.
+    if (!lastAdmin) refuseLastAdmin(this.#deps, group);
     await groups.noteLeft(group, clock.now());
     if (!(await this.#tell(group, waiting, HAND_OVER_MAX_MS))) {
       if (this.#holdsAnything(group)) onlyHere.set(scopeKeyOf(group), group);

@@ -40,15 +40,17 @@ export class RowReader {
       scope,
       names.filter((name) => !this.#isHere(scope, name)),
     );
-    // The next pages are read while one is taken up.
+    // The next pages are read while one is taken up: at first one, since it is not known how large the rows are.
     const underWay: Page[] = [];
-    for (let from = 0; from < missing.length || underWay.length > 0;) {
-      for (; from < missing.length && underWay.length < READS_AT_ONCE; from += ROWS_A_READ)
+    for (let from = 0, most = 2; from < missing.length || underWay.length > 0;) {
+      for (; from < missing.length && underWay.length < most; from += ROWS_A_READ)
         underWay.push(this.#read(missing.slice(from, from + ROWS_A_READ)));
       const { sought, found } = underWay.shift() as Page;
       const records = await found;
       sought.forEach(({ name, place }, i) => this.#take(scope, name, place, records[i]));
       this.#refuse(bytesMax);
+      // More at once where as much again would still be far from too much.
+      most = this.#bytesRead <= bytesMax / (2 * READS_AT_ONCE) ? READS_AT_ONCE : 2;
     }
   }
 

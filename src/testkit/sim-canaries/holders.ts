@@ -44,8 +44,8 @@ export const HOLDERS: readonly Canary[] = [
     says: "revokes as soon as it has joined again, with a freeze of what it held before",
     breaks: ["K1", "K3", "L1"],
     file: "groups/taking-away.ts",
-    find: "  const late = active.find((group) => groups.lacks(group, scope));",
-    replace: "  const late = active.find((group) => groups.lacks(group, scope) && false);",
+    find: "  const late = active.every((group) => groups.lacks(group, scope)) ? active[0] : undefined;",
+    replace: "  const late = active.find(() => false);",
     plan: "K1-superseded-by-what-was-revoked-elsewhere",
   },
   {

@@ -169,14 +169,15 @@ export class Memberships {
   }
 }
 
-/** Whether a group with this scope is not all here, or has been left or lost and no other one is here. */
+/** Whether no group with this scope is all here, or each has been left or lost. */
 function hasReasonToWait({ sync }: SimProcess, scope: ScopeId): boolean {
   const key = scopeKeyOf(scope);
   const groups = sync
     .groups(SIM_DATABASE)
     .filter((group) => [group, ...sync.collections(group)].some((one) => scopeKeyOf(one) === key));
-  return (
-    groups.some((group) => sync.progress(group) !== undefined) ||
-    groups.every((group) => ASKING.has(sync.status(group)))
-  );
+  const hasEnded = (group: ScopeId): boolean =>
+    ASKING.has(sync.status(group)) || sync.status(group) === "destroyed";
+  const active = groups.filter((group) => !hasEnded(group));
+  if (active.length > 0) return active.every((group) => sync.progress(group) !== undefined);
+  return groups.length > 0 && groups.every((group) => ASKING.has(sync.status(group)));
 }
