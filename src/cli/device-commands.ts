@@ -52,9 +52,14 @@ export async function listDevices(context: CommandContext): Promise<number> {
   return EXIT.ok;
 }
 
-export async function revokeDevice(context: CommandContext, device: string): Promise<number> {
+export async function revokeDevice(
+  context: CommandContext,
+  device: string,
+  { incomplete = false }: { readonly incomplete?: boolean | undefined },
+): Promise<number> {
   await using api = await context.connect();
-  const answer = await ask(api, "/v1/devices/revoke", { method: "POST", body: { device } });
+  const body = { device, incomplete };
+  const answer = await ask(api, "/v1/devices/revoke", { method: "POST", body });
   if (context.json) context.print(JSON.stringify(answer));
   return EXIT.ok;
 }

@@ -153,10 +153,14 @@ export async function ejectFromGroup(
   context: CommandContext,
   path: string,
   whom: string,
-  { keepShared = false }: { readonly keepShared?: boolean | undefined },
+  {
+    keepShared = false,
+    incomplete = false,
+  }: { readonly keepShared?: boolean | undefined; readonly incomplete?: boolean | undefined },
 ): Promise<number> {
   const who = whom.startsWith("did:key:") ? { user: whom } : { device: whom };
-  return change(context, `${targetOf(path)}/eject`, "POST", { ...who, keepsShared: keepShared });
+  const body = { ...who, keepsShared: keepShared, incomplete };
+  return change(context, `${targetOf(path)}/eject`, "POST", body);
 }
 
 /** Ends with 0 also when something stays here alone: that is said. */

@@ -14,6 +14,10 @@ import {
   publishGroup,
 } from "./group-life-commands.ts";
 
+/** Of what revokes. */
+export const INCOMPLETE =
+  "also while not everything of it is here: what they wrote that is not may be lost to everybody";
+
 type Run = (command: (context: CommandContext) => Promise<number>) => Promise<void>;
 
 /** What becomes of a syncgroup that is here. */
@@ -58,6 +62,7 @@ export function addGroupLifeCommands(group: Command, run: Run): void {
     .argument("<path>", "database/group")
     .argument("<whom>", "did:key:…, or a device")
     .option("--keep-shared", "spare collections that they have by another group")
+    .option("--incomplete", INCOMPLETE)
     .action((path, whom, flags) => run((context) => ejectFromGroup(context, path, whom, flags)));
   group
     .command("leave")

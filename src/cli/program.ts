@@ -14,7 +14,7 @@ import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
-import { addGroupLifeCommands, addServiceCommands } from "./group-program.ts";
+import { addGroupLifeCommands, INCOMPLETE, addServiceCommands } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
 import { peers, status } from "./status-commands.ts";
@@ -112,7 +112,8 @@ function addDeviceCommands(program: Command<[], GlobalFlags>, run: Run): void {
     .command("revoke")
     .description("take a device out, for good: nothing that it writes from now on counts")
     .argument("<device>")
-    .action((name) => run((context) => revokeDevice(context, name)));
+    .option("--incomplete", INCOMPLETE)
+    .action((name, flags) => run((context) => revokeDevice(context, name, flags)));
   device
     .command("list")
     .description("this user's devices, as far as their syncgroups know them")

@@ -21,6 +21,14 @@ export interface AccessOptions {
   readonly version?: string | undefined;
 }
 
+export interface RevokeOptions extends AccessOptions {
+  /**
+   * Also while not all is here that is to come. What they have written and is not here is taken back for everybody, and where others
+   * have dropped what that superseded, nobody has it any more. Default false. [SY120]
+   */
+  readonly incomplete?: boolean | undefined;
+}
+
 /** Whether the collection is here, with or without rows. [DB24] */
 export function exists({ history }: DbWorld, scope: ScopeId): boolean {
   const access = history.scope(scope)?.access;
@@ -104,7 +112,7 @@ export async function revokeAll(
   world: DbWorld,
   scope: ScopeId,
   user: UserId,
-  { version }: AccessOptions,
+  { version, incomplete = false }: RevokeOptions,
 ): Promise<void> {
   refuseUnusable(world, scope);
   checkUser(user);
@@ -123,7 +131,7 @@ export async function revokeAll(
     );
   }
   if (tagsOf(user) === 0) return;
-  const why = world.whyNotRevoke(scope);
+  const why = world.whyNotRevoke(scope, incomplete);
   if (why !== undefined)
     throw new DbError("DB_READ_ONLY", `Cannot revoke in collection "${scope.name}": ${why}`);
   const freeze = history.freezeOf(scope, { user });

@@ -11,6 +11,7 @@ import {
   exists,
   grantRole,
   revokeAll,
+  type RevokeOptions,
 } from "./collection-life.ts";
 import { checkLimit, type KeyBounds, rangeOf } from "./key-range.ts";
 import { keyText, rowName } from "./names.ts";
@@ -237,9 +238,9 @@ export class Collection<T = Value> {
    * take from readers and writers, the owner from everybody else. What is granted afterwards holds. [DB33]
    *
    * @throws as `grant`; `DB_READ_ONLY` also for the owner, on a device that has left the syncgroups that share it, or has not got
-   *   all of it yet since it joined one. [SY120]
+   *   all of it yet since it joined one, unless `incomplete`. [SY120]
    */
-  async revoke(user: UserId, options: AccessOptions = {}): Promise<void> {
+  async revoke(user: UserId, options: RevokeOptions = {}): Promise<void> {
     await revokeAll(this.#world, this.id, user, options);
   }
 

@@ -20,8 +20,10 @@ export interface DatabaseDeps {
   readonly logger: Logger;
   /** Why a collection may not be written to now, or `undefined`. Default: all may. */
   readonly readOnlyReason?: ((collection: ScopeId) => string | undefined) | undefined;
-  /** Why nobody may be revoked in a collection now, or `undefined`. Default: everywhere they may. */
-  readonly whyNotRevoke?: ((collection: ScopeId) => string | undefined) | undefined;
+  /** Why nobody may be revoked in a collection now, or `undefined`; `incomplete`: whether or not all of it is here. Default: everywhere they may. */
+  readonly whyNotRevoke?:
+    | ((collection: ScopeId, incomplete: boolean) => string | undefined)
+    | undefined;
   /** How far a collection is that is catching up with a peer. Default: none is. */
   readonly progressOf?: ((collection: ScopeId) => CollectionProgress | undefined) | undefined;
 }
@@ -72,7 +74,7 @@ export class Database implements AsyncDisposable {
       resolvers: new Map(),
       mismatched: new Set(),
       readOnlyReason: (scope) => deps.readOnlyReason?.(scope),
-      whyNotRevoke: (scope) => deps.whyNotRevoke?.(scope),
+      whyNotRevoke: (scope, incomplete) => deps.whyNotRevoke?.(scope, incomplete),
       progressOf: (scope) => deps.progressOf?.(scope),
     };
   }

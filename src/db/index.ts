@@ -17,7 +17,7 @@ export {
   type VisibleValue,
   type WriteOptions,
 } from "./collection.ts";
-export type { AccessOptions, CollectionAccess } from "./collection-life.ts";
+export type { AccessOptions, CollectionAccess, RevokeOptions } from "./collection-life.ts";
 export {
   type CollectionInfo,
   type CollectionName,

@@ -25,8 +25,8 @@ export interface DbWorld {
   readonly mismatched: Set<string>;
   /** Why a collection may not be written to now, or `undefined`. */
   readOnlyReason(scope: ScopeId): string | undefined;
-  /** Why nobody may be revoked in a collection now, or `undefined`. */
-  whyNotRevoke(scope: ScopeId): string | undefined;
+  /** Why nobody may be revoked in a collection now, or `undefined`; `incomplete`: whether or not all of it is here. */
+  whyNotRevoke(scope: ScopeId, incomplete: boolean): string | undefined;
   progressOf(scope: ScopeId): CollectionProgress | undefined;
 }
 

@@ -50,8 +50,10 @@ async function refused(error: unknown): Promise<never> {
 
 function refuseUnwritable(world: DbWorld, { parts }: WriteRequest): void {
   refuseClosed(world);
-  for (const { scope } of parts) {
+  for (const { scope, controls = [] } of parts) {
     refuseDestroyed(world, scope);
+    // Whether somebody may be revoked was asked before, by rules of its own. [DB33]
+    if (controls.some(({ type }) => type === "revoke")) continue;
     const reason = world.readOnlyReason(scope);
     if (reason === undefined) continue;
     throw new DbError("DB_READ_ONLY", `Cannot write to collection "${scope.name}": ${reason}`);

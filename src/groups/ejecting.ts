@@ -16,6 +16,11 @@ export type Ejected = { readonly user: UserId } | { readonly device: DeviceId };
 export interface EjectOptions {
   /** Spare the collections that other groups share in which the user is. Default false. */
   readonly keepsShared?: boolean | undefined;
+  /**
+   * Also while not all is here that is to come. What they have written and is not here is taken back for everybody, and where others
+   * have dropped what that superseded, nobody has it any more. Default false. [SY120]
+   */
+  readonly incomplete?: boolean | undefined;
 }
 
 export interface EjectingDeps {
@@ -32,7 +37,7 @@ export function ejection(
   deps: EjectingDeps,
   group: ScopeId,
   ejected: Ejected,
-  { keepsShared = false }: EjectOptions = {},
+  { keepsShared = false, incomplete = false }: EjectOptions = {},
 ): PartWrite[] {
   const { history, groups } = deps;
   const { access, spec } = adminAccess(deps, group);
@@ -48,10 +53,10 @@ export function ejection(
     .filter(({ owner }) => owner !== user)
     .flatMap((scope) => history.scope(scope) ?? [])
     .filter((scope) => scope.access.tagsOf(user) !== 0);
-  const parts = collections.map((scope) => partOf(deps, scope, ejected));
+  const parts = collections.map((scope) => partOf(deps, scope, ejected, incomplete));
   const own = history.scope(group);
   if (own === undefined) throw refusal(group, "its history is not here");
-  const last = partOf(deps, own, ejected);
+  const last = partOf(deps, own, ejected, incomplete);
   const peer = spec.value.publishPeer;
   const isPublishPeer =
     peer !== undefined &&
@@ -80,19 +85,21 @@ function partOf(
   deps: EjectingDeps,
   scope: ScopeState,
   ejected: Ejected,
+  incomplete: boolean,
 ): PartWrite & { readonly controls: readonly VerifiedOp[] } {
-  return { scope: scope.id, rows: [], controls: [revocationOf(deps, scope, ejected)] };
+  return { scope: scope.id, rows: [], controls: [revocationOf(deps, scope, ejected, incomplete)] };
 }
 
 /**
  * What takes from a user or a device what they may do in a scope, with the freeze of what is held here.
  *
- * @throws {SyncError} `SYNC_NOT_ADMIN` when our user may not, `SYNC_PENDING` while not all of it is here that is to come. [SY120]
+ * @throws {SyncError} `SYNC_NOT_ADMIN` when our user may not, `SYNC_PENDING` while not all of it is here that is to come, unless `incomplete`. [SY120]
  */
 export function revocationOf(
   { history, groups }: EjectingDeps,
   scope: ScopeState,
   ejected: Ejected,
+  incomplete = false,
 ): VerifiedOp {
   const { access, id } = scope;
   const { device, certified } = history.identity;
@@ -100,7 +107,7 @@ export function revocationOf(
   const mayRevoke = user === undefined || access.mayRevoke(device, user);
   if (user === id.owner || (certified.user !== id.owner && !mayRevoke))
     throw refusal(id, "our user may not take from them what they may do");
-  const why = whyNotRevoke(groups, id);
+  const why = whyNotRevoke(groups, id, incomplete);
   if (why !== undefined)
     throw new SyncError(
       "SYNC_PENDING",

@@ -83,9 +83,9 @@ export class Sharing {
       .filter((group) => this.collections(group).some((scope) => scopeKeyOf(scope) === key));
   }
 
-  /** Why nobody may be revoked in a collection or group now, or `undefined`. [SY120] */
-  whyNotRevoke(scope: ScopeId): string | undefined {
-    return whyNotRevoke(this.#groups, scope);
+  /** Why nobody may be revoked in a collection or group now, or `undefined`; `incomplete`: whether or not all of it is here. [SY120] */
+  whyNotRevoke(scope: ScopeId, incomplete = false): string | undefined {
+    return whyNotRevoke(this.#groups, scope, incomplete);
   }
 
   collections(group: ScopeId): ScopeId[] {

@@ -6,13 +6,19 @@ import type { Groups } from "./groups.ts";
 /**
  * Why nobody may be revoked in a scope now, or `undefined`. A freeze names what is here, and the others drop what they have all
  * superseded without waiting for a device that takes no part any more: of what is taken back then nobody has the version before. [SY120]
+ * `incomplete`: also where not all is here that was promised.
  */
-export function whyNotRevoke(groups: Groups, scope: ScopeId): string | undefined {
+export function whyNotRevoke(
+  groups: Groups,
+  scope: ScopeId,
+  incomplete: boolean,
+): string | undefined {
   const sharing = groups.all(scope.database).filter((group) => isSharedBy(groups, group, scope));
   const active = sharing.filter((group) => groups.isActive(group));
   // One that has brought all is enough: by that one this device is waited for. Else anybody who shares our collection could keep us from it.
   const late = active.every((group) => groups.lacks(group, scope)) ? active[0] : undefined;
-  if (late !== undefined) return `syncgroup "${late.name}" has not brought all of it yet`;
+  if (late !== undefined && !incomplete)
+    return `syncgroup "${late.name}" has not brought all of it yet`;
   const gone = sharing.find((group) => hasGone(groups, group, scope));
   if (active.length > 0 || gone === undefined) return undefined;
   return `this device takes no part in syncgroup "${gone.name}" any more, join it again first`;

@@ -2,7 +2,7 @@
 
 import type { Context, Hono } from "hono";
 import { type Json, parseDeviceId } from "../base/index.ts";
-import { ApiError, countOf, textOf } from "./api-input.ts";
+import { ApiError, countOf, flagOf, textOf } from "./api-input.ts";
 import type { Peer } from "./peer.ts";
 
 type ReadBody = (c: Context) => Promise<Readonly<Record<string, Json>>>;
@@ -15,9 +15,11 @@ export function addDeviceRoutes(api: Hono, peer: Peer, bodyOf: ReadBody): void {
     return c.json({ ticket: await peer.pair(options) }, 201);
   });
   api.post("/v1/devices/revoke", async (c) => {
-    const device = parseDeviceId(textOf("device", (await bodyOf(c))["device"]));
+    const { device: name, incomplete } = await bodyOf(c);
+    const device = parseDeviceId(textOf("device", name));
     if (device === undefined) throw new ApiError("API_INPUT_INVALID", "That names no device", 400);
-    return c.json({ scopes: await peer.revokeDevice(device) });
+    const options = incomplete === undefined ? {} : { incomplete: flagOf(incomplete) };
+    return c.json({ scopes: await peer.revokeDevice(device, options) });
   });
   api.post("/v1/devices/link", async (c) => {
     const { ticket } = await bodyOf(c);

@@ -118,9 +118,12 @@ function addGroupLife(api: Hono, peer: Peer, { databaseOf, bodyOf }: Reading): v
     return c.body(null, 204);
   });
   api.post(`${GROUP}/eject`, async (c) => {
-    const { user, device, keepsShared } = await bodyOf(c);
+    const { user, device, keepsShared, incomplete } = await bodyOf(c);
     const whom = device === undefined ? { user: userOf(user) } : { device: deviceOf(device) };
-    const options = keepsShared === undefined ? {} : { keepsShared: flagOf(keepsShared) };
+    const options = {
+      ...(keepsShared !== undefined && { keepsShared: flagOf(keepsShared) }),
+      ...(incomplete !== undefined && { incomplete: flagOf(incomplete) }),
+    };
     await (await groupOf(c)).eject(whom, options);
     return c.body(null, 204);
   });

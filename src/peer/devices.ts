@@ -15,7 +15,7 @@ import type { SyncService } from "../sync/index.ts";
 import type { OwnIdentity } from "./identity.ts";
 import { DEVICE_TICKET_ADDRESSES_MAX } from "./limits.ts";
 import type { Network } from "./network.ts";
-import { revokeDevice } from "./revoke-device.ts";
+import { revokeDevice, type RevokeDeviceOptions } from "./revoke-device.ts";
 
 export interface PeerDevicesDeps {
   readonly history: History;
@@ -139,9 +139,9 @@ export class PeerDevices {
   }
 
   /** Takes a device out wherever that is ours to do. Answers the scopes. @throws as `revokeDevice`. */
-  revoke(device: DeviceId): Promise<readonly ScopeId[]> {
+  revoke(device: DeviceId, { incomplete }: RevokeDeviceOptions = {}): Promise<readonly ScopeId[]> {
     const whyNotRevoke = (scope: ScopeId): string | undefined =>
-      this.#network?.current?.sharing.whyNotRevoke(scope);
+      this.#network?.current?.sharing.whyNotRevoke(scope, incomplete);
     return revokeDevice({ ...this.#deps, whyNotRevoke }, device);
   }
 

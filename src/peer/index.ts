@@ -50,6 +50,7 @@ export type {
   Resolution,
   Resolutions,
   Resolver,
+  RevokeOptions,
   SetRow,
   WatchPage,
 } from "../db/index.ts";
@@ -81,6 +82,7 @@ export { BackupError, type BackupManifest, type BackupOptions } from "../backup/
 export { checkBackup, restorePeer } from "./restore.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";
 export type { LinkedGroup, LinkOptions, OwnDevice, PairOptions } from "./devices.ts";
+export type { RevokeDeviceOptions } from "./revoke-device.ts";
 export { openPeer, type PeerOptions } from "./open-peer.ts";
 export type { NetworkPeerStatus, NetworkStatus } from "./network-status.ts";
 export { type ChunkOverview, Peer, type PeerOverview } from "./peer.ts";

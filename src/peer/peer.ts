@@ -23,6 +23,7 @@ import { IDENTITY_FILES, type Secrets } from "./identity.ts";
 import type { Network } from "./network.ts";
 import type { NetworkStatus } from "./network-status.ts";
 import type { LinkedGroup, LinkOptions, OwnDevice, PairOptions, PeerDevices } from "./devices.ts";
+import type { RevokeDeviceOptions } from "./revoke-device.ts";
 import { PeerBlobs } from "./peer-blobs.ts";
 import { PeerDatabase } from "./peer-database.ts";
 
@@ -104,8 +105,8 @@ export class Peer implements AsyncDisposable {
     const readOnlyReason = (
       collection: Parameters<NonNullable<Parameters<typeof openDatabase>[0]["readOnlyReason"]>>[0],
     ): string | undefined => network.current?.readOnlyReason(collection);
-    const whyNotRevoke = (collection: ScopeId): string | undefined =>
-      network.current?.sharing.whyNotRevoke(collection);
+    const whyNotRevoke = (collection: ScopeId, incomplete: boolean): string | undefined =>
+      network.current?.sharing.whyNotRevoke(collection, incomplete);
     const progressOf = (collection: ScopeId): CollectionProgress | undefined =>
       catchUps(this.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(collection));
     const deps = { history, clock, logger, readOnlyReason, whyNotRevoke, progressOf };
@@ -201,10 +202,10 @@ export class Peer implements AsyncDisposable {
    * another's where we are admin. What it wrote and is here stays, nothing later of it counts. For good. Answers how many they are.
    *
    * @throws {PairError} `PAIR_NO_USER_KEY`, `PAIR_DEVICE_UNKNOWN`; `PAIR_NOT_EVERYWHERE` when it was left in some in which this device
-   *   takes no part any more, or has not got everything yet, and is out of all others. [PR9]
+   *   takes no part any more, or (unless `incomplete`) has not got everything yet, and is out of all others. [PR9]
    */
-  async revokeDevice(device: DeviceId): Promise<number> {
-    return (await this.#parts.devices.revoke(device)).length;
+  async revokeDevice(device: DeviceId, options?: RevokeDeviceOptions): Promise<number> {
+    return (await this.#parts.devices.revoke(device, options)).length;
   }
 
   /** See `PeerDevices.list`. */

@@ -13,6 +13,14 @@ export interface RevokeDeps {
   readonly whyNotRevoke: (scope: ScopeId) => string | undefined;
 }
 
+export interface RevokeDeviceOptions {
+  /**
+   * Also where not all is here that is to come. What the device has written and is not here is taken back for everybody, and where
+   * others have dropped what that superseded, nobody has it any more. Default false. [SY120]
+   */
+  readonly incomplete?: boolean | undefined;
+}
+
 /** A device is taken out of one scope. */
 interface Revocation {
   readonly scope: ScopeId;
@@ -35,7 +43,7 @@ interface Outcome {
  * wrote and is here stays; what else it has written, or will, counts nowhere. Answers the scopes, durable when it resolves.
  *
  * @throws {PairError} `PAIR_NO_USER_KEY`; `PAIR_DEVICE_UNKNOWN` when it is this device, or none that we may take out; `PAIR_NOT_EVERYWHERE` when
- *   it is in scopes in which nobody may be revoked now; {HistoryError} one scope has refused it. All others are done then; {StoreError}.
+ *   it is in scopes in which nobody may be revoked now, its cause one that has refused it; {HistoryError} one scope has refused it. All others are done then; {StoreError}.
  */
 export async function revokeDevice(
   deps: RevokeDeps,
@@ -63,8 +71,8 @@ export async function revokeDevice(
     }
   }
   const [refusal] = refusals;
+  if (kept.length > 0) throw notEverywhere(kept, refusal);
   if (refusal !== undefined) throw refusal;
-  if (kept.length > 0) throw notEverywhere(kept);
   if (revoked.length > 0) return revoked;
   throw new PairError(
     "PAIR_DEVICE_UNKNOWN",
@@ -72,11 +80,12 @@ export async function revokeDevice(
   );
 }
 
-function notEverywhere(kept: readonly Kept[]): PairError {
+function notEverywhere(kept: readonly Kept[], cause: HistoryError | undefined): PairError {
   const all = kept.map(({ scope, why }) => `${scope.kind} "${scope.name}" (${why})`);
   return new PairError(
     "PAIR_NOT_EVERYWHERE",
     `Cannot revoke device everywhere: it was not taken out of ${all.join(", ")}`,
+    { cause },
   );
 }
 

@@ -1,6 +1,8 @@
 /** Who has left, or has not got everything yet, takes nothing from others. */
 
 import { expect, test } from "vitest";
+import { Groups } from "../groups/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import {
   admit,
@@ -13,7 +15,7 @@ import {
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
-import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
 
 const userOf = (peer: SyncPeer): SyncPeer["identity"]["certified"]["user"] =>
@@ -46,6 +48,36 @@ test("[SY120] [DB33] who has left revokes nobody, not in a collection of their o
   await eventually(async () => (await todosOf(admin, shared)).access().users.length === 2);
   for (const peer of [owner, admin])
     expect(await (await todosOf(peer, shared)).get("row")).toBe("second");
+});
+
+test("[SY120] who says so revokes and ejects although not all is here, and never where it has gone", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { writer: "writer", other: "writer" });
+  const [writer, other] = members as [SyncPeer, SyncPeer];
+  const medium = createMemoryMedium();
+  const identity = await makeIdentity("admin");
+  const before = await flock.open("admin", { identity, store: await openMemoryStore({ medium }) });
+  await admit(owner, before, shared, { role: "admin" });
+  const { collection: scope, group } = shared;
+  const groups = await Groups.open(before.store, before.history);
+  const logs = before.history.scope(scope)?.vector().keys() ?? [];
+  const lost = { scope, vector: new Map(Array.from(logs, (log) => [log, 1000])) };
+  await groups.replaceCheckpoint(group, [lost]);
+  await flock.close(before);
+  const admin = await flock.open("admin", { identity, store: await openMemoryStore({ medium }) });
+  expect(admin.sync.progress(group)).toBeDefined();
+  const todos = await todosOf(admin, shared);
+  const whom = { user: userOf(writer) };
+  const eject = (options = {}): Promise<void> => admin.sync.edits.eject(group, whom, options);
+  await expect(eject()).rejects.toMatchObject({ code: "SYNC_PENDING" });
+  await expect(todos.revoke(userOf(other))).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  await eject({ incomplete: true });
+  await todos.revoke(userOf(other), { incomplete: true });
+  await eventually(async () => (await todosOf(owner, shared)).access().users.length === 2);
+  await admin.sync.leave(group, { signal: AbortSignal.abort() });
+  const late = todos.revoke(userOf(owner), { incomplete: true });
+  await expect(late).rejects.toMatchObject({ code: expect.stringMatching(/^DB_/) });
+  expect(admin.sync.sharing.whyNotRevoke(scope, true)).toContain("join it again");
 });
 
 test("[SY120] another group that shares the collection is enough", async () => {
@@ -111,6 +143,8 @@ test("[SY120] [SY75] [SY62] while part of a collection is lacking nobody is ejec
   ])
     await expect(taken).rejects.toMatchObject({ code: "SYNC_PENDING" });
   await expect(seen.revoke(user)).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  expect(admin.sync.sharing.whyNotRevoke(scope)).toContain('"home"');
+  expect(admin.sync.sharing.whyNotRevoke(scope, true)).toBeUndefined();
   await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, () => admin.sync.progress(group) === undefined);
   await admin.sync.edits.grant(group, user, "reader");
   await eventually(async () =>

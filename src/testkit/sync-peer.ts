@@ -91,7 +91,8 @@ export async function openSyncPeer(options: SyncPeerOptions): Promise<SyncPeer> 
           clock: deps.clock,
           logger,
           readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
-          whyNotRevoke: (scope: ScopeId) => sync.sharing.whyNotRevoke(scope),
+          whyNotRevoke: (scope: ScopeId, incomplete: boolean) =>
+            sync.sharing.whyNotRevoke(scope, incomplete),
           progressOf: (id) =>
             catchUps(sync.peers()).find(({ scope }) => scopeKeyOf(scope) === scopeKeyOf(id)),
         },

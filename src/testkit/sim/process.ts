@@ -86,7 +86,8 @@ export class SimProcess {
         ...ports,
         history,
         readOnlyReason: (scope: ScopeId) => sync.readOnlyReason(scope),
-        whyNotRevoke: (scope: ScopeId) => sync.sharing.whyNotRevoke(scope),
+        whyNotRevoke: (scope: ScopeId, incomplete: boolean) =>
+          sync.sharing.whyNotRevoke(scope, incomplete),
       },
       SIM_DATABASE,
     );
