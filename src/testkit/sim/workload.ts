@@ -72,8 +72,8 @@ export class Workload {
     const { sometimes, fail, devices } = this.#deps;
     const process = devices[step.device]?.running;
     if (process === undefined) return sometimes(`skipped ${step.op}`);
-    const joiner = step.op === "admit" ? devices[step.joiner]?.running : undefined;
-    const pending = { step, processes: joiner === undefined ? [process] : [process, joiner] };
+    const other = devices[otherOf(step) ?? -1]?.running;
+    const pending = { step, processes: other === undefined ? [process] : [process, other] };
     this.#pending.add(pending);
     try {
       await this.#perform(process, step);
@@ -356,4 +356,10 @@ export class Workload {
       throw new SimError("D1", `A write was acknowledged that was never signed: ${token}`);
     return found;
   }
+}
+
+/** Another device at which an operation is done as well: where that one dies, it never ends. */
+function otherOf(step: Operation): number | undefined {
+  if (step.op === "admit") return step.joiner;
+  return step.op === "publish" ? step.whom : undefined;
 }
