@@ -67,6 +67,8 @@ export interface CommitFact {
   readonly timestamp: bigint;
   /** Hexadecimal. */
   readonly digest: string;
+  /** Digest of the one before it in its log, hexadecimal; empty for the first. */
+  readonly previous: string;
   readonly hint: string;
   readonly parts: readonly PartFact[];
 }
@@ -101,6 +103,7 @@ export function readCommit(
     generation: header.number(2),
     timestamp: header.bigint(4),
     digest: hex(digest),
+    previous: hex(header.bytes(3)),
     hint: header.text(6),
     parts,
   };

@@ -7,7 +7,7 @@ const SCOPE = "collection:owner:c";
 function partOf(device: string, generation: number): PartFact {
   const [log, timestamp] = [`${device}/1`, 1n];
   const digest = `${log}#${generation}`;
-  const commit = { log, device, generation, timestamp, digest, hint: "", parts: [] };
+  const commit = { log, device, generation, timestamp, digest, previous: "", hint: "", parts: [] };
   return { commit, scope: SCOPE, previous: 0, heads: [], versions: [], controls: [] };
 }
 

@@ -23,6 +23,9 @@ import { SimError } from "./sim-error.ts";
 /** The parts of one log in one scope, by generation. */
 type PartsByGeneration = Map<number, PartFact>;
 
+/** Where a commit stands, and which it is, if that is known. */
+export type Place = Pick<CommitFact, "log" | "generation"> & Partial<Pick<CommitFact, "digest">>;
+
 export class Ledger {
   readonly #inputs = new Map<string, Uint8Array>();
   readonly #commits = new Map<Dot, CommitFact>();
@@ -235,6 +238,17 @@ export class Ledger {
   *partsUpTo(scope: ScopeName, log: LogName, generation: number): Generator<PartFact> {
     for (const [at, part] of this.#parts.get(scope)?.get(log) ?? [])
       if (at <= generation) yield part;
+  }
+
+  /** Parts in a scope of a commit and of all before it in its log; where that has branches, of the one that ends with this digest. */
+  *partsBehind(scope: ScopeName, place: Place): Generator<PartFact> {
+    const { log, generation, digest } = place;
+    if (digest === undefined || !this.isForked(place)) {
+      yield* this.partsUpTo(scope, log, generation);
+      return;
+    }
+    for (let at = this.byDigest(digest); at !== undefined; at = this.byDigest(at.previous))
+      yield* at.parts.filter((part) => part.scope === scope);
   }
 
   part(scope: ScopeName, log: LogName, generation: number): PartFact | undefined {

@@ -13,7 +13,7 @@ import {
 } from "./facts.ts";
 import { hex } from "./fields.ts";
 import { type Held, holdsAll, Holdings, isWithCopyAlone, otherCopyOf } from "./holdings.ts";
-import { Ledger, short } from "./ledger.ts";
+import { Ledger, type Place, short } from "./ledger.ts";
 import { checkExpected } from "./expected.ts";
 import { closureOf, READ, rightsBy } from "./rights.ts";
 import { covers, replaces } from "./rows.ts";
@@ -261,16 +261,13 @@ export class Oracle {
   }
 
   /** Whether a commit, and all before it in its log, count in a scope by what a device knows. */
-  doesCount(
-    scope: Pick<ScopeView, "scope" | "controlHeads">,
-    commit: Pick<CommitFact, "log" | "generation">,
-  ): boolean {
+  doesCount(scope: Pick<ScopeView, "scope" | "controlHeads">, commit: Place): boolean {
     const rights = rightsIn(this.ledger, scope);
     if (commit.generation > rights.forkOf(commit.log)) {
       this.#deps.sometimes("oracle.uncounted");
       return false;
     }
-    for (const part of this.ledger.partsUpTo(scope.scope, commit.log, commit.generation)) {
+    for (const part of this.ledger.partsBehind(scope.scope, commit)) {
       if (part.versions.some((version) => !isCounted(rights, version))) {
         this.#deps.sometimes("oracle.uncounted");
         return false;
