@@ -83,9 +83,11 @@ test("[AP9] a syncgroup's whole life goes through the API", async () => {
   expect((after as { readonly members: object[] }).members).toContainEqual(
     expect.objectContaining({ device: bea.device, name: "Bea's", state: "left" }),
   );
-  expect(await ask(ada, `${GROUP}/eject`, "POST", { user: bea.user })).toMatchObject({
-    status: 204,
-  });
+  const ejected = { user: bea.user, incomplete: true };
+  expect(await ask(ada, `${GROUP}/eject`, "POST", { ...ejected, incomplete: "yes" })).toMatchObject(
+    { status: 400 },
+  );
+  expect(await ask(ada, `${GROUP}/eject`, "POST", ejected)).toMatchObject({ status: 204 });
   expect(await ask(ada, `${GROUP}/eject`, "POST", { device: ada.device })).toMatchObject({
     status: 403,
   });

@@ -146,6 +146,14 @@ test.for([
     "PAIR_DEVICE_UNKNOWN",
   ],
   [
+    "a flag that is no flag",
+    "/v1/devices/revoke",
+    "POST",
+    { device: "12D3KooWNCnLW6uebw1FgNjUKMYLxbxocrHhu3u9DFuGRCSABadL", incomplete: "yes" },
+    400,
+    "API_INPUT_INVALID",
+  ],
+  [
     "a ticket that is no text",
     "/v1/databases/app/join",
     "POST",

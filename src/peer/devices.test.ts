@@ -167,6 +167,10 @@ test("[PR9] where this device has left a device is not taken out, which is told 
     code: "PAIR_NOT_EVERYWHERE",
     message: expect.stringContaining('"work"'),
   });
+  // What it has gone from is no matter of waiting.
+  await expect(laptop.revokeDevice(phone.device, { incomplete: true })).rejects.toMatchObject({
+    code: "PAIR_NOT_EVERYWHERE",
+  });
   const own = bens.syncgroup("own");
   expect(own.members().find(({ name }) => name === "phone")?.state).toBe("ejected");
   const again = await bens.joinSyncgroup(await work.invite({ role: "writer" }));

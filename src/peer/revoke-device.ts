@@ -7,7 +7,7 @@ import { REVOKED_SCOPES_AT_ONCE } from "./limits.ts";
 
 export interface RevokeDeps {
   readonly history: History;
-  readonly identity: OwnIdentity;
+  readonly identity: Pick<OwnIdentity, "device" | "certified" | "userSeed">;
   readonly crypto: Crypto;
   /** Why nobody may be revoked in a scope now, or `undefined`. [SY120] */
   readonly whyNotRevoke: (scope: ScopeId) => string | undefined;
@@ -82,9 +82,10 @@ export async function revokeDevice(
 
 function notEverywhere(kept: readonly Kept[], cause: HistoryError | undefined): PairError {
   const all = kept.map(({ scope, why }) => `${scope.kind} "${scope.name}" (${why})`);
+  const others = cause === undefined ? "" : `, nor where it was refused: ${cause.message}`;
   return new PairError(
     "PAIR_NOT_EVERYWHERE",
-    `Cannot revoke device everywhere: it was not taken out of ${all.join(", ")}`,
+    `Cannot revoke device everywhere: it was not taken out of ${all.join(", ")}${others}`,
     { cause },
   );
 }
@@ -133,7 +134,7 @@ async function revocationIn(
 
 function mayRevoke(
   access: AccessState,
-  { device, certified }: OwnIdentity,
+  { device, certified }: RevokeDeps["identity"],
   { owner }: ScopeId,
   user: string,
 ): boolean {
