@@ -40,7 +40,7 @@ export function ejection(
   { keepsShared = false, incomplete = false }: EjectOptions = {},
 ): PartWrite[] {
   const { history, groups } = deps;
-  const { access, spec } = adminAccess(deps, group);
+  const { access, spec } = adminAccess(deps, group, incomplete);
   const user = memberUser(groups, group, access, ejected);
   if (user === undefined)
     throw new SyncError("SYNC_NO_MEMBER", `Nobody of that name is in syncgroup "${group.name}"`);

@@ -21,17 +21,18 @@ export function refuseEnded(groups: Groups, group: ScopeId): void {
 }
 
 /**
- * The access of a group that this device's user may change now.
+ * The access of a group that this device's user may change now; `incomplete`: also by a history of which part is lacking.
  *
  * @throws {SyncError} `SYNC_NO_GROUP`, `SYNC_GROUP_ENDED`, `SYNC_PENDING`, `SYNC_NOT_ADMIN`.
  */
 export function adminAccess(
   { history, groups }: { readonly history: History; readonly groups: Groups },
   group: ScopeId,
+  incomplete = false,
 ): { readonly access: AccessState; readonly spec: SpecState } {
   refuseEnded(groups, group);
   const access = history.scope(group)?.access;
-  if (groups.isPending(group) || access?.spec === undefined) {
+  if ((groups.isPending(group) && !incomplete) || access?.spec === undefined) {
     throw new SyncError(
       "SYNC_PENDING",
       `Syncgroup "${group.name}" has not arrived here yet: its history is lacking`,

@@ -18,7 +18,7 @@ export function whyNotRevoke(
   // One that has brought all is enough: by that one this device is waited for. Else anybody who shares our collection could keep us from it.
   const late = active.every((group) => groups.lacks(group, scope)) ? active[0] : undefined;
   if (late !== undefined && !incomplete)
-    return `syncgroup "${late.name}" has not brought all of it yet`;
+    return `syncgroup "${late.name}" has not brought all of it yet, say "incomplete" if it never does`;
   const gone = sharing.find((group) => hasGone(groups, group, scope));
   if (active.length > 0 || gone === undefined) return undefined;
   return `this device takes no part in syncgroup "${gone.name}" any more, join it again first`;

@@ -1,7 +1,7 @@
 /** Who has left, or has not got everything yet, takes nothing from others. */
 
 import { expect, test } from "vitest";
-import { Groups } from "../groups/index.ts";
+import { Groups, GroupStore } from "../groups/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import {
@@ -149,5 +149,50 @@ test("[SY120] [SY75] [SY62] while part of a collection is lacking nobody is ejec
   await admin.sync.edits.grant(group, user, "reader");
   await eventually(async () =>
     (await todosOf(owner, shared)).access().users.some(({ role }) => role === "reader"),
+  );
+});
+
+test("[SY120] [SY75] [DB33] who never gets what an admin promised ejects and revokes when told to all the same", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { one: "writer", other: "writer" });
+  const [one, other] = members as [SyncPeer, SyncPeer];
+  const { group, collection } = shared;
+  const medium = createMemoryMedium();
+  const before = await flock.open("admin", { store: await openMemoryStore({ medium }) });
+  await admit(owner, before, shared, { role: "admin" });
+  await alike([owner, before]);
+  const { identity } = before;
+  await flock.close(before);
+  // What the admin that let it in answered names commits of its own that there are not.
+  const store = await openMemoryStore({ medium });
+  const records = await GroupStore.open(store);
+  const joined = records.joined(group);
+  if (joined === undefined) throw new Error("The admin has joined");
+  const checkpoint = [group, collection].map((scope) => {
+    const vector = owner.history.scope(scope)?.vector() ?? new Map<never, number>();
+    return { scope, vector: new Map([...vector].map(([log, last]) => [log, last + 9] as const)) };
+  });
+  await records.addJoined({ ...joined, checkpoint, fresh: [collection] });
+  // Time stands still for it, so that it asks for no other answer.
+  const admin = await flock.open("admin", { identity, store, clock: new FakeClock(Date.now()) });
+  expect(admin.sync.status(group)).toBe("pending");
+  const todos = await todosOf(admin, shared);
+  const [user, device] = [userOf(one), other.device];
+  await expect(admin.sync.edits.eject(group, { device })).rejects.toMatchObject({
+    code: "SYNC_PENDING",
+  });
+  await expect(todos.revoke(user)).rejects.toMatchObject({
+    code: "DB_READ_ONLY",
+    message: expect.stringContaining('"incomplete"'),
+  });
+  await todos.revoke(user, { incomplete: true });
+  await admin.sync.edits.eject(group, { device }, { incomplete: true });
+  expect(todos.access().users.some((held) => held.user === user)).toBe(false);
+  for (const scope of [group, collection])
+    expect(admin.history.scope(scope)?.access.userOf(device)).toBeUndefined();
+  // It takes nothing else for granted.
+  await expect(todos.put("row", 1)).rejects.toMatchObject({ code: "DB_READ_ONLY" });
+  await eventually(
+    async () => !(await todosOf(owner, shared)).access().users.some((held) => held.user === user),
   );
 });
