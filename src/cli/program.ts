@@ -14,7 +14,7 @@ import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
 import { linkDevice, listDevices, pairDevice, revokeDevice } from "./device-commands.ts";
 import { demo } from "./demo.ts";
-import { addGroupLifeCommands, INCOMPLETE, addServiceCommands } from "./group-program.ts";
+import { addGroupLifeCommands, addServiceCommands, INCOMPLETE } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
 import { peers, status } from "./status-commands.ts";

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
 import { tempFolder } from "../testkit/index.ts";
-import { openPeer } from "./index.ts";
+import { openPeer, type Peer, type PeerDatabase, type Syncgroup } from "./index.ts";
 
 // Real handshakes on a busy machine: slow is not wrong.
 vi.setConfig({ testTimeout: 60_000 });
@@ -126,18 +126,28 @@ test("[PR8] a device that was revoked keeps what it has, and nothing that it wri
   expect(await laptop.revokeDevice(ben.device)).toBe(2);
 });
 
-test("[PR8] a device is taken out of what its user may still change, though an admin has ejected the user from something else", async () => {
-  await using ana = await openPeer({ name: "ana", ...LOOPBACK });
+/** Laptop and phone are one user's, and both in a group of Ana's (`work` at hers, `left` at the laptop) and in one of their own. */
+async function inTwoGroups(
+  ana: Peer,
+  laptop: Peer,
+  phone: Peer,
+): Promise<{ work: Syncgroup; bens: PeerDatabase; left: Syncgroup }> {
   const home = await ana.openDatabase("home");
   const work = await home.createSyncgroup("work", { collections: [home.collection("jobs")] });
-  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
   const bens = await laptop.openDatabase("home");
   const left = await bens.joinSyncgroup(await work.invite({ role: "writer" }));
   await left.ready();
   await bens.createSyncgroup("own", { collections: [bens.collection("todos")] });
-  await using phone = await openPeer({ name: "phone", ...LOOPBACK });
   await phone.linkTo(await laptop.pair());
   for (const group of (await phone.openDatabase("home")).syncgroups()) await group.ready();
+  return { work, bens, left };
+}
+
+test("[PR8] a device is taken out of what its user may still change, though an admin has ejected the user from something else", async () => {
+  await using ana = await openPeer({ name: "ana", ...LOOPBACK });
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  await using phone = await openPeer({ name: "phone", ...LOOPBACK });
+  const { work, left } = await inTwoGroups(ana, laptop, phone);
   await expect.poll(() => work.members().length, { timeout: 20_000 }).toBe(3);
   await work.eject({ user: laptop.user });
   await expect.poll(() => left.status(), { timeout: 20_000 }).toBe("ejected");
@@ -146,16 +156,9 @@ test("[PR8] a device is taken out of what its user may still change, though an a
 
 test("[PR9] where this device has left a device is not taken out, which is told when it is out everywhere else", async () => {
   await using ana = await openPeer({ name: "ana", ...LOOPBACK });
-  const home = await ana.openDatabase("home");
-  const work = await home.createSyncgroup("work", { collections: [home.collection("jobs")] });
   await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
-  const bens = await laptop.openDatabase("home");
-  const left = await bens.joinSyncgroup(await work.invite({ role: "writer" }));
-  await left.ready();
-  await bens.createSyncgroup("own", { collections: [bens.collection("todos")] });
   await using phone = await openPeer({ name: "phone", ...LOOPBACK });
-  await phone.linkTo(await laptop.pair());
-  for (const group of (await phone.openDatabase("home")).syncgroups()) await group.ready();
+  const { work, bens, left } = await inTwoGroups(ana, laptop, phone);
   const users = (): readonly string[] => work.members().map(({ name }) => name);
   await expect.poll(users, { timeout: 20_000 }).toHaveLength(3);
   // The laptop knows of the phone there, and leaves.

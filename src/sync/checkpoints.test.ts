@@ -17,7 +17,9 @@ import {
   type SharedGroup,
   shareTodos,
   SyncFlock,
+  takeBackLast,
   todosOf,
+  writeApart,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
@@ -122,8 +124,7 @@ test("[SY125] while something comes of what a collection lacks nobody is asked",
   await using flock = new SyncFlock();
   const { owner, member, clock, shared } = await lackingMember(flock);
   const [from, to] = [await todosOf(owner, shared), await todosOf(member, shared)];
-  const isAsked = (): boolean =>
-    flock.events.some(({ event }) => event.startsWith("sync.checkpoint."));
+  const isAsked = (): boolean => isCheckpointAsked(flock);
   // Looks are three quarters of that time apart at least.
   for (let i = 0; i < 8; i++) {
     await from.put(`row ${i}`, i);
@@ -138,8 +139,7 @@ test("[SY125] who lets rows come one by one keeps nobody from asking", async () 
   await using flock = new SyncFlock();
   const { owner, member, clock, shared } = await lackingMember(flock);
   const [from, to] = [await todosOf(owner, shared), await todosOf(member, shared)];
-  const isAsked = (): boolean =>
-    flock.events.some(({ event }) => event.startsWith("sync.checkpoint."));
+  const isAsked = (): boolean => isCheckpointAsked(flock);
   const most = (2 * CHECKPOINT_RETRY_MAX_MS) / CHECKPOINT_RETRY_MIN_MS;
   for (let i = 0; i < most && !isAsked(); i++) {
     await from.put(`row ${i}`, i);
@@ -186,12 +186,7 @@ test("[SY74] what had come and is taken back in a collection alone is lacking ag
   const [owner, writer] = [await flock.open("owner"), await flock.open("writer")];
   const shared = await shareTodos(owner);
   await admit(owner, writer, shared, { role: "writer" });
-  const todos = await todosOf(writer, shared);
-  await todos.put("first", 1);
-  // Beside the group, in the same log: so it has no part of the collection between the two rows.
-  await (await writer.database(FLOCK_DATABASE)).collection("own").put("row", 1);
-  await todos.put("second", 1);
-  await eventually(async () => (await todosOf(owner, shared)).has("second"));
+  await writeApart(owner, writer, shared);
   const clock = new FakeClock(Date.now());
   const member = await flock.open("member", { clock });
   await admit(owner, member, shared, { role: "writer" });
@@ -199,13 +194,8 @@ test("[SY74] what had come and is taken back in a collection alone is lacking ag
   await clock.advance(2 * CHECKPOINT_RETRY_MIN_MS);
   await alike([owner, member]);
   await flock.close(writer);
-  const { collection: scope, group } = shared;
-  const known = owner.history.scope(scope)?.vector() ?? new Map<never, number>();
-  const [log, last] = [...known].find(([one]) => one.startsWith(writer.device)) ?? [];
-  if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
-  const { user } = writer.identity.certified;
-  const controls = [{ type: "revoke", user, freeze: new Map([[log, last - 1]]) } as const];
-  await owner.history.write({ parts: [{ scope, rows: [], controls }] });
+  await takeBackLast(owner, writer, shared);
+  const { group } = shared;
   const seen = await todosOf(member, shared);
   await eventually(async () => !(await seen.has("second")));
   expect(await seen.has("first")).toBe(true);
@@ -262,6 +252,11 @@ test("[SY74] what is due again since a freeze has gone is lacking again, and who
 
 /** A generation that no log here comes to. */
 const LOST = 1000;
+
+/** Whether any peer has asked an admin for a fresh checkpoint. */
+function isCheckpointAsked({ events }: SyncFlock): boolean {
+  return events.some(({ event }) => event.startsWith("sync.checkpoint."));
+}
 
 /** What an admin would claim of a scope that had held more of each log than anybody does. */
 function lostOf({ history }: SyncPeer, scope: ScopeId): ScopeClaim {

@@ -388,6 +388,21 @@ describe("leaving", () => {
     expect(one.sync.status(group)).toBe("left");
   });
 
+  test("[SY121] it is looked at again when the hand-over has ended", async () => {
+    await using flock = new SyncFlock();
+    const { owner, members, shared } = await groupOf(flock, { admin: "admin" });
+    const [admin] = members as [SyncPeer];
+    const { group } = shared;
+    flock.network.partition([]);
+    await (await todosOf(owner, shared)).put("mine", 1);
+    const waiting = new AbortController();
+    const leaving = owner.sync.leave(group, { signal: waiting.signal });
+    await owner.sync.edits.grant(group, admin.identity.certified.user, "writer");
+    waiting.abort();
+    await expect(leaving).rejects.toMatchObject({ code: "SYNC_LAST_ADMIN" });
+    expect(owner.sync.status(group)).toBe("running");
+  });
+
   test("[SY121] another device of the same user is admin enough, and who says so leaves anyway", async () => {
     await using flock = new SyncFlock();
     const identity = await makeIdentity("owner");

@@ -8,12 +8,13 @@ import {
   admit,
   alike,
   eventually,
-  FLOCK_DATABASE,
   groupOf,
   passUntil,
   shareTodos,
   SyncFlock,
+  takeBackLast,
   todosOf,
+  writeApart,
 } from "../testkit/sync-flock.ts";
 import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
@@ -113,25 +114,15 @@ test("[SY120] [SY75] [SY62] while part of a collection is lacking nobody is ejec
   await using flock = new SyncFlock();
   const { owner, members, shared } = await groupOf(flock, { writer: "writer", other: "writer" });
   const [writer, other] = members as [SyncPeer, SyncPeer];
-  const todos = await todosOf(writer, shared);
-  await todos.put("first", 1);
-  // Beside the group, in the same log: so it has no part of the collection between the two rows.
-  await (await writer.database(FLOCK_DATABASE)).collection("own").put("row", 1);
-  await todos.put("second", 1);
-  await eventually(async () => (await todosOf(owner, shared)).has("second"));
+  await writeApart(owner, writer, shared);
   const clock = new FakeClock(Date.now());
   const admin = await flock.open("admin", { clock });
   await admit(owner, admin, shared, { role: "admin" });
   await clock.advance(2 * CHECKPOINT_RETRY_MIN_MS);
   await alike([owner, admin]);
   await flock.close(writer);
+  await takeBackLast(owner, writer, shared);
   const { collection: scope, group } = shared;
-  const known = owner.history.scope(scope)?.vector() ?? new Map<never, number>();
-  const [log, last] = [...known].find(([name]) => name.startsWith(writer.device)) ?? [];
-  if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
-  const freeze = new Map([[log, last - 1]]);
-  const controls = [{ type: "revoke", user: userOf(writer), freeze } as const];
-  await owner.history.write({ parts: [{ scope, rows: [], controls }] });
   const seen = await todosOf(admin, shared);
   await eventually(async () => !(await seen.has("second")));
   expect(admin.sync.status(group)).toBe("running");

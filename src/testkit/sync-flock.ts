@@ -101,6 +101,34 @@ export async function passUntil(
   });
 }
 
+/** Two rows of `writer`'s, which `owner` has: between them its log has no part of the collection. */
+export async function writeApart(
+  owner: SyncPeer,
+  writer: SyncPeer,
+  shared: SharedGroup,
+): Promise<void> {
+  const todos = await todosOf(writer, shared);
+  await todos.put("first", 1);
+  // Beside the group, in the same log.
+  await (await writer.database(FLOCK_DATABASE)).collection("own").put("row", 1);
+  await todos.put("second", 1);
+  await eventually(async () => (await todosOf(owner, shared)).has("second"));
+}
+
+/** The owner revokes `writer` with a freeze right before the last generation of its log, which is taken back by that. */
+export async function takeBackLast(
+  owner: SyncPeer,
+  writer: SyncPeer,
+  { collection: scope }: SharedGroup,
+): Promise<void> {
+  const known = owner.history.scope(scope)?.vector() ?? new Map<never, number>();
+  const [log, last] = [...known].find(([name]) => name.startsWith(writer.device)) ?? [];
+  if (log === undefined || last === undefined) throw new Error("The writer wrote nothing");
+  const { user } = writer.identity.certified;
+  const controls = [{ type: "revoke", user, freeze: new Map([[log, last - 1]]) } as const];
+  await owner.history.write({ parts: [{ scope, rows: [], controls }] });
+}
+
 /** Resolves when every one of `peers` knows, holds and sums the same in every scope that the first one has. */
 export async function alike(peers: readonly SyncPeer[]): Promise<void> {
   await eventually(() => new Set(peers.map(({ history }) => knowledgeOf(history))).size === 1);
