@@ -30,6 +30,13 @@ const LOOK_MS = 1;
 /** Rows of a pull for each millisecond between looks at how far it is: each look takes of the time that is measured, and none makes an error over 1 %. */
 const LOOK_ROWS = 10_000;
 
+/** Milliseconds of a look at how much this process does by itself. */
+const REST_LOOK_MS = 200;
+/** Of a core: below it a process is at rest. A peer that nobody asks anything takes a hundredth. */
+const REST_SHARE = 0.05;
+/** Longest wait for that, in milliseconds: sorting a million rows takes a few thousand. */
+const REST_MS_MAX = 60_000;
+
 /** Milliseconds between looks at the memory that is not pages of files: the system keeps no maximum of it. */
 const MEMORY_LOOK_MS = 100;
 
@@ -126,6 +133,19 @@ const handlers: Readonly<Record<string, (command: Command) => Promise<object>>> 
     const lookMs = Math.max(LOOK_MS, target / LOOK_ROWS);
     while (rowsPulled() < target) await new Promise((resolve) => setTimeout(resolve, lookMs));
     return { milliseconds: performance.now() - began };
+  },
+  /** Waits until the engine has sorted what was written before. Answers how long that took. */
+  async rest() {
+    const began = performance.now();
+    for (let before = process.cpuUsage(); ; before = process.cpuUsage()) {
+      const looked = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, REST_LOOK_MS));
+      const { user, system } = process.cpuUsage(before);
+      const isAtRest = user + system < REST_SHARE * 1000 * (performance.now() - looked);
+      const milliseconds = performance.now() - began;
+      if (isAtRest) return { milliseconds };
+      if (milliseconds > REST_MS_MAX) throw new Error("The device does not come to rest");
+    }
   },
   async putBlob({ path = "" }) {
     const { ref } = await opened().peer.blobs.put(path);
