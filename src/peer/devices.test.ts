@@ -54,7 +54,7 @@ test("[PR5] a device with data of its own user's is not linked, and nothing chan
   await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
   await using phone = await openPeer({ name: "phone", listen: [] });
   const own = phone.user;
-  await phone.openDatabase("notes");
+  await (await phone.openDatabase("notes")).collection<string>("todos").put("one", "milk");
   await expect(phone.linkTo(await laptop.pair())).rejects.toMatchObject({ code: "PAIR_NOT_FRESH" });
   await expect(phone.linkTo("rookery-pair:x")).rejects.toMatchObject({
     code: "PAIR_TICKET_INVALID",
@@ -62,6 +62,21 @@ test("[PR5] a device with data of its own user's is not linked, and nothing chan
   expect(phone.user).toBe(own);
   await using deaf = await openPeer({ listen: [] });
   await expect(deaf.pair()).rejects.toMatchObject({ code: "PAIR_FAILED" });
+});
+
+test("[PR5] a database that holds nothing, as after a refused join, keeps no device from being linked", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  const home = await laptop.openDatabase("home");
+  await home.createSyncgroup("family", { collections: [home.collection("todos")] });
+  await using phone = await openPeer({ name: "phone", listen: [] });
+  const its = await phone.openDatabase("home");
+  const ticket = await laptop.pair();
+  await expect(its.joinSyncgroup(ticket)).rejects.toMatchObject({ code: "ACCESS_TICKET_INVALID" });
+  expect(await phone.linkTo(ticket)).toMatchObject([{ name: "family", isJoined: true }]);
+  await its.syncgroup("family").ready();
+  await its.collection<string>("todos").put("one", "by phone");
+  const todos = home.collection<string>("todos");
+  await expect.poll(() => todos.get("one"), { timeout: 20_000 }).toBe("by phone");
 });
 
 test("[PR6] a group that cannot be joined now says why, and can be joined by its ticket later", async () => {

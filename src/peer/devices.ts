@@ -95,7 +95,7 @@ export class PeerDevices {
   /**
    * Makes this device another one of the ticket's user, and joins their syncgroups; those that could not be joined now say why.
    *
-   * @throws {PairError} `PAIR_NOT_FRESH` when databases are here already, `PAIR_TICKET_INVALID`, `PAIR_EXPIRED`, `PAIR_USED`, `PAIR_REFUSED`,
+   * @throws {PairError} `PAIR_NOT_FRESH` when something is in its databases already, `PAIR_TICKET_INVALID`, `PAIR_EXPIRED`, `PAIR_USED`, `PAIR_REFUSED`,
    *   `PAIR_FAILED`: and nothing has changed; {StoreError} when it could not be noted; {NetError}; the signal's reason.
    */
   async linkTo(text: string, options: LinkOptions = {}): Promise<readonly LinkedGroup[]> {
@@ -109,8 +109,8 @@ export class PeerDevices {
       const signal = options.signal ?? new AbortController().signal;
       const { name } = identity.certified;
       const paired = await askToPair({ ...this.#deps, transport }, ticket, name, signal);
-      // Somebody may have made a database while we asked.
-      if (this.#deps.history.databases().length > 0) throw notFresh();
+      // Somebody may have written something while we asked.
+      if (!this.#isFresh) throw notFresh();
       await identity.adopt(paired.certified);
       logger("info", "peer.linked", { user: paired.certified.user });
       const groups: LinkedGroup[] = [];
@@ -146,7 +146,13 @@ export class PeerDevices {
   }
 
   #refuseUnlessFresh(): void {
-    if (this.#isLinking || this.#deps.history.databases().length > 0) throw notFresh();
+    if (this.#isLinking || !this.#isFresh) throw notFresh();
+  }
+
+  /** A database that holds nothing, as a join leaves that was refused, is nobody's yet. */
+  get #isFresh(): boolean {
+    const { history } = this.#deps;
+    return history.databases().every((name) => history.scopes(name).length === 0);
   }
 
   async #join(text: string, { joins = true, signal }: LinkOptions): Promise<LinkedGroup> {
@@ -200,6 +206,6 @@ export class PeerDevices {
 function notFresh(): PairError {
   return new PairError(
     "PAIR_NOT_FRESH",
-    "Cannot link device: it has databases of its own user. Link it before anything is made on it",
+    "Cannot link device: it has data of its own user. Link it before anything is made on it",
   );
 }
