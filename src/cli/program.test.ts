@@ -81,6 +81,7 @@ test("[CL20] what only asks makes no peer", async () => {
   for (const args of [
     ["status"],
     ["peers"],
+    ["pause", "notes"],
     ["get", "notes/todos/milk"],
     ["scan", "notes/todos"],
     ["watch", "notes/todos"],
@@ -282,7 +283,7 @@ test("[CL21] a number that would lose digits is refused", async () => {
   expect((await rookery(path, "get", "notes/todos/big")).out).toEqual([big]);
 });
 
-test("[CL3] [CL22] a group is shared, published, ended for one, and comes back from a backup", async () => {
+test("[CL3] [CL22] [CL26] a group is shared, published, paused, ended for one, and comes back from a backup", async () => {
   await using temp = await tempFolder();
   const [a, b, c, file] = ["a", "b", "c", "file"].map((name) => temp.at(name)) as [
     string,
@@ -316,6 +317,15 @@ test("[CL3] [CL22] a group is shared, published, ended for one, and comes back f
     const ticket = await ok(a, "group", "invite", "notes/home");
     await ok(b, "group", "join", "notes", ticket);
     await until(b, ["scan", "notes/todos"], "milk");
+    await ok(b, "pause", "notes");
+    expect(await ok(b, "status")).toContain("database\tnotes\tpaused");
+    await ok(a, "put", "notes/todos/tea", "1");
+    await until(c, ["scan", "notes/todos"], "tea");
+    expect(await ok(b, "scan", "notes/todos")).not.toContain("tea");
+    await ok(b, "resume", "notes");
+    await until(b, ["scan", "notes/todos"], "tea");
+    const typo = await rookery(b, "pause", "note");
+    expect(typo.err.join()).toMatch(/^API_NO_DATABASE: /);
     await ok(a, "backup", file, "--identity");
     expect((await rookery(a, "restore", file)).err.join()).toMatch(/^BACKUP_OCCUPIED: /);
     expect([await ok(a, "verify"), await ok(c, "verify")]).toEqual(["", ""]);

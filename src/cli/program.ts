@@ -17,7 +17,7 @@ import { demo } from "./demo.ts";
 import { addGroupLifeCommands, addServiceCommands, INCOMPLETE } from "./group-program.ts";
 import { createGroup, inviteToGroup, joinGroup, listGroups, showGroup } from "./group-commands.ts";
 import { serve } from "./serve-command.ts";
-import { peers, status } from "./status-commands.ts";
+import { pause, peers, resume, status } from "./status-commands.ts";
 
 /** What the command line is read with. */
 export interface ProgramWorld {
@@ -81,6 +81,16 @@ export function createProgram(world: ProgramWorld): Command<[], GlobalFlags> {
     .command("peers")
     .description("whom it shares with, and how far each is")
     .action(() => run(peers));
+  program
+    .command("pause")
+    .description("send and take nothing of a database until it is resumed, also after a restart")
+    .argument("<database>")
+    .action((database) => run((context) => pause(context, database)));
+  program
+    .command("resume")
+    .description("sync a database again that was paused")
+    .argument("<database>")
+    .action((database) => run((context) => resume(context, database)));
   addDataCommands(program, run);
   addCollectionCommands(program, run);
   addBlobCommands(program, run);

@@ -1,4 +1,4 @@
-/** status, peers: what this peer is and whom it knows. */
+/** status, peers, pause, resume: what this peer is, whom it knows, and whether it syncs. */
 
 import { ask, type CommandContext } from "./context.ts";
 import { EXIT } from "./usage.ts";
@@ -68,6 +68,23 @@ export async function peers(context: CommandContext): Promise<number> {
   const all = (await ask(api, "/v1/peers")) as PeerLine[];
   if (context.json) context.print(JSON.stringify(all));
   else for (const peer of all) context.print(peerLine(peer));
+  return EXIT.ok;
+}
+
+/** Nothing of a database is sent or taken until it is resumed, also after a restart. */
+export const pause = (context: CommandContext, database: string): Promise<number> =>
+  changeSync(context, database, "pause");
+
+export const resume = (context: CommandContext, database: string): Promise<number> =>
+  changeSync(context, database, "resume");
+
+async function changeSync(
+  context: CommandContext,
+  database: string,
+  to: "pause" | "resume",
+): Promise<number> {
+  await using api = await context.connect();
+  await ask(api, `/v1/databases/${encodeURIComponent(database)}/${to}`, { method: "POST" });
   return EXIT.ok;
 }
 

@@ -71,11 +71,11 @@ function addPeerRoutes(api: Hono, peer: Peer): void {
     return c.body(null, 204);
   });
   api.post("/v1/databases/:database/pause", async (c) => {
-    await peer.pause(param(c, "database"));
+    await peer.pause(knownDatabase(c, peer));
     return c.body(null, 204);
   });
   api.post("/v1/databases/:database/resume", async (c) => {
-    await peer.resume(param(c, "database"));
+    await peer.resume(knownDatabase(c, peer));
     return c.body(null, 204);
   });
 }
@@ -154,13 +154,16 @@ function param(c: Context, name: string): string {
 }
 
 /** Made unless it is there by what writes or waits; what only reads finds nothing. */
-function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
-  const name = param(c, "database");
+async function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
   const isRead = c.req.method === "GET" && !c.req.path.endsWith("/watch");
-  if (isRead && !peer.databases().includes(name)) {
-    throw new ApiError("API_NO_DATABASE", `No database "${name}" here`, 404);
-  }
-  return peer.openDatabase(name);
+  return peer.openDatabase(isRead ? knownDatabase(c, peer) : param(c, "database"));
+}
+
+/** The name of a database that is here. */
+function knownDatabase(c: Context, peer: Peer): string {
+  const name = param(c, "database");
+  if (peer.databases().includes(name)) return name;
+  throw new ApiError("API_NO_DATABASE", `No database "${name}" here`, 404);
 }
 
 /** By `?owner=`, or the only one of that name that is here or shared with us; ours where there is none. */
