@@ -86,11 +86,10 @@ export function parseTicket(text: string, { crypto }: TicketDeps): Ticket {
   const trimmed = text.trim();
   if (trimmed.length > TICKET_TEXT_MAX) throw invalid("it is longer than any ticket");
   if (!trimmed.startsWith(SCHEME)) {
-    throw invalid(
-      /^rookery[0-9]+:/.test(trimmed)
-        ? "another version of this program made it"
-        : `it does not begin with "${SCHEME}"`,
-    );
+    if (/^rookery[0-9]+:/.test(trimmed)) throw invalid("another version of this program made it");
+    if (trimmed.startsWith("rookery-pair:"))
+      throw invalid("it pairs a device with its user's others, and opens no syncgroup");
+    throw invalid(`it does not begin with "${SCHEME}"`);
   }
   const all = fromBase64Url(trimmed.slice(SCHEME.length));
   if (all === undefined) throw invalid("it was altered or cut, it is not base64url");

@@ -45,6 +45,8 @@ export function formatPairTicket(ticket: PairTicket, crypto: Hash): string {
 /** The ticket in `text`, blanks around it ignored. @throws {PairError} `PAIR_TICKET_INVALID`, whose message never repeats the text. [PR1] */
 export function parsePairTicket(text: string, crypto: Hash): PairTicket {
   const trimmed = text.trim();
+  if (trimmed.startsWith("rookery:"))
+    throw invalid("it is an invite to a syncgroup, and pairs no device");
   const isOne = trimmed.length <= PAIR_TICKET_TEXT_MAX && trimmed.startsWith(SCHEME);
   if (!isOne) throw invalid(`it does not begin with "${SCHEME}", or is longer than any`);
   const all = fromBase64Url(trimmed.slice(SCHEME.length));
