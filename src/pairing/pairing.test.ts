@@ -91,7 +91,9 @@ describe("tickets", () => {
         }
       }),
     );
-    expect(() => parsePairTicket(`rookery:${text.slice(13)}`, crypto)).toThrow("an invite to a syncgroup");
+    expect(() => parsePairTicket(`rookery:${text.slice(13)}`, crypto)).toThrow(
+      "an invite to a syncgroup",
+    );
     expect(() => parsePairTicket("x".repeat(10_000), crypto)).toThrow("longer");
     expect(parsePairTicket(`  ${text}\n`, crypto)).toEqual({ user, addresses, secret });
   });
