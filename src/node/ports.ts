@@ -12,7 +12,6 @@ import {
 import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { uptime } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import {
   assert,
@@ -36,20 +35,28 @@ export function nodeClock(): Clock {
   return {
     now: () => Date.now(),
     monotonic: () => performance.now(),
-    async sleep(ms, signal) {
-      signal?.throwIfAborted();
-      try {
+    // Not the one of `node:timers/promises`: it makes an error with a stack for each sleep that is called off, as most are.
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted === true) return reject(signal.reason as Error);
         let left = ms;
-        do {
-          await sleep(Math.min(left, TIMER_MS_MAX), undefined, { signal });
-          left -= TIMER_MS_MAX;
-        } while (left > 0);
-      } catch (error) {
-        // Node.js wraps the signal's reason; the port promises it unchanged.
-        signal?.throwIfAborted();
-        throw error;
-      }
-    },
+        let timer: NodeJS.Timeout | undefined;
+        const abort = (): void => {
+          clearTimeout(timer);
+          reject(signal?.reason as Error);
+        };
+        const wait = (): void => {
+          const next = Math.min(left, TIMER_MS_MAX);
+          left -= next;
+          timer = setTimeout(left > 0 ? wait : end, next);
+        };
+        const end = (): void => {
+          signal?.removeEventListener("abort", abort);
+          resolve();
+        };
+        signal?.addEventListener("abort", abort, { once: true });
+        wait();
+      }),
   };
 }
 
