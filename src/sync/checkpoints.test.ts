@@ -1,9 +1,8 @@
 /** Groups that wait for what has vanished, and ask for a fresh checkpoint. */
 
 import { expect, test } from "vitest";
-import type { Certified, Role } from "../access/index.ts";
-import type { GenVector, ScopeId } from "../base/index.ts";
-import type { ScopeClaim } from "../deltas/index.ts";
+import type { Certified } from "../access/index.ts";
+import type { GenVector } from "../base/index.ts";
 import { Groups } from "../groups/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import { FakeClock } from "../testkit/index.ts";
@@ -13,8 +12,9 @@ import {
   eventually,
   FLOCK_DATABASE,
   groupOf,
+  lackingMember,
+  lostOf,
   passUntil,
-  type SharedGroup,
   shareTodos,
   SyncFlock,
   takeBackLast,
@@ -252,44 +252,7 @@ test("[SY74] what is due again since a freeze has gone is lacking again, and who
   expect(told).toBe(left);
 });
 
-/** A generation that no log here comes to. */
-const LOST = 1000;
-
 /** Whether any peer has asked an admin for a fresh checkpoint. */
 function isCheckpointAsked({ events }: SyncFlock): boolean {
   return events.some(({ event }) => event.startsWith("sync.checkpoint."));
-}
-
-/** What an admin would claim of a scope that had held more of each log than anybody does. */
-function lostOf({ history }: SyncPeer, scope: ScopeId): ScopeClaim {
-  const logs = history.scope(scope)?.vector().keys() ?? [];
-  return { scope, vector: new Map(Array.from(logs, (log) => [log, LOST])) };
-}
-
-/** A member whose group is running, and whose collection lacks what was lost with the store of the admin that let it in. */
-async function lackingMember(
-  flock: SyncFlock,
-  role: Role = "writer",
-): Promise<{ owner: SyncPeer; member: SyncPeer; clock: FakeClock; shared: SharedGroup }> {
-  const medium = createMemoryMedium();
-  const identity = await makeIdentity("member");
-  const owner = await flock.open("owner");
-  const before = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
-  const shared = await shareTodos(owner);
-  await admit(owner, before, shared, { role });
-  await (await todosOf(owner, shared)).put("row", 1);
-  await alike([owner, before]);
-  const { collection: scope, group } = shared;
-  const own = owner.history.scope(group)?.vector() ?? new Map();
-  const checkpoint = [{ scope: group, vector: own }, lostOf(owner, scope)];
-  const groups = await Groups.open(before.store, before.history);
-  const addresses = owner.transport.addresses();
-  await groups.addJoined({ group, checkpoint, fresh: [scope], admin: owner.device, addresses });
-  await flock.close(before);
-  const clock = new FakeClock(Date.now());
-  const store = await openMemoryStore({ medium });
-  const member = await flock.open("member", { identity, store, clock });
-  expect(member.sync.status(group)).toBe("running");
-  expect(member.sync.progress(group)).toBeDefined();
-  return { owner, member, clock, shared };
 }

@@ -1,11 +1,15 @@
+import type { Role } from "../access/index.ts";
 import type { Clock, DeviceId, ScopeId } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
+import type { ScopeClaim } from "../deltas/index.ts";
+import { Groups } from "../groups/index.ts";
 import type { History } from "../history/index.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../net/index.ts";
 import { nodeClock } from "../node/index.ts";
+import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
 import type { InviteOptions } from "../sync/index.ts";
-import type { FakeClock } from "./fake-clock.ts";
-import { openSyncPeer, type SyncPeer, type SyncPeerOptions } from "./sync-peer.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { makeIdentity, openSyncPeer, type SyncPeer, type SyncPeerOptions } from "./sync-peer.ts";
 
 /** The database that the devices of a flock share. */
 export const FLOCK_DATABASE = "notes";
@@ -178,4 +182,53 @@ export async function groupOf(
   }
   await alike([owner, ...members]);
   return { owner, members, shared };
+}
+
+/** A generation that no log of these tests comes to. */
+export const LOST = 1000;
+
+/** What an admin would claim of a scope that had held more of each log than anybody does. */
+export function lostOf({ history }: SyncPeer, scope: ScopeId): ScopeClaim {
+  const logs = history.scope(scope)?.vector().keys() ?? [];
+  return { scope, vector: new Map(Array.from(logs, (log) => [log, LOST])) };
+}
+
+/** A member whose group is running, and whose collection lacks what was lost with the store of the admin that let it in. */
+export async function lackingMember(
+  flock: SyncFlock,
+  role: Role = "writer",
+): Promise<{ owner: SyncPeer; member: SyncPeer; clock: FakeClock; shared: SharedGroup }> {
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const added = await addLacking(flock, owner, shared, role);
+  return { owner, ...added, shared };
+}
+
+/** One more such member of a group, let in by `owner`; of `promised` it lacks what nobody has, by default what is lost of all logs. */
+export async function addLacking(
+  flock: SyncFlock,
+  owner: SyncPeer,
+  shared: SharedGroup,
+  role: Role,
+  promised?: ScopeClaim,
+): Promise<{ member: SyncPeer; clock: FakeClock }> {
+  const medium = createMemoryMedium();
+  const identity = await makeIdentity("member");
+  const before = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
+  await admit(owner, before, shared, { role });
+  await (await todosOf(owner, shared)).put("row", 1);
+  await alike([owner, before]);
+  const { collection: scope, group } = shared;
+  const own = owner.history.scope(group)?.vector() ?? new Map();
+  const checkpoint = [{ scope: group, vector: own }, promised ?? lostOf(owner, scope)];
+  const groups = await Groups.open(before.store, before.history);
+  const addresses = owner.transport.addresses();
+  await groups.addJoined({ group, checkpoint, fresh: [scope], admin: owner.device, addresses });
+  await flock.close(before);
+  const clock = new FakeClock(Date.now());
+  const store = await openMemoryStore({ medium });
+  const member = await flock.open("member", { identity, store, clock });
+  if (member.sync.status(group) !== "running" || member.sync.progress(group) === undefined)
+    throw new Error("The member lacks nothing, or more than rows");
+  return { member, clock };
 }
