@@ -231,6 +231,19 @@ export class Groups {
     return claim !== undefined && !this.#covers(claim);
   }
 
+  /** What was promised of a scope when this device joined a group, and is not here: log by log. */
+  lacking(group: ScopeId, scope: ScopeId): GenVector {
+    const key = scopeKeyOf(scope);
+    const claim = this.joined(group)?.checkpoint.find((one) => scopeKeyOf(one.scope) === key);
+    const known = this.#known(scope);
+    const lacking = new Map<LogKey, number>();
+    for (const [log, generation] of claim?.vector ?? []) {
+      const due = this.#due(scope, log, generation);
+      if (due > generationIn(known, log)) lacking.set(log, due);
+    }
+    return lacking;
+  }
+
   /** Why a collection may not be written to now, or `undefined` when it may. [SY30] [SY65] */
   readOnlyReason(collection: ScopeId): string | undefined {
     const key = scopeKeyOf(collection);
@@ -278,16 +291,21 @@ export class Groups {
 
   /**
    * Takes a fresh checkpoint in the place of the one that is waited for. A member of a group that is pending no more takes that of
-   * the collections alone, or it would be pending again. [SY125]
+   * the collections alone, or it would be pending again. [SY125] `admin`: who answered; without it, who did before. [SY123]
    */
-  async replaceCheckpoint(group: ScopeId, fresh: readonly ScopeClaim[]): Promise<void> {
+  async replaceCheckpoint(
+    group: ScopeId,
+    fresh: readonly ScopeClaim[],
+    admin?: DeviceId,
+  ): Promise<void> {
     const joined = this.joined(group);
     if (joined === undefined) return;
     const keepsOwn = !this.isPending(group) && this.isMember(group);
     const isTaken = ({ scope }: ScopeClaim): boolean => !keepsOwn || scope.kind !== "syncgroup";
     const kept = joined.checkpoint.filter((claim) => !isTaken(claim));
     const checkpoint = [...kept, ...fresh.filter(isTaken)];
-    await this.records.replaceCheckpoint({ ...joined, checkpoint });
+    const answered = { ...joined, checkpoint, admin: admin ?? joined.admin };
+    await this.records.replaceCheckpoint(answered);
     this.#isAnyPending = this.#findPending();
     this.tell();
   }

@@ -29,6 +29,7 @@ export {
   ADDRESS_BYTES_MAX,
   ADDRESSES_MAX,
   GROUP_COLLECTIONS_MAX,
+  PASSED_ON_LOGS_MAX,
   SERVICE_USERS_MAX,
 } from "./limits.ts";
 export {
@@ -40,6 +41,7 @@ export {
   readMember,
   readMembers,
 } from "./members.ts";
+export { promiseOf } from "./promises.ts";
 export { publishTargetOf, type PublishTarget } from "./publish-target.ts";
 export { pausedDatabases, Pauses } from "./pauses.ts";
 export { whenReady } from "./ready.ts";

@@ -10,3 +10,5 @@ export const SERVICE_USERS_MAX = 10_000;
 export const ACQUAINTANCES_MAX = 8;
 /** Bytes of UTF-8 in the description of a syncgroup, as the message's limit says. */
 export const DESCRIPTION_BYTES_MAX = 4096;
+/** Logs of which nothing is here that one answer to a join passes on as promised: a twentieth of what its frame has room for, so that a false promise leaves room for what is here. */
+export const PASSED_ON_LOGS_MAX = 1000;

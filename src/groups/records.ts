@@ -31,10 +31,11 @@ import {
 /** A group that this device was admitted to, as the admin answered. */
 export interface JoinedGroup {
   readonly group: ScopeId;
-  /** What the admin knew then: the group's scope and its collections. */
+  /** What the admin knew then, or was promised itself: the group's scope and its collections. [SY122] */
   readonly checkpoint: readonly ScopeClaim[];
   /** Collections that were not here before: read-only until their part of the checkpoint is covered. */
   readonly fresh: readonly ScopeId[];
+  /** Who answered last. */
   readonly admin: DeviceId;
   /** Where it and other admins are reached: multiaddr texts that end in `/p2p/<device>`. */
   readonly addresses: readonly string[];

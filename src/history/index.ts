@@ -35,4 +35,4 @@ export type { WriteRequest } from "./drafts.ts";
 export type { AccessRead, RangeRead, RowRead } from "./reads.ts";
 export type { WriteOutcome } from "./drafts.ts";
 export type { Written } from "./writer.ts";
-export { COMMIT_PARTS_MAX } from "./limits.ts";
+export { COMMIT_PARTS_MAX, SCOPE_LOGS_MAX } from "./limits.ts";

@@ -47,6 +47,7 @@ import {
   type JoinedGroup,
   type Member,
   memberRow,
+  promiseOf,
   readMember,
 } from "../groups/index.ts";
 import { USER_DEVICES_MAX } from "./limits.ts";
@@ -141,13 +142,10 @@ export class Admission {
         await history.write({ parts: [draft] });
 
     const { value, version } = scope.access.spec;
-    const scopes = [group, ...groups.collections(group)];
     return {
       spec: specToWire(value),
       version: controlIdBytes(version),
-      vectors: scopes.map((id) =>
-        claimToWire({ scope: id, vector: history.scope(id)?.vector() ?? new Map() }),
-      ),
+      vectors: promiseOf(history, groups, group).map(claimToWire),
       certificate: history.identity.certified.bytes,
     };
   }

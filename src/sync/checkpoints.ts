@@ -11,11 +11,14 @@ import {
 } from "../base/index.ts";
 import { Tags } from "../access/index.ts";
 import type { History } from "../history/index.ts";
+import { claimFromWire, type ScopeClaim, SyncError } from "../deltas/index.ts";
 import type { Transport } from "../net/index.ts";
+import { scopeToWire } from "../wire/index.ts";
 import { type Groups, type Sharing } from "../groups/index.ts";
 import { type AdmissionDeps, askToJoin } from "./admission.ts";
 import { withCalls } from "./calling.ts";
-import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS } from "./limits.ts";
+import type { CallClient } from "./calls.ts";
+import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS, PROMISED_MS_MAX } from "./limits.ts";
 
 export interface CheckpointsDeps extends AdmissionDeps {
   readonly history: History;
@@ -30,9 +33,18 @@ export interface CheckpointsDeps extends AdmissionDeps {
   readonly ending: AbortSignal;
 }
 
+/** How one round of asking is. */
+interface Asks {
+  readonly round: number;
+  /** Whether the wait before it was the longest. */
+  readonly isLast: boolean;
+  /** Whether an admin's answer counts by what it has itself: nobody waits for good for what is only promised. [SY124] */
+  readonly isOwn: boolean;
+}
+
 /**
  * Asks for fresh checkpoints of groups that stay pending, and of those of whose collections something stays lacking: what the
- * one that is waited for names may be gone for good, with the only device or store that held it. [SY74] [SY125]
+ * one that is waited for names may be gone for good, with the only device or store that held it. [SY74] [SY124] [SY125]
  */
 export class Checkpoints {
   readonly #deps: CheckpointsDeps;
@@ -66,15 +78,20 @@ export class Checkpoints {
     let wait = CHECKPOINT_RETRY_MIN_MS;
     let before = groups.progress(group)?.have;
     let quiet = 0;
+    const begun = clock.monotonic();
     for (let round = 0; !ending.aborted;) {
       await clock.sleep(spread(random, wait), ending).catch(() => {});
       if (ending.aborted || !groups.mayWaitForNothing(group)) return;
       // Rows that come are waited for, but not without end: whoever sends them one by one keeps nobody from asking. [SY125]
-      const isComing = !groups.isPending(group) && groups.progress(group)?.have !== before;
+      const hasCome = groups.progress(group)?.have !== before;
+      const isComing = !groups.isPending(group) && hasCome;
       quiet += wait;
       if (!isComing || quiet >= CHECKPOINT_RETRY_MAX_MS) {
         quiet = 0;
-        if (!isPaused(group.database)) await this.#askAll(group, round++, wait);
+        const isLast = wait === CHECKPOINT_RETRY_MAX_MS;
+        const isOver = clock.monotonic() - begun >= PROMISED_MS_MAX;
+        const asks = { round: round++, isLast, isOwn: isLast && (!hasCome || isOver) };
+        if (!isPaused(group.database)) await this.#askAll(group, asks);
         wait = Math.min(2 * wait, CHECKPOINT_RETRY_MAX_MS);
       }
       before = groups.progress(group)?.have;
@@ -82,11 +99,11 @@ export class Checkpoints {
   }
 
   /** Asks admins in turn until one answers, each round another one first. Never rejects. */
-  async #askAll(group: ScopeId, round: number, waited: number): Promise<void> {
+  async #askAll(group: ScopeId, { round, isLast, isOwn }: Asks): Promise<void> {
     const { groups, sharing, logger, ending, history } = this.#deps;
-    const { name, device } = history.identity.certified;
+    const { device } = history.identity;
     const admins = this.#admins(group);
-    if (admins.length === 0 && !groups.isPending(group) && waited === CHECKPOINT_RETRY_MAX_MS) {
+    if (admins.length === 0 && !groups.isPending(group) && isLast) {
       await groups.settleForWhatIsHere(group);
       logger("info", "sync.checkpoint.fresh", { database: group.database, peer: device });
       return;
@@ -97,25 +114,46 @@ export class Checkpoints {
       if (ending.aborted || !groups.mayWaitForNothing(group)) return;
       try {
         const addresses = sharing.addressesOf(admin);
-        const joined = await withCalls(this.#deps, admin, addresses, ending, (client) =>
-          askToJoin(this.#deps, client, {
-            ticket: { group, addresses, secret: undefined },
-            name,
-            type: "normal",
-            priority: 0,
-            admin,
-            signal: ending,
-          }),
+        const checkpoint = await withCalls(this.#deps, admin, addresses, ending, (client) =>
+          this.#ask(client, group, admin, isOwn),
         );
         // Meanwhile all may have come, or the group have been joined anew.
         if (groups.joined(group) !== before || !groups.mayWaitForNothing(group)) return;
-        await groups.replaceCheckpoint(group, joined.checkpoint);
+        await groups.replaceCheckpoint(group, checkpoint, admin);
         logger("info", "sync.checkpoint.fresh", { database: group.database, peer: admin });
         return;
       } catch (error) {
         logger("debug", "sync.checkpoint.failed", { peer: admin, code: codeOf(error) });
       }
     }
+  }
+
+  /** What one admin answers; with `isOwn`, of the collections what it has itself, whatever it was promised. [SY124] */
+  async #ask(
+    client: CallClient,
+    group: ScopeId,
+    admin: DeviceId,
+    isOwn: boolean,
+  ): Promise<readonly ScopeClaim[]> {
+    const { sharing, ending: signal, history } = this.#deps;
+    const { name } = history.identity.certified;
+    const ticket = { group, addresses: sharing.addressesOf(admin), secret: undefined };
+    const request = { ticket, name, type: "normal", priority: 0, admin, signal } as const;
+    const { checkpoint } = await askToJoin(this.#deps, client, request);
+    if (!isOwn) return checkpoint;
+    const collections = checkpoint.filter(({ scope }) => scope.kind === "collection");
+    const value = { scopes: collections.map(({ scope }) => scopeToWire(scope)) };
+    const answer = await client.call({ case: "knows", value }, signal);
+    if (answer.case !== "known")
+      throw new SyncError("SYNC_PROTOCOL", "Cannot ask what is held: the answer is something else");
+    const held = new Map(
+      answer.value.vectors.map(claimFromWire).map((claim) => [scopeKeyOf(claim.scope), claim]),
+    );
+    return checkpoint.map(({ scope, vector }) =>
+      scope.kind === "collection"
+        ? { scope, vector: held.get(scopeKeyOf(scope))?.vector ?? new Map() }
+        : { scope, vector },
+    );
   }
 
   /** Who may answer: admins as far as they are known; where they may not all be, whoever admitted us, or was named by the ticket, first. */

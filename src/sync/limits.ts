@@ -32,6 +32,8 @@ export const PUBLISH_CLAIMS_MAX = 1000;
 export const CHECKPOINT_RETRY_MIN_MS = 30_000;
 /** The longest such wait: the checkpoint of a device that has vanished is replaced within ten minutes. */
 export const CHECKPOINT_RETRY_MAX_MS = 600_000;
+/** Milliseconds for which what an admin was promised is waited for at its word while some of it comes, once that longest wait is reached: a first copy takes less, and who lets rows come one by one gains no more. */
+export const PROMISED_MS_MAX = 86_400_000;
 /** Milliseconds between two looks at what others hold of what a leaving device has, doubled each time. */
 export const HAND_OVER_MIN_MS = 20;
 /** The longest such wait: who leaves is waiting for it. */

@@ -34,6 +34,7 @@ import {
   ADDRESSES_MAX,
   type Groups,
   memberRow,
+  promiseOf,
   readMember,
   type Sharing,
   writeParts,
@@ -172,14 +173,11 @@ export class Publishing {
     const intent = groups.records.intent(group);
     const named = intent?.peer === peer ? intent.addresses : [];
     const addresses = [...new Set([...named, ...sharing.addressesOf(peer)])];
-    const scopes = [group, ...groups.collections(group)];
     const value = {
       group: scopeToWire(group),
       spec: specToWire(spec.value),
       version: controlIdBytes(spec.version),
-      vectors: scopes.map((scope) =>
-        claimToWire({ scope, vector: history.scope(scope)?.vector() ?? new Map() }),
-      ),
+      vectors: promiseOf(history, groups, group).map(claimToWire),
       certificate: history.identity.certified.bytes,
       addresses: [...addressesOf(transport)],
     };

@@ -221,7 +221,8 @@ export type Joined = Message<"rookery.Joined"> & {
   version: Uint8Array;
 
   /**
-   * The checkpoint: the group's scope and its collections, as the admin knew them when it had admitted the joiner.
+   * The checkpoint: the group's scope and its collections, as the admin knew them when it had admitted the joiner, and what it
+   * was promised of the collections itself and lacks.
    *
    * @generated from field: repeated rookery.ScopeVector vectors = 3;
    */

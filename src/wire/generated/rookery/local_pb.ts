@@ -31,7 +31,7 @@ export type JoinedGroup = Message<"rookery.JoinedGroup"> & {
   group?: ScopeId | undefined;
 
   /**
-   * The group's scope and its collections, as the admin knew them when it admitted this device.
+   * The group's scope and its collections, as the admin that answered last named them.
    *
    * @generated from field: repeated rookery.ScopeVector checkpoint = 2;
    */
@@ -45,7 +45,7 @@ export type JoinedGroup = Message<"rookery.JoinedGroup"> & {
   fresh: ScopeId[];
 
   /**
-   * The admin that answered, and where it was reached: until member records say better.
+   * The admin that answered last, and where those of the ticket were reached: until member records say better.
    *
    * @generated from field: bytes admin = 4;
    */

@@ -1,0 +1,188 @@
+/** What an admin that lacks something itself promises those whom it lets in. */
+
+import { expect, test } from "vitest";
+import { type GenVector, generationIn, logKeyOf, type LogKey } from "../base/index.ts";
+import { Groups, PASSED_ON_LOGS_MAX, promiseOf } from "../groups/index.ts";
+import { FakeClock } from "../testkit/index.ts";
+import {
+  addLacking,
+  admit,
+  eventually,
+  FLOCK_DATABASE,
+  groupOf,
+  lackingMember,
+  LOST,
+  lostOf,
+  passUntil,
+  type SharedGroup,
+  shareTodos,
+  SyncFlock,
+  todosOf,
+} from "../testkit/sync-flock.ts";
+import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS, PROMISED_MS_MAX } from "./limits.ts";
+
+/** A generation that the owner's log comes to when more is written. */
+const LATE = 50;
+
+test("[SY122] who is let in by an admin that lacks rows waits for these too, whoever brings them", async () => {
+  await using flock = new SyncFlock();
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const { collection: scope, group } = shared;
+  await (await todosOf(owner, shared)).put("row", 0);
+  const [log] = owner.history.scope(scope)?.vector().keys() ?? [];
+  // What the owner had when it let the admin in: its log up to a row that has not reached anybody yet.
+  const late = { scope, vector: new Map([[log as LogKey, LATE]]) };
+  const { member: admin } = await addLacking(flock, owner, shared, "admin", late);
+  const joiner = await flock.open("joiner", { clock: new FakeClock(Date.now()) });
+  flock.network.partition([admin.device, joiner.device], [owner.device]);
+  await joiner.sync.join(FLOCK_DATABASE, await admin.sync.invite(group));
+  await eventually(() => joiner.sync.status(group) === "running");
+  // All that the admin has comes, and that is not all.
+  const groups = await groupsOf(joiner);
+  const lacking = (): GenVector => groups.lacking(group, scope);
+  await eventually(() => lacking().size === 1);
+  expect(lacking()).toEqual(new Map([[log, LATE]]));
+  expect(joiner.sync.sharing.whyNotRevoke(scope)).toContain("has not brought all of it");
+  await expect((await todosOf(joiner, shared)).put("row", 2)).rejects.toMatchObject({
+    code: "DB_READ_ONLY",
+  });
+  flock.network.heal();
+  for (const peer of [admin, joiner])
+    await peer.transport.connect(owner.device, owner.transport.addresses());
+  const todos = await todosOf(owner, shared);
+  while (generationIn(owner.history.scope(scope)?.vector() ?? new Map(), log as LogKey) < LATE)
+    await todos.put("late", 1);
+  await eventually(() => joiner.sync.progress(group) === undefined);
+  expect(joiner.sync.sharing.whyNotRevoke(scope)).toBeUndefined();
+});
+
+test("[SY122] [SY125] an admin that has everything frees whoever waits for what was passed on", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member: admin, shared } = await lackingMember(flock, "admin");
+  const clock = new FakeClock(Date.now());
+  const joiner = await flock.open("joiner", { clock });
+  await joiner.sync.join(FLOCK_DATABASE, await admin.sync.invite(shared.group));
+  await eventually(() => joiner.sync.status(shared.group) === "running");
+  expect([...waitedFor(await groupsOf(joiner), shared).values()]).toContain(LOST);
+  await flock.close(admin);
+  await joiner.transport.connect(owner.device, owner.transport.addresses());
+  const isFree = (): boolean => joiner.sync.progress(shared.group) === undefined;
+  await passUntil(clock, CHECKPOINT_RETRY_MIN_MS, isFree);
+});
+
+test("[SY123] nothing is passed on of what somebody promised who is no admin any more", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member: admin, shared } = await lackingMember(flock, "admin");
+  const { collection: scope, group } = shared;
+  const groups = await groupsOf(admin);
+  const values = (): number[] => [...promised(admin, groups, shared).values()];
+  expect(values()).toContain(LOST);
+  const writer = await flock.open("writer");
+  await admit(owner, writer, shared);
+  await eventually(() => admin.sync.members(group).length === 3);
+  // As if the writer had been the one that answered, and an admin then.
+  await groups.replaceCheckpoint(group, [lostOf(owner, scope)], writer.device);
+  expect(groups.lacking(group, scope).size).toBeGreaterThan(0);
+  expect(values()).not.toContain(LOST);
+  expect(promised(admin, groups, shared)).toEqual(admin.history.scope(scope)?.vector());
+});
+
+test("[SY123] of logs of which nothing is here an answer passes on so many", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member: admin, shared } = await lackingMember(flock, "admin");
+  const { collection: scope, group } = shared;
+  const groups = await groupsOf(admin);
+  const { vector } = lostOf(owner, scope);
+  const madeUp = Array.from({ length: 2 * PASSED_ON_LOGS_MAX }, (_, i): [LogKey, number] => [
+    logKeyOf({ device: owner.device, incarnation: BigInt(i) }),
+    i + 1,
+  ]);
+  const claim = { scope, vector: new Map([...madeUp, ...vector]) };
+  await groups.replaceCheckpoint(group, [claim]);
+  const known = admin.history.scope(scope)?.vector() ?? new Map<LogKey, number>();
+  const passed = promised(admin, groups, shared);
+  expect(passed.size).toBe(known.size + PASSED_ON_LOGS_MAX);
+  // A log of which something is here takes no place.
+  for (const log of known.keys()) expect(generationIn(passed, log)).toBe(LOST);
+});
+
+test("[SY124] admins that lack the same lost rows do not keep each other waiting, nor whom they let in", async () => {
+  await using flock = new SyncFlock();
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const { group } = shared;
+  const one = await addLacking(flock, owner, shared, "admin");
+  const other = await addLacking(flock, owner, shared, "admin");
+  // Of the owner, who has not left and is an admin still, nothing is heard any more.
+  await flock.close(owner);
+  const clock = new FakeClock(Date.now());
+  const joiner = await flock.open("joiner", { clock });
+  await joiner.sync.join(FLOCK_DATABASE, await one.member.sync.invite(group));
+  const all = [one, other, { member: joiner, clock }];
+  await one.member.transport.connect(other.member.device, other.member.transport.addresses());
+  await eventually(() => joiner.sync.status(group) === "running");
+  expect(all.every(({ member }) => member.sync.progress(group) !== undefined)).toBe(true);
+  // Asked once and more they tell each other what each was promised.
+  for (const { clock: own } of all) await own.advance(3 * CHECKPOINT_RETRY_MIN_MS);
+  for (const { member, clock: own } of all)
+    await passUntil(own, CHECKPOINT_RETRY_MAX_MS, () => member.sync.progress(group) === undefined);
+  await (await todosOf(joiner, shared)).put("row", 2);
+  const theirs = await todosOf(one.member, shared);
+  await eventually(async () => (await theirs.get("row")) === 2);
+});
+
+test("[SY124] while something comes the longest wait takes nothing away of what was promised, for a day", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+  const [writer] = members as [SyncPeer];
+  const from = await todosOf(writer, shared);
+  await from.put("row", 0);
+  await eventually(async () => (await todosOf(owner, shared)).has("row"));
+  const { collection: scope, group } = shared;
+  const logs = [...(writer.history.scope(scope)?.vector().keys() ?? [])];
+  const log = logs.find((one) => one.startsWith(writer.device)) as LogKey;
+  const lost = { scope, vector: new Map([[log, LOST]]) };
+  const { member: admin } = await addLacking(flock, owner, shared, "admin", lost);
+  const { member, clock } = await addLacking(flock, owner, shared, "writer", lost);
+  await flock.close(owner);
+  for (const peer of [admin, writer])
+    await member.transport.connect(peer.device, peer.transport.addresses());
+  const asks = (): number =>
+    flock.events.filter(({ event }) => event === "sync.checkpoint.fresh").length;
+  const to = await todosOf(member, shared);
+  // Looks are three quarters of a wait apart at least: something has come at each.
+  let rows = 0;
+  const lookWithNews = async (): Promise<void> => {
+    const row = ++rows;
+    await from.put("row", row);
+    await eventually(async () => (await to.get("row")) === row);
+    const wait = Math.min(CHECKPOINT_RETRY_MIN_MS * 2 ** asks(), CHECKPOINT_RETRY_MAX_MS);
+    await clock.advance((3 / 8) * wait);
+  };
+  while (asks() < 8) await lookWithNews();
+  expect(generationIn(waitedFor(await groupsOf(member), shared), log)).toBe(LOST);
+  expect(clock.monotonic()).toBeLessThan(PROMISED_MS_MAX);
+  while (member.sync.progress(group) !== undefined) await lookWithNews();
+  expect(clock.monotonic()).toBeGreaterThan(PROMISED_MS_MAX);
+  // Not since all of it had come.
+  expect(rows).toBeLessThan(LOST / 2);
+});
+
+/** What a device keeps of its groups, read anew. */
+function groupsOf({ store, history }: SyncPeer): Promise<Groups> {
+  return Groups.open(store, history);
+}
+
+/** What a device waits for in the group's collection. */
+function waitedFor(groups: Groups, { group, collection }: SharedGroup): GenVector {
+  const claims = groups.joined(group)?.checkpoint ?? [];
+  return claims.find(({ scope }) => scope.name === collection.name)?.vector ?? new Map();
+}
+
+/** What an admin promises of the group's collection. */
+function promised({ history }: SyncPeer, groups: Groups, shared: SharedGroup): GenVector {
+  const claims = promiseOf(history, groups, shared.group);
+  return claims.find(({ scope }) => scope.name === shared.collection.name)?.vector ?? new Map();
+}
