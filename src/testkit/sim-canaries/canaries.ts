@@ -2,6 +2,7 @@ import type { Canary } from "./canary.ts";
 import { DATABASE } from "./database.ts";
 import { FORKS } from "./forks.ts";
 import { HOLDERS } from "./holders.ts";
+import { JOINS } from "./joins.ts";
 import { MEMBERS } from "./members.ts";
 
 /** Faults of the store and of what is written at once. */
@@ -374,6 +375,7 @@ export const CANARIES: readonly Canary[] = [
   ...RIGHTS,
   ...MEMBERS,
   ...HOLDERS,
+  ...JOINS,
   ...FORKS,
   ...EXCHANGE,
   ...LIES,

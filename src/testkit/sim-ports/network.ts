@@ -4,7 +4,7 @@
  */
 
 import { assert, type DeviceId, type Logger } from "../../base/index.ts";
-import { NetError } from "../../net/index.ts";
+import { NetError, type StreamHandler } from "../../net/index.ts";
 import type { SeededRandom } from "../seeded-random.ts";
 import { SimConnection } from "./connection.ts";
 import { LinkState } from "./link.ts";
@@ -39,6 +39,8 @@ export interface SimTransportOptions {
   /** Default true. */
   readonly listen?: boolean | undefined;
   readonly logger?: Logger | undefined;
+  /** What is served in the place of a handler. Default: itself. */
+  readonly serving?: ((protocol: string, handler: StreamHandler) => StreamHandler) | undefined;
 }
 
 /** Milliseconds after which an unanswered dial is given up. */

@@ -16,6 +16,7 @@ export class SimTransport implements Transport {
   readonly serving: ServeStreamDeps;
   readonly isListening: boolean;
   readonly #network: SimNetwork;
+  readonly #servingInstead: SimTransportOptions["serving"];
   readonly #connectionsByDevice = new Map<DeviceId, SimConnection>();
   readonly #handlersByProtocol = new Map<string, StreamHandler>();
   readonly #listeners = new Set<(connection: Connection) => void>();
@@ -28,6 +29,7 @@ export class SimTransport implements Transport {
     this.device = device;
     this.place = options.place;
     this.isListening = options.listen ?? true;
+    this.#servingInstead = options.serving;
     const { scheduler } = network.deps;
     const clock: Clock = {
       now: () => scheduler.now,
@@ -81,8 +83,9 @@ export class SimTransport implements Transport {
     );
   }
 
-  handle(protocol: string, handler: StreamHandler): () => void {
+  handle(protocol: string, given: StreamHandler): () => void {
     assert(!this.#handlersByProtocol.has(protocol), "one handler a protocol");
+    const handler = this.#servingInstead?.(protocol, given) ?? given;
     this.#handlersByProtocol.set(protocol, handler);
     return () => {
       if (this.#handlersByProtocol.get(protocol) === handler)

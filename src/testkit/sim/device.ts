@@ -21,7 +21,7 @@ import type { SeededRandom } from "../seeded-random.ts";
 import { copyOf, type Held } from "../sim-oracle/index.ts";
 import type { DevicePlan } from "./plan.ts";
 import { SIM_DATABASE, SimProcess } from "./process.ts";
-import { Liar, type LiarDeps } from "../sim-liars/index.ts";
+import { JoinLies, Liar, type LiarDeps } from "../sim-liars/index.ts";
 
 export interface SimDeviceDeps {
   readonly seed: number;
@@ -67,6 +67,7 @@ export class SimDevice {
   #isSwapped = false;
   #isLiar = false;
   #liesOver: SimTransport | undefined;
+  readonly #joinLies: JoinLies | undefined;
 
   private constructor(deps: SimDeviceDeps, index: number, plan: DevicePlan, identity: Identity) {
     this.#deps = deps;
@@ -77,6 +78,10 @@ export class SimDevice {
     this.user = toHex(userKeyOf(identity.certified.user));
     this.clock = new MachineClock(deps.scheduler, plan.clockAheadMs, 1 + plan.drift);
     this.#random = chanceOf(deps.seed, `disk ${index}`);
+    const random = chanceOf(deps.seed, `lies in joins ${index}`);
+    this.#joinLies = plan.liesInJoins
+      ? new JoinLies({ random, sometimes: deps.onFault })
+      : undefined;
     this.disk = new SimDisk({
       wait: (work) => this.#diskWork(work),
       onFault: deps.onFault,
@@ -164,6 +169,16 @@ export class SimDevice {
     this.#liesOver = undefined;
   }
 
+  /** Whether it lies in what it answers to joins, and there alone. */
+  get liesInJoins(): boolean {
+    return this.#joinLies !== undefined;
+  }
+
+  /** Answers joins as others do from now on. */
+  endJoinLies(): void {
+    this.#joinLies?.end();
+  }
+
   /** Where its transport listens. */
   get place(): string {
     return `/sim/${this.index}`;
@@ -187,7 +202,11 @@ export class SimDevice {
         if (event === "history.epoch.failed") process.hasLostEpoch = true;
         if (!process.isDead) logger(level, event, { device: this.name, ...fields });
       },
-      transport: network.transport(this.identity.device, { place: this.place, logger }),
+      transport: network.transport(this.identity.device, {
+        place: this.place,
+        logger,
+        serving: this.#joinLies?.serving,
+      }),
     });
     this.#process = process;
     try {

@@ -85,6 +85,7 @@ export class Memberships {
     const isExcused =
       isTold ||
       answered !== identity.device ||
+      at(devices, admin).liesInJoins ||
       plan.steps.some((step) => EXCUSES.has(nameOfStep(step)));
     if (!isExcused && oracle.timesSetBack(key) === before)
       this.#checkpoints.note(at(devices, joiner), id, floor);

@@ -104,6 +104,8 @@ export interface DevicePlan {
   readonly clockAheadMs: number;
   /** How much faster than time its clocks run: 0.0001 is 100 parts in a million. */
   readonly drift: number;
+  /** Whether what it answers to who joins may be made up, though it keeps to the rules otherwise. */
+  readonly liesInJoins?: boolean;
 }
 
 export interface GroupPlan {

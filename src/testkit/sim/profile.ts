@@ -13,6 +13,7 @@ import {
   type MembershipKind,
   SETUP_MS,
 } from "./draw-groups.ts";
+import { drawJoinLiar, drawLiar } from "./draw-liars.ts";
 import type { DevicePlan, Fault, Operation, Plan, Step } from "./plan.ts";
 
 type OperationKind = Exclude<Operation["op"], "create" | "admit" | "policy" | "lie">;
@@ -33,6 +34,8 @@ export interface Profile {
   readonly wrongClocks: number;
   /** How many of its devices begin to lie. */
   readonly liars: number;
+  /** Share of runs in which an admin lies in its answers to joins instead. */
+  readonly joinLiars: number;
   /** Share of devices that are further ones of a user. */
   readonly siblings: number;
   /** Whether several groups with other members each share collections. */
@@ -86,6 +89,7 @@ const base: Profile = {
   faults: {},
   wrongClocks: 0.1,
   liars: 0,
+  joinLiars: 0,
   siblings: 0.15,
   overlaps: false,
 };
@@ -111,11 +115,19 @@ export const PROFILES: readonly Profile[] = [
     operations: [10, 30],
     faults: { copy: 3, swap: 12, crash: 4, partition: 6, block: 4, restore: 2, backup: 4 },
   },
-  { ...base, name: "liars", devices: [3, 5], liars: 1, faults: { crash: 4, cut: 6 } },
+  {
+    ...base,
+    name: "liars",
+    devices: [3, 5],
+    liars: 1,
+    joinLiars: 0.3,
+    faults: { crash: 4, cut: 6 },
+  },
   {
     ...base,
     name: "members",
     devices: [3, 5],
+    joinLiars: 0.2,
     weights: EVERYTHING,
     faults: { crash: 4, cut: 6, partition: 4, eio: 2 },
   },
@@ -196,7 +208,7 @@ class Planner {
     const { overlaps } = this.#profile;
     this.#drawn = drawGroups(random, overlaps);
     this.#steps.push(...drawAdmissions(random, this.#drawn, this.#devices.length, endMs, overlaps));
-    this.#drawLiars();
+    this.#drawLiars(endMs);
     this.#drawOperations(endMs);
     this.#drawFaults(endMs);
     return {
@@ -228,32 +240,15 @@ class Planner {
     }
   }
 
-  /** Each liar is a stranger, a reader, a writer, or was all that and is removed before. The last devices lie. */
-  #drawLiars(): void {
-    const random = this.#random;
-    for (let i = 0; i < this.#profile.liars; i++) {
-      const device = this.#devices.length - 1 - i;
-      this.#devices[device] = { ...(this.#devices[device] as DevicePlan), user: device };
-      const role = random.pick(["stranger", "reader", "writer", "removed"]);
-      const steps: Step[] = [];
-      for (const step of this.#steps) {
-        if (!("op" in step) || step.op !== "admit" || step.joiner !== device) steps.push(step);
-        else if (role === "stranger") continue;
-        else
-          steps.push({
-            ...step,
-            device: this.#drawn.groups[step.group]?.owner ?? 0,
-            at: Math.min(step.at, SETUP_MS),
-            role: role === "reader" ? "reader" : "writer",
-          });
-      }
-      this.#steps.splice(0, this.#steps.length, ...steps);
-      const begin = SETUP_MS + between(random, 1500, 5000);
-      this.#steps.push({ at: begin, device, op: "lie" });
-      if (role !== "removed") continue;
-      for (const [group, { owner }] of this.#drawn.groups.entries())
-        this.#steps.push({ at: begin - 200, device: owner, op: "eject", group, whom: device });
-    }
+  /** The last devices lie; or an admin does so in its answers to joins alone. */
+  #drawLiars(endMs: number): void {
+    const { groups } = this.#drawn;
+    const drawn = { groups, devices: this.#devices, steps: this.#steps, endMs };
+    // From a stream of its own: seeds without one are the plans that they were.
+    const random = chanceOf(this.#seed, "lies in joins");
+    if (random.chance(this.#profile.joinLiars)) return drawJoinLiar(random, drawn);
+    for (let i = 0; i < this.#profile.liars; i++)
+      drawLiar(this.#random, drawn, this.#devices.length - 1 - i);
   }
 
   #drawOperations(endMs: number): void {

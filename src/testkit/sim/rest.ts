@@ -41,6 +41,7 @@ export class Rest {
     await this.#amends.setPolicies();
     await this.#amends.grantAll();
     await this.#amends.disownAll();
+    this.#noteWaiting();
     await this.#until(
       CONVERGE_MS_MAX,
       () => this.#workload.pending.length === 0,
@@ -52,6 +53,7 @@ export class Rest {
     sometimes("converged");
     await this.#bringCopiesTogether();
     if (this.#deps.oracle.ledger.liars.size > 0) sometimes("converged after a lie");
+    if (this.#hasJoinLiar) sometimes("converged after a lie in a join");
     await this.#beQuiet();
     await this.#check();
     for (const watcher of this.#workload.watchers) await watcher.checkAtRest();
@@ -61,6 +63,19 @@ export class Rest {
       await this.#faults.start(device);
     }
     await scheduler.sleep(1);
+  }
+
+  get #hasJoinLiar(): boolean {
+    return this.#deps.devices.some(({ liesInJoins }) => liesInJoins);
+  }
+
+  /** Where an admin has lied in its answers to joins: who still waits for what may never come. */
+  #noteWaiting(): void {
+    if (!this.#hasJoinLiar) return;
+    for (const [group] of this.#deps.plan.groups.entries())
+      for (const { running } of this.#amends.members(group))
+        if (running?.sync.progress(this.#workload.groupId(group)) !== undefined)
+          this.#deps.sometimes("waits after a lie in a join");
   }
 
   async #converge(): Promise<void> {

@@ -223,6 +223,8 @@ class World {
     await this.scheduler.sleep(this.#plan.endMs - this.scheduler.now, "end of faults");
     this.sometimes("healed");
     await faults.heal();
+    // Nobody can eject an owner, who may be the only admin: whoever was told what never comes is to be told something else.
+    for (const { owner } of this.#plan.groups) this.#devices[owner]?.endJoinLies();
     await new Rest(shared, workload, faults).come();
   }
 
