@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
   codeOf,
-  fromUtf8,
   generationIn,
   type GenVector,
   type LogKey,
@@ -12,7 +11,7 @@ import {
 } from "../base/index.ts";
 import { nodeCrypto } from "../node/index.ts";
 import { createMemoryMedium, openMemoryStore } from "../store/index.ts";
-import { exchange, grant, makeDevice, type TestDevice } from "../testkit/device.ts";
+import { exchange, grant, holdingsOf, makeDevice, type TestDevice } from "../testkit/device.ts";
 import { FakeClock } from "../testkit/fake-clock.ts";
 import { seededRandom } from "../testkit/seeded-random.ts";
 import { decodeOp } from "../wire/index.ts";
@@ -52,39 +51,6 @@ async function family(count: number): Promise<{ devices: TestDevice[]; scope: Sc
 
 async function closeAll(devices: readonly TestDevice[]): Promise<void> {
   for (const device of devices) await device.close();
-}
-
-/** All that a device holds of a scope, by names that are the same on every device. */
-async function holdings({ history }: TestDevice, scope: ScopeId): Promise<unknown> {
-  const state = history.scope(scope);
-  if (state === undefined) return undefined;
-  const named = (
-    context: readonly { readonly log: number; readonly generation: number }[],
-  ): string[] =>
-    context.map(({ log, generation }) => `${history.logOf(log)} ${generation}`).toSorted();
-  const rows: unknown[] = [];
-  for (const space of [ROW_SPACE.rows, ROW_SPACE.holders]) {
-    for await (const { key, row } of history.scan(scope, space)) {
-      rows.push({
-        space,
-        key: fromUtf8(key),
-        heads: row.heads.map(({ log, generation, timestamp, salt, context, value }) => ({
-          dot: `${history.logOf(log)} ${generation}`,
-          timestamp,
-          salt: toHex(salt),
-          context: named(context),
-          value: value && toHex(value),
-        })),
-        seen: named(row.seen),
-      });
-    }
-  }
-  return {
-    rows,
-    vector: [...state.vector()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    sum: toHex(state.sum.toBytes()),
-    control: toHex(state.access.controlSum(crypto)),
-  };
 }
 
 /** The parts that `from` holds of a scope, by log and generation. */
@@ -138,7 +104,7 @@ describe("a round", () => {
     const [ada, bea] = devices as [TestDevice, TestDevice];
     const receipt = await exchange(ada, bea, [scope]);
     expect(receipt).toEqual({ rows: 1, duplicates: 0, aside: 0, waiting: [] });
-    expect(await holdings(bea, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(bea, scope)).toEqual(await holdingsOf(ada, scope));
     const sequence = bea.history.sequence(DATABASE);
     expect(await exchange(ada, bea, [scope])).toEqual({
       rows: 0,
@@ -149,7 +115,7 @@ describe("a round", () => {
     expect(bea.history.sequence(DATABASE)).toBe(sequence);
     await put(bea, scope, rowOf("second", "1"));
     await exchange(bea, ada, [scope]);
-    expect(await holdings(bea, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(bea, scope)).toEqual(await holdingsOf(ada, scope));
     await closeAll(devices);
   });
 
@@ -177,7 +143,7 @@ describe("a round", () => {
     const served = await partsOf(dan, scope);
     expect([...served.keys()].toSorted()).toEqual([...authored.keys()].toSorted());
     for (const [name, part] of served) expect(part, name).toEqual(authored.get(name));
-    expect(await holdings(dan, scope)).toEqual(await holdings(cai, scope));
+    expect(await holdingsOf(dan, scope)).toEqual(await holdingsOf(cai, scope));
     await closeAll(devices);
   });
 
@@ -186,11 +152,11 @@ describe("a round", () => {
     const [ada, bea] = devices as [TestDevice, TestDevice];
     const parts = await partsOf(ada, scope);
     await receive(bea, deliveryOf(ada, bea, scope, parts.values()));
-    const before = await holdings(bea, scope);
+    const before = await holdingsOf(bea, scope);
     const sequence = bea.history.sequence(DATABASE);
     const receipt = await receive(bea, deliveryOf(ada, bea, scope, parts.values()));
     expect(receipt).toEqual({ rows: 0, duplicates: parts.size, aside: 0, waiting: [] });
-    expect(await holdings(bea, scope)).toEqual(before);
+    expect(await holdingsOf(bea, scope)).toEqual(before);
     expect(bea.history.sequence(DATABASE)).toBe(sequence);
     await closeAll(devices);
   });
@@ -283,9 +249,9 @@ describe("convergence", () => {
         for (const to of devices) if (from !== to) await exchange(from, to, [scope, other]);
     }
     for (const one of [scope, other]) {
-      const expected = await holdings(ada, one);
-      expect(await holdings(bea, one), `seed ${seed}`).toEqual(expected);
-      expect(await holdings(cai, one), `seed ${seed}`).toEqual(expected);
+      const expected = await holdingsOf(ada, one);
+      expect(await holdingsOf(bea, one), `seed ${seed}`).toEqual(expected);
+      expect(await holdingsOf(cai, one), `seed ${seed}`).toEqual(expected);
     }
     await closeAll(devices);
   }
@@ -303,11 +269,11 @@ describe("convergence", () => {
     const cai = await makeDevice(9, { store: await openMemoryStore({ medium }) });
     await cai.history.createDatabase(DATABASE);
     await exchange(ada, cai, [scope]);
-    const before = await holdings(cai, scope);
+    const before = await holdingsOf(cai, scope);
     await cai.close();
     await cai.store.close();
     const again = await makeDevice(9, { store: await openMemoryStore({ medium }) });
-    expect(await holdings(again, scope)).toEqual(before);
+    expect(await holdingsOf(again, scope)).toEqual(before);
     expect(await partsOf(again, scope)).toEqual(await partsOf(ada, scope));
     await again.close();
     await again.store.close();
@@ -331,7 +297,7 @@ describe("what waits", () => {
     expect(early.rows).toBe(0);
     expect(early.aside).toBe(beas.length);
     expect(early.waiting).toEqual([]);
-    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
+    expect(await holdingsOf(cai, scope)).toMatchObject({ rows: [], vector: [] });
     // What is aside counts with the grant, in its write.
     const late = await receive(
       cai,
@@ -341,7 +307,7 @@ describe("what waits", () => {
       ]),
     );
     expect(late.waiting).toEqual([]);
-    expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(cai, scope)).toEqual(await holdingsOf(ada, scope));
     await closeAll(devices);
   });
 
@@ -357,11 +323,11 @@ describe("what waits", () => {
     const [introduction, first, second, third] = beas as [CommitPart, ...CommitPart[]];
     for (const part of [introduction, first, second] as CommitPart[])
       expect((await receive(cai, deliveryOf(ada, cai, scope, [part]))).aside).toBe(1);
-    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
+    expect(await holdingsOf(cai, scope)).toMatchObject({ rows: [], vector: [] });
     // The grant comes, and all that it was missing for counts.
     await receive(cai, deliveryOf(ada, cai, scope, others));
     await receive(cai, deliveryOf(ada, cai, scope, [third as CommitPart]));
-    expect(await holdings(cai, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(cai, scope)).toEqual(await holdingsOf(ada, scope));
     await closeAll(devices);
   });
 
@@ -377,7 +343,7 @@ describe("what waits", () => {
       expect((await receive(cai, deliveryOf(bea, cai, scope, [part]))).waiting).toHaveLength(1);
     expect([...(cai.history.scope(scope)?.vector().keys() ?? [])]).toHaveLength(1);
     await exchange(bea, cai, [scope]);
-    expect(await holdings(cai, scope)).toEqual(await holdings(bea, scope));
+    expect(await holdingsOf(cai, scope)).toEqual(await holdingsOf(bea, scope));
     await closeAll(devices);
   });
 
@@ -397,9 +363,9 @@ describe("what waits", () => {
       beas.map(([, part]) => part),
     );
     expect((await receive(dan, delivery)).aside).toBe(beas.length);
-    expect(await holdings(dan, scope)).toMatchObject({ rows: [], vector: [] });
+    expect(await holdingsOf(dan, scope)).toMatchObject({ rows: [], vector: [] });
     await exchange(bea, dan, [scope]);
-    expect(await holdings(dan, scope)).toEqual(await holdings(bea, scope));
+    expect(await holdingsOf(dan, scope)).toEqual(await holdingsOf(bea, scope));
     await dan.close();
     await closeAll(devices);
   });
@@ -421,14 +387,14 @@ describe("what waits", () => {
       const last = await makeDevice(isTurned ? 23 : 24);
       await last.history.createDatabase(DATABASE);
       expect((await exchange(taker, last, [scope]))?.waiting).toEqual([]);
-      expect(await holdings(last, scope)).toEqual(await holdings(ada, scope));
+      expect(await holdingsOf(last, scope)).toEqual(await holdingsOf(ada, scope));
       await taker.close();
       await last.close();
     }
     await exchange(ada, cai, [scope]);
     const receipt = await exchange(cai, dan, [scope]);
     expect(receipt?.waiting).toEqual([]);
-    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(dan, scope)).toEqual(await holdingsOf(ada, scope));
     await closeAll(devices);
   });
 
@@ -445,7 +411,7 @@ describe("what waits", () => {
     const dan = await makeDevice(8);
     await dan.history.createDatabase(DATABASE);
     expect((await exchange(again, dan, [scope]))?.waiting).toEqual([]);
-    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(dan, scope)).toEqual(await holdingsOf(ada, scope));
     await again.close();
     await dan.close();
     await closeAll(devices);
@@ -464,7 +430,7 @@ describe("what waits", () => {
       beas.map(([, part]) => part),
     );
     expect(await outcomeOf(receive(cai, delivery))).toBe("done");
-    expect(await holdings(cai, scope)).toMatchObject({ rows: [], vector: [] });
+    expect(await holdingsOf(cai, scope)).toMatchObject({ rows: [], vector: [] });
     expect(cai.history.sequence(DATABASE)).toBe(0);
     await closeAll(devices);
   });
@@ -490,78 +456,9 @@ describe("what waits", () => {
     await exchange(eve, ada, [scope]);
     await exchange(ada, eve, [scope]);
     await exchange(eve, dan, [scope]);
-    expect(await holdings(dan, scope)).toEqual(await holdings(ada, scope));
+    expect(await holdingsOf(dan, scope)).toEqual(await holdingsOf(ada, scope));
     await eve.close();
     await dan.close();
-    await closeAll(devices);
-  });
-});
-
-describe("a store that is older than what was sent", () => {
-  const logsOf = (device: TestDevice, holder: TestDevice, scope: ScopeId): string[] =>
-    [...(holder.history.scope(scope)?.vector().keys() ?? [])].filter((log) =>
-      log.startsWith(device.device),
-    );
-
-  test("[HI14] begins a new incarnation, once, when a peer shows what it has lost", async () => {
-    const { devices, scope } = await family(2);
-    const [ada, bea] = devices as [TestDevice, TestDevice];
-    await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("bea", "1"));
-    await put(bea, scope, rowOf("bea", "2"), rowOf("kept", "1"));
-    await exchange(bea, ada, [scope]);
-
-    // The same keys and the same incarnation as Bea's, without what she wrote.
-    const events: string[] = [];
-    const restored = await makeDevice(2, { logger: (_, event) => events.push(event) });
-    await restored.history.createDatabase(DATABASE);
-    await exchange(ada, restored, [scope]);
-    expect(events).toEqual(["history.incarnation"]);
-    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
-    expect(logsOf(bea, restored, scope)).toHaveLength(1);
-    await put(restored, scope, rowOf("bea", "3"));
-    expect(logsOf(bea, restored, scope)).toHaveLength(2);
-    await exchange(restored, ada, [scope]);
-    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
-    // And the new log goes on after that.
-    await put(restored, scope, rowOf("bea", "4"));
-    await exchange(ada, restored, [scope]);
-    await exchange(restored, ada, [scope]);
-    expect(await holdings(restored, scope)).toEqual(await holdings(ada, scope));
-    expect(events).toEqual(["history.incarnation"]);
-    await restored.close();
-    await closeAll(devices);
-  });
-
-  test("[HI14] begins one too when it has written under lost generations in another scope", async () => {
-    const { devices, scope } = await family(2);
-    const [ada, bea] = devices as [TestDevice, TestDevice];
-    await exchange(ada, bea, [scope]);
-    await put(bea, scope, rowOf("bea", "1"));
-    await exchange(bea, ada, [scope]);
-
-    const restored = await makeDevice(2);
-    await restored.history.createDatabase(DATABASE);
-    const own: ScopeId = { ...scope, owner: bea.user };
-    for (let i = 0; i < 5; i++) await put(restored, own, rowOf("own", `${i}`));
-    await exchange(ada, restored, [scope]);
-    await put(restored, own, rowOf("own", "after"));
-    expect(logsOf(bea, restored, own)).toHaveLength(2);
-    await restored.close();
-    await closeAll(devices);
-  });
-
-  test("[HI14] a peer's claim of more of our own log than we have is not believed", async () => {
-    const { devices, scope } = await family(2);
-    const [ada, bea] = devices as [TestDevice, TestDevice];
-    await exchange(ada, bea, [scope]);
-    const before = await holdings(ada, scope);
-    const [log] = [...(ada.history.scope(scope)?.vector().keys() ?? [])] as [LogKey];
-    const claims = [{ scope, vector: new Map([[log, 1_000_000]]) }];
-    await receive(ada, { ...deliveryOf(bea, ada, scope, []), claims });
-    expect(await holdings(ada, scope)).toEqual(before);
-    await put(ada, scope, rowOf("a", "1"));
-    expect(await exchange(ada, bea, [scope])).toMatchObject({ rows: 1 });
     await closeAll(devices);
   });
 });

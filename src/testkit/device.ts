@@ -13,6 +13,7 @@ import {
   type LogKey,
   type ScopeId,
   scopeKeyOf,
+  toHex,
   type UserId,
 } from "../base/index.ts";
 import {
@@ -148,6 +149,39 @@ export async function shownIn(
       .toSorted((a = "", b = "") => (a < b ? -1 : 1))
       .join(" ");
   return rows;
+}
+
+/** All that a device holds of a scope, by names that are the same on every device. */
+export async function holdingsOf({ history }: TestDevice, scope: ScopeId): Promise<unknown> {
+  const state = history.scope(scope);
+  if (state === undefined) return undefined;
+  const named = (
+    context: readonly { readonly log: number; readonly generation: number }[],
+  ): string[] =>
+    context.map(({ log, generation }) => `${history.logOf(log)} ${generation}`).toSorted();
+  const rows: unknown[] = [];
+  for (const space of [ROW_SPACE.rows, ROW_SPACE.holders]) {
+    for await (const { key, row } of history.scan(scope, space)) {
+      rows.push({
+        space,
+        key: fromUtf8(key),
+        heads: row.heads.map(({ log, generation, timestamp, salt, context, value }) => ({
+          dot: `${history.logOf(log)} ${generation}`,
+          timestamp,
+          salt: toHex(salt),
+          context: named(context),
+          value: value && toHex(value),
+        })),
+        seen: named(row.seen),
+      });
+    }
+  }
+  return {
+    rows,
+    vector: [...state.vector()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    sum: toHex(state.sum.toBytes()),
+    control: toHex(state.access.controlSum(cryptoAtOnce())),
+  };
 }
 
 /** Gives `user` a role in a scope, by a device that may. */
