@@ -3,6 +3,7 @@
 import {
   checkBackup,
   type Finding,
+  type Looked,
   restorePeer,
   treatFolder,
   verifyFolder,
@@ -10,17 +11,35 @@ import {
 } from "../peer/index.ts";
 import { askBytes, type CommandContext } from "./context.ts";
 import { sizeText } from "./progress.ts";
-import { alone, EXIT } from "./usage.ts";
+import { alone, counted, EXIT } from "./usage.ts";
 
 /** Tells what is found; beside a running peer too. */
 export async function verify(context: CommandContext): Promise<number> {
   let found = 0;
-  for await (const finding of verifyFolder(context.path, { signal: context.signal })) {
+  const looked: Looked[] = [];
+  const onLooked = (one: Looked): void => void looked.push(one);
+  const { path, signal } = context;
+  for await (const finding of verifyFolder(path, { signal, onLooked })) {
     found += 1;
     print(context, finding, finding.fix === undefined ? {} : { fix: finding.fix.type });
   }
-  if (!context.json) context.say(found === 0 ? "nothing found" : `${found} found`);
+  if (!context.json) {
+    for (const one of looked) context.say(lookedText(one));
+    context.say(found === 0 ? "nothing found" : `${found} found`);
+  }
   return found === 0 ? EXIT.ok : EXIT.failed;
+}
+
+function lookedText({ databases, collections, syncgroups, rows, parts, chunks }: Looked): string {
+  const all = [
+    counted(databases, "database"),
+    counted(collections, "collection"),
+    counted(syncgroups, "syncgroup"),
+    counted(rows, "row"),
+    `${counted(parts, "part")} of commits`,
+    counted(chunks, "chunk"),
+  ];
+  return `looked at ${all.join(", ")}`;
 }
 
 /** Tells what is found and would be done about it, or does it. */

@@ -334,7 +334,12 @@ test("[CL3] [CL22] [CL26] a group is shared, published, paused, ended for one, a
     await ok(a, "doctor", "--fix");
     await rm(a, { recursive: true });
     await ok(a, "restore", file);
-    await ok(a, "verify");
+    const verified = await rookery(a, "verify");
+    expect([verified.code, verified.out.join()]).toEqual([EXIT.ok, ""]);
+    // One row of theirs; what the group has of itself is no row of a collection.
+    expect(verified.err.join("\n")).toMatch(
+      /^looked at 1 database, 1 collection, 1 syncgroup, 1 row, \d+ parts of commits, 0 chunks\nnothing found$/,
+    );
     ada = await serve(a, "ada");
     expect(JSON.parse(await ok(a, "--json", "status"))).toMatchObject({ user, name: "ada" });
     await ok(a, "put", "notes/todos/eggs", "6");

@@ -22,15 +22,16 @@ import { toHex } from "../base/index.ts";
 import { asideKey, decodeRow, type Interner, oldKey, rivalsAt, rowKey } from "../records/index.ts";
 import type { KeyRange, Store } from "../store/index.ts";
 import type { Finding, Fix } from "./finding.ts";
-import { readOr, rowText } from "./scope-view.ts";
+import { type Counts, readOr, rowText } from "./scope-view.ts";
 
 /** Looks at what the store holds of blobs. */
 export async function* verifyBlobs(
   store: Store,
   interner: Interner,
+  counts: Counts,
 ): AsyncGenerator<Finding, void, undefined> {
   yield* verifyRowEdges(store, interner);
-  yield* verifyChunkIndex(store);
+  yield* verifyChunkIndex(store, counts);
   yield* verifyNotes(store);
 }
 
@@ -64,7 +65,10 @@ async function* verifyRowEdges(
 }
 
 /** The index names bytes that count, and packs count what the index names. */
-async function* verifyChunkIndex(store: Store): AsyncGenerator<Finding, void, undefined> {
+async function* verifyChunkIndex(
+  store: Store,
+  counts: Counts,
+): AsyncGenerator<Finding, void, undefined> {
   const packs = new Map<number, PackRecord>();
   for await (const { key, value } of store.scan(PACK_RANGE)) {
     const record = readOr(decodePackRecord, value);
@@ -74,6 +78,7 @@ async function* verifyChunkIndex(store: Store): AsyncGenerator<Finding, void, un
   }
   const sums = new Map(Array.from(packs.keys(), (pack) => [pack, { chunks: 0, bytes: 0 }]));
   for await (const { key, value } of store.scan(CHUNK_RANGE)) {
+    counts.chunks += 1;
     const fix = { type: "remove", key } as const;
     const entry = readOr(decodeIndexEntry, value);
     if (entry === undefined || readOr(chunkOf, key) === undefined) {

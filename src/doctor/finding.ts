@@ -18,6 +18,19 @@ export type Fix =
       readonly keep: number;
     };
 
+/** How much a look has gone through. */
+export interface Looked {
+  readonly databases: number;
+  readonly collections: number;
+  readonly syncgroups: number;
+  /** Of collections, deleted ones that are still kept among them. */
+  readonly rows: number;
+  /** Of commits, one a collection or syncgroup that a commit touches; those aside among them. */
+  readonly parts: number;
+  /** Chunks of blobs in the index: their bytes are not read. */
+  readonly chunks: number;
+}
+
 /** One thing that is not as a rule wants it. Names rows: it is for the store's owner, not for logs. */
 export interface Finding {
   /** The rule of docs/spec that it breaks: `HI13`. */

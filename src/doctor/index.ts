@@ -7,6 +7,6 @@
  */
 
 export { type DoctorDeps, treatStore, type Treated } from "./doctor.ts";
-export type { Finding } from "./finding.ts";
+export type { Finding, Looked } from "./finding.ts";
 export type { VerifyDeps } from "./scope-view.ts";
 export { verifyStore } from "./verify.ts";

@@ -34,6 +34,7 @@ export async function* verifyParts(view: ScopeView): AsyncGenerator<Finding, voi
   const found = new Map<LogNumber, number>();
   let before: Before | undefined;
   for await (const { key, value } of view.store.scan(keysUnder(prefix))) {
+    view.counts.parts += 1;
     const { log, generation } = placeOf(key);
     const last: Before = before?.log === log ? before : { log, generation: 0, header: undefined };
     found.set(log, generation);
@@ -188,6 +189,7 @@ export async function* verifyRivals(view: ScopeView): AsyncGenerator<Finding, vo
 /** Looks at the parts that lie aside: each whole, and none of them one that counts. */
 export async function* verifyAside(view: ScopeView): AsyncGenerator<Finding, void, undefined> {
   for await (const { key, value } of view.store.scan(asideRange(view.number))) {
+    view.counts.parts += 1;
     const { log, generation } = placeOf(key);
     const fix = { type: "remove", key } as const;
     const record = readOr(decodeAside, value);

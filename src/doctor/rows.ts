@@ -22,6 +22,7 @@ import {
   type Row,
   rowKey,
   ROW_KEY_PREFIX,
+  ROW_SPACE,
   seenIn,
   type Version,
 } from "../records/index.ts";
@@ -37,6 +38,7 @@ export async function* verifyRows(view: ScopeView): AsyncGenerator<Finding, void
   const parts = new PartNames(view);
   for await (const { key: at, value } of view.store.scan(keysUnder(prefix))) {
     const name = { space: at[ROW_KEY_PREFIX - 1] as number, key: at.subarray(ROW_KEY_PREFIX) };
+    if (name.space === ROW_SPACE.rows) view.counts.rows += 1;
     const row = readOr(decodeRow, value);
     if (row === undefined || fromUtf8(name.key) === undefined || name.key.length === 0) {
       const more = { row: rowText(name.key), fix: { type: "remove", key: at } as const };

@@ -11,12 +11,17 @@ import {
 } from "../base/index.ts";
 import type { Interner, LogNumber, PartName, ScopeNumber } from "../records/index.ts";
 import type { Store } from "../store/index.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, Looked } from "./finding.ts";
 
 export interface VerifyDeps {
   readonly store: Store;
   readonly crypto: Crypto;
+  /** Told how much was gone through, once all was. */
+  readonly onLooked?: ((looked: Looked) => void) | undefined;
 }
+
+/** How much has been gone through until now. */
+export type Counts = { -readonly [what in keyof Looked]: number };
 
 export interface ScopeView extends VerifyDeps {
   readonly interner: Interner;
@@ -35,6 +40,7 @@ export interface ScopeView extends VerifyDeps {
   readonly sequence: number;
   /** Head digests as they are found. */
   readonly sum: Sum256;
+  readonly counts: Counts;
 }
 
 /** The text of a scope, for people. */

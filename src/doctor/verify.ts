@@ -50,7 +50,7 @@ import { verifyHolder } from "./holder-check.ts";
 import { verifyAside, verifyParts, verifyRivals } from "./parts.ts";
 import { verifyReserves } from "./reserve-checks.ts";
 import { verifyRows } from "./rows.ts";
-import { findingIn, readOr, type ScopeView, type VerifyDeps } from "./scope-view.ts";
+import { type Counts, findingIn, readOr, type ScopeView, type VerifyDeps } from "./scope-view.ts";
 
 /** All that is wrong with a store, as it is when the first finding is asked for. Writes nothing. [DR1] [DR2] */
 export async function* verifyStore(deps: VerifyDeps): AsyncGenerator<Finding, void, undefined> {
@@ -61,6 +61,14 @@ export async function* verifyStore(deps: VerifyDeps): AsyncGenerator<Finding, vo
 class StoreCheck {
   readonly #deps: VerifyDeps;
   readonly #store: Store;
+  readonly #counts: Counts = {
+    databases: 0,
+    collections: 0,
+    syncgroups: 0,
+    rows: 0,
+    parts: 0,
+    chunks: 0,
+  };
   #interner = new Interner();
 
   constructor(deps: VerifyDeps) {
@@ -69,6 +77,11 @@ class StoreCheck {
   }
 
   async *run(): AsyncGenerator<Finding, void, undefined> {
+    yield* this.#verifyAll();
+    this.#deps.onLooked?.({ ...this.#counts });
+  }
+
+  async *#verifyAll(): AsyncGenerator<Finding, void, undefined> {
     yield* this.#verifyNames();
     try {
       this.#interner = await Interner.load(this.#store);
@@ -79,7 +92,7 @@ class StoreCheck {
     }
     for (const name of this.#interner.databases()) yield* this.#verifyDatabase(name);
     yield* verifyGroups(this.#store);
-    yield* verifyBlobs(this.#store, this.#interner);
+    yield* verifyBlobs(this.#store, this.#interner, this.#counts);
     yield* verifyReserves(this.#store);
   }
 
@@ -102,6 +115,7 @@ class StoreCheck {
     const bytes = await this.#store.get(key);
     // A name without a log of ours was given for a write that never became durable.
     if (bytes === undefined) return;
+    this.#counts.databases += 1;
     const scopes = [...this.#interner.scopes()].filter((id) => id.database === database);
     const numbers = scopes.map((id) => this.#interner.scope(id));
     const own = readOr(decodeOwnLog, bytes);
@@ -123,7 +137,14 @@ class StoreCheck {
       const view = { ...this.#deps, interner: this.#interner, id, number: scope };
       const device = own === undefined ? undefined : this.#deviceOf(own);
       const unsigned = own?.unsigned ?? [];
-      const more = { device, unsigned, siblings: numbers, sequence: last, sum: Sum256.zero() };
+      const more = {
+        device,
+        unsigned,
+        siblings: numbers,
+        sequence: last,
+        sum: Sum256.zero(),
+        counts: this.#counts,
+      };
       yield* this.#verifyScope({ ...view, ...more });
     }
   }
@@ -210,6 +231,8 @@ class StoreCheck {
     const record = bytes && readOr(decodeScopeRecord, bytes);
     // A name without a record was given for a write that never became durable.
     if (bytes === undefined) return;
+    if (given.id.kind === "collection") this.#counts.collections += 1;
+    else this.#counts.syncgroups += 1;
     if (record === undefined) {
       yield findingIn(given, "HI17", key, "What is known of a scope cannot be read");
       return;

@@ -9,6 +9,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { codeOf, fromJson, type Json, parseUserId, parseJson, toJson } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
+import type { Looked } from "../doctor/index.ts";
 import { hasEnded } from "../groups/index.ts";
 import { API_BODY_BYTES_MAX } from "./limits.ts";
 import { addBlobRoutes, UPLOADS } from "./api-blobs.ts";
@@ -43,13 +44,19 @@ export function createApi(peer: Peer): Hono {
   return api;
 }
 
+/** What is found, then how much was gone through where that is asked for: not all who read know of it. */
+async function* verifiedLines(peer: Peer, isLookedAsked: boolean): AsyncGenerator<object> {
+  const last: object[] = [];
+  const onLooked = (looked: Looked): void => void last.push({ looked });
+  for await (const { fix, ...finding } of peer.verify({ onLooked }))
+    yield { ...finding, fix: fix && { type: fix.type } };
+  if (isLookedAsked) yield* last;
+}
+
 function addPeerRoutes(api: Hono, peer: Peer): void {
   api.get("/v1/status", async (c) => c.json(await peer.status()));
   api.get("/v1/verify", (c) =>
-    lines(c, peer.verify(), ({ fix, ...finding }) => ({
-      ...finding,
-      fix: fix && { type: fix.type },
-    })),
+    lines(c, verifiedLines(peer, c.req.query("looked") === "true"), (line) => line),
   );
   api.get("/v1/backup", (c) => {
     const isAsked = (name: string): boolean => c.req.query(name) === "true";

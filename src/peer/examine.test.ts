@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { folderPaths, openDiskStore } from "../node/index.ts";
 import { nodeClock, nodeRandom } from "../node/index.ts";
 import { tempFolder } from "../testkit/temp-folder.ts";
-import { openPeer, serveApi, treatFolder, verifyFolder } from "./index.ts";
+import { type Looked, openPeer, serveApi, treatFolder, verifyFolder } from "./index.ts";
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const found = [];
@@ -53,6 +53,32 @@ test("[DR6] a folder is looked at with and without a running peer, and set right
   await expect(all(verifyFolder(join(temp.path, "nobody")))).rejects.toMatchObject({
     code: "PEER_STORE_MISSING",
   });
+});
+
+test("[DR7] a look tells how much it went through, with and without a running peer", async () => {
+  await using temp = await tempFolder();
+  const path = join(temp.path, "ada");
+  const looked: Looked[] = [];
+  const onLooked = (one: Looked): void => void looked.push(one);
+  {
+    await using peer = await openPeer({ path });
+    const app = await peer.openDatabase("app");
+    const [rows, others] = [app.collection("rows"), app.collection("others")];
+    for (let i = 0; i < 20; i++) await rows.put(`${i}`, i);
+    await app.batch((batch) => {
+      batch.put(rows, "0", "once more");
+      batch.put(others, "1", 1);
+    });
+    await app.createSyncgroup("home", { collections: [others] });
+    await peer.openDatabase("empty");
+    const server = await serveApi(peer, path);
+    expect(await all(verifyFolder(path, { onLooked }))).toEqual([]);
+    await server.close();
+  }
+  expect(await all(verifyFolder(path, { onLooked }))).toEqual([]);
+  const [beside, alone] = looked;
+  expect(beside).toMatchObject({ databases: 2, collections: 2, syncgroups: 1, rows: 21 });
+  expect(alone).toMatchObject({ databases: 2, collections: 2, syncgroups: 1, rows: 21 });
 });
 
 test("[DR6] [ST43] looking at a copied folder does not hide that it is one", async () => {

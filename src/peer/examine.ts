@@ -11,7 +11,13 @@ import {
   requestLocal,
 } from "#platform";
 import type { Logger } from "../base/index.ts";
-import { type Finding, treatStore, type Treated, verifyStore } from "../doctor/index.ts";
+import {
+  type Finding,
+  type Looked,
+  treatStore,
+  type Treated,
+  verifyStore,
+} from "../doctor/index.ts";
 import type { Store } from "../store/index.ts";
 import { PeerError } from "./errors.ts";
 
@@ -21,18 +27,24 @@ export interface ExamineOptions {
   readonly logger?: Logger | undefined;
 }
 
+export interface VerifyOptions extends ExamineOptions {
+  /** Told how much was gone through, once all was. */
+  readonly onLooked?: ((looked: Looked) => void) | undefined;
+}
+
 /** What is found in the store of a folder, by the running peer or, without one, by opening the store alone. [DR6] */
 export async function* verifyFolder(
   path: string,
-  { signal, logger }: ExamineOptions = {},
+  { signal, logger, onLooked }: VerifyOptions = {},
 ): AsyncGenerator<Finding, void, undefined> {
   const { socketPath } = folderPaths(path);
   if (await isServedLocally(socketPath)) {
-    yield* servedFindings(await requestLocal(socketPath, "/v1/verify", signal && { signal }));
+    const response = await requestLocal(socketPath, "/v1/verify?looked=true", signal && { signal });
+    yield* servedFindings(response, onLooked);
     return;
   }
   await using store = await openStoreAlone(path, logger);
-  for await (const finding of verifyStore({ store, crypto: nodeCrypto() })) {
+  for await (const finding of verifyStore({ store, crypto: nodeCrypto(), onLooked })) {
     signal?.throwIfAborted();
     yield finding;
   }
@@ -60,12 +72,19 @@ async function openStoreAlone(path: string, logger: Logger = () => {}): Promise<
   return openDiskStore(deps, folder.storePath);
 }
 
-async function* servedFindings(response: Response): AsyncGenerator<Finding, void, undefined> {
+async function* servedFindings(
+  response: Response,
+  onLooked: VerifyOptions["onLooked"],
+): AsyncGenerator<Finding, void, undefined> {
   const text = await response.text();
   for (const line of text.split("\n").filter((one) => one !== "")) {
-    const one = JSON.parse(line) as Finding & { error?: { code: string; message: string } };
+    const one = JSON.parse(line) as Finding & {
+      error?: { code: string; message: string };
+      looked?: Looked;
+    };
     if (one.error !== undefined)
       throw new PeerError("PEER_VERIFY_FAILED", `${one.error.code}: ${one.error.message}`);
-    yield one;
+    if (one.looked === undefined) yield one;
+    else onLooked?.(one.looked);
   }
 }

@@ -77,7 +77,7 @@ export type {
 } from "../sync/index.ts";
 export type { TimeSource, TimeStatus } from "../time/index.ts";
 export { type ExamineOptions, treatFolder, verifyFolder } from "./examine.ts";
-export type { Finding, Treated } from "../doctor/index.ts";
+export type { Finding, Looked, Treated } from "../doctor/index.ts";
 export { BackupError, type BackupManifest, type BackupOptions } from "../backup/index.ts";
 export { checkBackup, restorePeer } from "./restore.ts";
 export { PeerError, type PeerErrorCode } from "./errors.ts";

@@ -12,7 +12,7 @@ import { backupBytes, type BackupOptions } from "../backup/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
-import { type Finding, verifyStore } from "../doctor/index.ts";
+import { type Finding, verifyStore, type VerifyDeps } from "../doctor/index.ts";
 import { type CollectionProgress, openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
@@ -176,8 +176,9 @@ export class Peer implements AsyncDisposable {
   }
 
   /** All that the store, as it is at this moment, does not keep to the rules in. Reads all of it, and writes nothing. [DR1] */
-  verify(): AsyncGenerator<Finding, void, undefined> {
-    return verifyStore({ store: this.#parts.store, crypto: this.#parts.crypto });
+  verify(options: Pick<VerifyDeps, "onLooked"> = {}): AsyncGenerator<Finding, void, undefined> {
+    const { onLooked } = options;
+    return verifyStore({ store: this.#parts.store, crypto: this.#parts.crypto, onLooked });
   }
 
   /** What is stored of all blobs, and how far the storage networks are that this device is in. Goes through all their numbers. */
