@@ -268,7 +268,9 @@ export class Oracle {
       return false;
     }
     for (const part of this.ledger.partsBehind(scope.scope, commit)) {
-      if (part.versions.some((version) => !isCounted(rights, version))) {
+      // One with control ops alone counts by its author's right as well.
+      const isAllowed = rights.tagsOfPart(part) !== 0 || rights.isUntouched(part);
+      if (!isAllowed || part.versions.some((version) => !isCounted(rights, version))) {
         this.#deps.sometimes("oracle.uncounted");
         return false;
       }
