@@ -76,7 +76,7 @@ export type {
   SpecChanges,
 } from "../sync/index.ts";
 export type { TimeSource, TimeStatus } from "../time/index.ts";
-export { type ExamineOptions, treatFolder, verifyFolder } from "./examine.ts";
+export { type ExamineOptions, treatFolder, verifyFolder, type VerifyOptions } from "./examine.ts";
 export type { Finding, Looked, Treated } from "../doctor/index.ts";
 export { BackupError, type BackupManifest, type BackupOptions } from "../backup/index.ts";
 export { checkBackup, restorePeer } from "./restore.ts";

@@ -12,13 +12,14 @@ import { backupBytes, type BackupOptions } from "../backup/index.ts";
 import type { Blobs } from "../blobs/index.ts";
 import type { ChunkStatus, ChunkStore } from "../chunks/index.ts";
 import type { KeeperStatus } from "../exchange/index.ts";
-import { type Finding, verifyStore, type VerifyDeps } from "../doctor/index.ts";
+import { type Finding, verifyStore } from "../doctor/index.ts";
 import { type CollectionProgress, openDatabase } from "../db/index.ts";
 import type { History } from "../history/index.ts";
 import type { StoreState, Store } from "../store/index.ts";
 import { catchUps, type PeerStatus, ServiceAccess } from "../sync/index.ts";
 import type { TimeStatus, TrueTime } from "../time/index.ts";
 import { PeerError } from "./errors.ts";
+import type { VerifyOptions } from "./examine.ts";
 import { IDENTITY_FILES, type Secrets } from "./identity.ts";
 import type { Network } from "./network.ts";
 import type { NetworkStatus } from "./network-status.ts";
@@ -175,8 +176,8 @@ export class Peer implements AsyncDisposable {
     );
   }
 
-  /** All that the store, as it is at this moment, does not keep to the rules in. Reads all of it, and writes nothing. [DR1] */
-  verify(options: Pick<VerifyDeps, "onLooked"> = {}): AsyncGenerator<Finding, void, undefined> {
+  /** All that the store, as it is at this moment, does not keep to the rules in. Reads all of it, and writes nothing. [DR1] [DR7] */
+  verify(options: Pick<VerifyOptions, "onLooked"> = {}): AsyncGenerator<Finding, void, undefined> {
     const { onLooked } = options;
     return verifyStore({ store: this.#parts.store, crypto: this.#parts.crypto, onLooked });
   }
