@@ -251,8 +251,9 @@ export class FaultMaker {
   async heal(): Promise<void> {
     for (const end of this.#ends) end();
     this.#ends.clear();
-    await Promise.all(
-      this.#deps.devices.filter(({ isDown }) => isDown).map((device) => this.start(device)),
-    );
+    const starting = [...this.#starting.values()];
+    const down = this.#deps.devices.filter(({ isDown }) => isDown);
+    // Whoever is just starting is waited for as well: what follows passes over those that are not there.
+    await Promise.all([...starting, ...down.map((device) => this.start(device))]);
   }
 }
