@@ -336,9 +336,9 @@ test("[CL3] [CL22] [CL26] a group is shared, published, paused, ended for one, a
     await ok(a, "restore", file);
     const verified = await rookery(a, "verify");
     expect([verified.code, verified.out.join()]).toEqual([EXIT.ok, ""]);
-    // One row of theirs; what the group has of itself is no row of a collection.
+    // Milk and tea; what the group has of itself is no row of a collection.
     expect(verified.err.join("\n")).toMatch(
-      /^looked at 1 database, 1 collection, 1 syncgroup, 1 row, \d+ parts of commits, 0 chunks\nnothing found$/,
+      /^looked at 1 database, 1 collection, 1 syncgroup, 2 rows, \d+ parts of commits, 0 chunks\nnothing found$/,
     );
     ada = await serve(a, "ada");
     expect(JSON.parse(await ok(a, "--json", "status"))).toMatchObject({ user, name: "ada" });
