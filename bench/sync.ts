@@ -25,6 +25,11 @@ const FIRST_ROUNDS = 5;
 /** Milliseconds after the rows were written: the sender's engine still sorts its tables, and rows that are copied have mostly been there. */
 const REST_MS = 500;
 
+interface Both {
+  readonly a: number;
+  readonly b: number;
+}
+
 interface Rest {
   readonly milliseconds: number;
 }
@@ -38,9 +43,9 @@ interface PairRun {
   readonly incrementalMs: readonly number[];
   readonly initialBytes: number | null;
   readonly incrementalBytes: number | null;
-  readonly rss: { readonly a: number; readonly b: number };
+  readonly rss: Both;
   /** Without the pages of mapped files. */
-  readonly anonymous: { readonly a: number; readonly b: number };
+  readonly anonymous: Both;
 }
 
 export const SYNC_BENCHES = [
@@ -53,81 +58,126 @@ export const SYNC_BENCHES = [
 ] as const;
 export type SyncBench = (typeof SYNC_BENCHES)[number];
 
+/** What is measured of a pair with so many rows. */
+interface Size {
+  readonly rows: number;
+  readonly initial: SyncBench;
+  readonly incremental: SyncBench;
+}
+
+const SIZES: readonly Size[] = [
+  { rows: ROWS, initial: "sync.initial", incremental: "sync.incremental" },
+  { rows: ROWS_1M, initial: "sync.initial.1m", incremental: "sync.incremental.1m" },
+];
+
+/** A size's runs, and beside each what the engine by itself came to. */
+interface SizeRuns {
+  readonly size: Size;
+  readonly runs: PairRun[];
+  /** Rows a second in batches. */
+  readonly engineRates: number[];
+  /** Milliseconds for as many rows as change in a round, in one batch. */
+  readonly engineMs: number[];
+}
+
 /** Measures and prints. Bytes are counted in the same runs: reading the counter costs nothing beside them. */
 export async function benchSync(only: readonly SyncBench[]): Promise<void> {
-  await benchPairs(only, ROWS, "sync.initial", "sync.incremental");
-  await benchPairs(only, ROWS_1M, "sync.initial.1m", "sync.incremental.1m");
+  const asked = SIZES.filter(
+    (size) => only.includes(size.initial) || only.includes(size.incremental),
+  );
+  const all = asked.map((size): SizeRuns => ({ size, runs: [], engineRates: [], engineMs: [] }));
+  // In turns, since what the machine gives changes within minutes and one size is compared with the other.
+  for (let run = 1; run <= RUNS; run++) for (const one of all) await runSize(one, run);
+  for (const { size, runs, engineRates, engineMs } of all) {
+    if (only.includes(size.initial)) tellInitial(size, runs, engineRates);
+    const small = all[0]?.size.rows === ROWS && size.rows !== ROWS ? all[0].runs : undefined;
+    if (only.includes(size.incremental)) tellIncremental(size, runs, engineMs, small);
+  }
   if (only.includes("sync.latency")) await benchLatency(RUNS);
   if (only.includes("sync.fifty")) await benchFifty();
 }
 
-async function benchPairs(
-  only: readonly SyncBench[],
-  rows: number,
-  initial: SyncBench,
-  incremental: SyncBench,
+async function runSize(
+  { size, runs, engineRates, engineMs }: SizeRuns,
+  run: number,
 ): Promise<void> {
-  if (!only.includes(initial) && !only.includes(incremental)) return;
-  const references: number[] = [];
-  const batches: number[] = [];
-  const runs: PairRun[] = [];
-  for (let run = 0; run < RUNS; run++) {
-    references.push(await engineBatchRate(rows, VALUE_BYTES, BATCH));
-    batches.push((1000 * CHANGED) / (await engineBatchRate(CHANGED, VALUE_BYTES, CHANGED)));
-    runs.push(await runPair(rows));
-    const last = runs.at(-1);
-    const rounds = last?.incrementalMs.map(Math.round).join(", ");
-    process.stderr.write(
-      `${initial}: run ${run + 1} of ${RUNS}: ${Math.round(last?.initialMs ?? 0)} ms, ${Math.round(last?.restMs ?? 0)} ms of rest, then ${rounds} ms\n`,
-    );
-  }
-  const counted = runs.at(-1);
-  const rssMiB = {
-    a: Math.round(Math.max(...runs.map(({ rss }) => rss.a))),
-    b: Math.round(Math.max(...runs.map(({ rss }) => rss.b))),
+  engineRates.push(await engineBatchRate(size.rows, VALUE_BYTES, BATCH));
+  engineMs.push((1000 * CHANGED) / (await engineBatchRate(CHANGED, VALUE_BYTES, CHANGED)));
+  const pair = await runPair(size.rows);
+  runs.push(pair);
+  const rounds = pair.incrementalMs.map(Math.round).join(", ");
+  process.stderr.write(
+    `${size.initial}: run ${run} of ${RUNS}: ${Math.round(pair.initialMs)} ms, ${Math.round(pair.restMs)} ms of rest, then ${rounds} ms\n`,
+  );
+}
+
+function tellInitial(
+  { rows, initial }: Size,
+  runs: readonly PairRun[],
+  engineRates: readonly number[],
+): void {
+  const rates = runs.map(({ initialMs }) => Math.round(rows / (initialMs / 1000)));
+  const reference = Math.round(median(engineRates));
+  const value = median(rates);
+  print({
+    bench: initial,
+    value,
+    unit: "rows/s",
+    seconds: rounded(median(runs.map(({ initialMs }) => initialMs)) / 1000),
+    wireBytes: runs.at(-1)?.initialBytes ?? null,
+    rssMiB: most(runs, ({ rss }) => rss),
+    reference,
+    ratio: rounded(value / reference),
+    runs: rates,
+    more: anonymousOf(runs),
+  });
+}
+
+/** `small`: the runs beside them with `ROWS`, where there are some. */
+function tellIncremental(
+  { incremental }: Size,
+  runs: readonly PairRun[],
+  engineMs: readonly number[],
+  small: readonly PairRun[] | undefined,
+): void {
+  const reference = rounded(median(engineMs));
+  const times = runs.map(({ incrementalMs }) => median(incrementalMs));
+  const value = rounded(median(times));
+  const firstMs = rounded(median(runs.map(({ incrementalMs }) => incrementalMs[0] ?? 0)));
+  const early = runs.map(({ incrementalMs }) => median(incrementalMs.slice(0, FIRST_ROUNDS)));
+  const timesSmall = small?.map(
+    ({ incrementalMs }, run) => (times[run] ?? 0) / median(incrementalMs),
+  );
+  print({
+    bench: incremental,
+    value,
+    unit: "ms",
+    seconds: rounded(value / 1000),
+    wireBytes: runs.at(-1)?.incrementalBytes ?? null,
+    rssMiB: most(runs, ({ rss }) => rss),
+    reference,
+    ratio: rounded(value / reference),
+    runs: times.map(rounded),
+    more: {
+      firstMs,
+      firstFiveMs: rounded(median(early)),
+      ...(timesSmall && { timesSmall: rounded(median(timesSmall)) }),
+    },
+  });
+}
+
+/** The largest of all runs, at either side. */
+function most(runs: readonly PairRun[], of: (run: PairRun) => Both): Both {
+  const all = runs.map(of);
+  return {
+    a: Math.round(Math.max(...all.map(({ a }) => a))),
+    b: Math.round(Math.max(...all.map(({ b }) => b))),
   };
-  const more = {
-    anonymousMiBa: Math.round(Math.max(...runs.map(({ anonymous }) => anonymous.a))),
-    anonymousMiBb: Math.round(Math.max(...runs.map(({ anonymous }) => anonymous.b))),
-  };
-  if (only.includes(initial)) {
-    const rates = runs.map(({ initialMs }) => Math.round(rows / (initialMs / 1000)));
-    const reference = Math.round(median(references));
-    const value = median(rates);
-    const seconds = rounded(median(runs.map(({ initialMs }) => initialMs)) / 1000);
-    print({
-      bench: initial,
-      value,
-      unit: "rows/s",
-      seconds,
-      wireBytes: counted?.initialBytes ?? null,
-      rssMiB,
-      reference,
-      ratio: rounded(value / reference),
-      runs: rates,
-      more,
-    });
-  }
-  if (only.includes(incremental)) {
-    // What the engine takes for as many rows in one synced batch.
-    const reference = rounded(median(batches));
-    const times = runs.map(({ incrementalMs }) => rounded(median(incrementalMs)));
-    const value = median(times);
-    const firstMs = rounded(median(runs.map(({ incrementalMs }) => incrementalMs[0] ?? 0)));
-    const early = runs.map(({ incrementalMs }) => median(incrementalMs.slice(0, FIRST_ROUNDS)));
-    print({
-      bench: incremental,
-      value,
-      unit: "ms",
-      seconds: rounded(value / 1000),
-      wireBytes: counted?.incrementalBytes ?? null,
-      rssMiB,
-      reference,
-      ratio: rounded(value / reference),
-      runs: times,
-      more: { firstMs, firstFiveMs: rounded(median(early)) },
-    });
-  }
+}
+
+function anonymousOf(runs: readonly PairRun[]): Record<string, number> {
+  const { a, b } = most(runs, ({ anonymous }) => anonymous);
+  return { anonymousMiBa: a, anonymousMiBb: b };
 }
 
 async function runPair(rows: number): Promise<PairRun> {
