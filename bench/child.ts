@@ -32,8 +32,8 @@ const LOOK_ROWS = 10_000;
 
 /** Milliseconds of a look at how much this process does by itself. */
 const REST_LOOK_MS = 200;
-/** Looks in a row that find it at rest: one that waits for its disk, as for a table to be synced, works on. */
-const REST_LOOKS = 5;
+/** Looks in a row that find it at rest: one that waits for its disk works on, and a store merges its levels after a second. */
+const REST_LOOKS = 10;
 /** Of a core: below it a process is at rest. A peer that nobody asks anything takes a hundredth. */
 const REST_SHARE = 0.05;
 /** Longest wait for that, in milliseconds: sorting a million rows takes a few thousand. */

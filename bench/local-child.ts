@@ -12,7 +12,7 @@ import {
   LEVEL_FILE_BYTES,
   LEVEL_FILES_OPEN_MAX,
   LEVEL_WRITE_BUFFER_BYTES,
-} from "../src/node/store-limits.ts";
+} from "../src/node/limits.ts";
 import type { EngineOp } from "../src/store/index.ts";
 import { openPeer, type PeerDatabase } from "../src/peer/index.ts";
 import { answerCommands } from "./commands.ts";

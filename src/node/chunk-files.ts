@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { codeOf } from "../base/index.ts";
 import { ChunkError, type ChunkErrorCode, type ChunkFiles } from "../chunks/index.ts";
 import { makeFolder, syncFolder } from "./files.ts";
-import { PACK_FILES_OPEN_MAX, SET_ASIDE_MAX } from "./store-limits.ts";
+import { PACK_FILES_OPEN_MAX, SET_ASIDE_MAX } from "./limits.ts";
 
 const NAME = /^(\d{8,10})\.pack$/;
 /** Only the owner may read and write. */

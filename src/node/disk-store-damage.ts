@@ -7,7 +7,7 @@ import { StoreError } from "../store/index.ts";
 import { logsIn } from "./disk-store-folder.ts";
 import { syncFolder } from "./files.ts";
 import { isDamagedBeforeEnd } from "./level-log.ts";
-import { SET_ASIDE_MAX } from "./store-limits.ts";
+import { SET_ASIDE_MAX } from "./limits.ts";
 
 /** Links of a chain of causes looked at: there are two or three. */
 const CAUSE_DEPTH_MAX = 8;

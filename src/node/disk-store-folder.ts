@@ -7,7 +7,7 @@ import { openStore, StoreError } from "../store/index.ts";
 import type { OpenLevel } from "./disk-store.ts";
 import { diskWitness } from "./disk-witness.ts";
 import { makeFolder, removeBeside, syncFilesIn, syncFolder } from "./files.ts";
-import { REOPEN_ROOM_BYTES, ROOM_PROBE_BYTES } from "./store-limits.ts";
+import { REOPEN_ROOM_BYTES, ROOM_PROBE_BYTES } from "./limits.ts";
 
 /** Everything that LevelDB and the witness put into a folder. */
 const LEVEL_FILE =
@@ -109,9 +109,8 @@ export async function removeRemains(folder: string, logger: Logger | undefined):
 
 /** Rejects unless LevelDB has room to write anew what its logs hold, as it does when it is opened. */
 export async function proveRoom(folder: string): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
   const needed = (await bytesOfLogs(folder)) + REOPEN_ROOM_BYTES;
-  if (bavail * bsize < needed)
+  if ((await freeBytes(folder)) < needed)
     throw new StoreError("STORE_FULL", `Cannot reopen store: it needs ${needed} free bytes`);
   const probe = `${folder}.room`;
   try {
@@ -122,6 +121,12 @@ export async function proveRoom(folder: string): Promise<void> {
   } finally {
     await rm(probe, { force: true });
   }
+}
+
+/** Bytes that its owner may still write where the folder is. */
+export async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 /** Paths of LevelDB's logs in `folder`. */

@@ -14,8 +14,16 @@ import {
   type Store,
 } from "../store/index.ts";
 import { hasHoles, isDamaged, setAside } from "./disk-store-damage.ts";
-import { lookAt, makeAside, proveRoom, removeRemains, whereIs } from "./disk-store-folder.ts";
+import {
+  freeBytes,
+  lookAt,
+  makeAside,
+  proveRoom,
+  removeRemains,
+  whereIs,
+} from "./disk-store-folder.ts";
 import { diskWitness } from "./disk-witness.ts";
+import { RestCompaction, type RestCompactionDeps } from "./level-compaction.ts";
 import {
   LEVEL_BLOCK_BYTES,
   LEVEL_CACHE_BYTES,
@@ -23,7 +31,7 @@ import {
   LEVEL_FILE_BYTES,
   LEVEL_FILES_OPEN_MAX,
   LEVEL_WRITE_BUFFER_BYTES,
-} from "./store-limits.ts";
+} from "./limits.ts";
 
 export interface DiskStoreDeps {
   readonly clock: Clock;
@@ -50,7 +58,7 @@ export type OpenLevel = (folder: string, options: { readonly create: boolean }) 
  *   `STORE_FULL`, `STORE_OPEN_FAILED`: a file or something else stands there, access is refused, …
  */
 export async function openDiskStore(deps: DiskStoreDeps, path: string): Promise<Store> {
-  const { clock, random, logger, openLevel = openClassicLevel } = deps;
+  const { clock, random, logger, openLevel = classicLevel(deps) } = deps;
   const sought = resolve(path);
   let found = await lookAt(sought);
   if (found === "nothing") {
@@ -125,10 +133,19 @@ async function hold(folder: string): Promise<() => void> {
   };
 }
 
-/** LevelDB by classic-level, with our bounds. */
+/** Opens LevelDB by classic-level, and has its levels merged at rest. */
+function classicLevel({ clock, logger, isLook }: DiskStoreDeps): OpenLevel {
+  return (folder, options) => {
+    const compaction = { clock, logger, freeBytes: () => freeBytes(folder) };
+    return openClassicLevel(folder, options, isLook === true ? undefined : compaction);
+  };
+}
+
+/** LevelDB by classic-level, with our bounds. With `compaction` its levels are merged at rest. */
 export async function openClassicLevel(
   folder: string,
   options: { readonly create: boolean },
+  compaction?: RestCompactionDeps,
 ): Promise<Engine> {
   const release = await hold(folder);
   const level = new ClassicLevel<Uint8Array, Uint8Array>(folder, {
@@ -147,7 +164,7 @@ export async function openClassicLevel(
     release();
     throw error;
   }
-  return new LevelEngine(level, release);
+  return new LevelEngine(level, release, compaction && new RestCompaction(level, compaction));
 }
 
 /** What we use of a database of classic-level. Not its own type: that would reach our declarations, and with it types of Node.js. */
@@ -174,11 +191,13 @@ interface LevelInside {
 export class LevelEngine implements Engine {
   readonly #level: Level;
   readonly #closed: () => void;
+  readonly #compaction: RestCompaction | undefined;
 
   /** `closed`: called when it is. */
-  constructor(level: Level, closed: () => void = () => {}) {
+  constructor(level: Level, closed: () => void = () => {}, compaction?: RestCompaction) {
     this.#level = level;
     this.#closed = closed;
+    this.#compaction = compaction;
   }
 
   get supports(): object {
@@ -186,23 +205,28 @@ export class LevelEngine implements Engine {
   }
 
   get(key: Uint8Array, options: EngineReadOptions): Promise<Uint8Array | undefined> {
+    this.#compaction?.asked();
     return this.#level.get(key, options);
   }
 
   getSync(key: Uint8Array, { snapshot }: EngineReadOptions): Uint8Array | undefined {
+    this.#compaction?.asked();
     if (snapshot === undefined) return this.#level.getSync(key);
     return this.#level.getSync(key, { snapshot });
   }
 
   getMany(keys: Uint8Array[], options: EngineReadOptions): Promise<(Uint8Array | undefined)[]> {
+    this.#compaction?.asked();
     return this.#level.getMany(keys, options);
   }
 
   iterator(range: EngineRange): EngineIterator {
+    this.#compaction?.asked();
     return this.#level.iterator(range);
   }
 
   snapshot(): EngineSnapshot {
+    this.#compaction?.asked();
     return this.#level.snapshot();
   }
 
@@ -212,6 +236,7 @@ export class LevelEngine implements Engine {
       const error = new Error("Database is not open");
       throw Object.assign(error, { code: "LEVEL_DATABASE_NOT_OPEN" });
     }
+    this.#compaction?.wrote(bytesOf(ops));
     // A call an op costs less than an object that is looked through, once there are enough to pay for the batch's own.
     if (ops.length < LEVEL_CHAIN_OPS_MIN) return inside._batch(ops, options);
     const chain = inside._chainedBatch();
@@ -227,7 +252,15 @@ export class LevelEngine implements Engine {
   }
 
   async close(): Promise<void> {
+    await this.#compaction?.close();
     await this.#level.close();
     this.#closed();
   }
+}
+
+function bytesOf(ops: readonly EngineOp[]): number {
+  return ops.reduce(
+    (sum, op) => sum + op.key.length + (op.type === "put" ? op.value.length : 0),
+    0,
+  );
 }

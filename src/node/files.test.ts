@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, stat, symlink, writeFile } from "node:fs/promise
 import { expect, test } from "vitest";
 import { rejects, rejectsNamed, tempFolder } from "../testkit/index.ts";
 import { makeFolder, readSecretFile, writeSecretFile } from "./index.ts";
-import { SECRET_BYTES_MAX } from "./store-limits.ts";
+import { SECRET_BYTES_MAX } from "./limits.ts";
 
 const SEED = Uint8Array.from({ length: 32 }, (_, i) => i);
 

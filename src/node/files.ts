@@ -6,7 +6,7 @@ import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "n
 import { basename, dirname, join } from "node:path";
 import { codeOf } from "../base/index.ts";
 import { StoreError } from "../store/index.ts";
-import { SECRET_BYTES_MAX } from "./store-limits.ts";
+import { SECRET_BYTES_MAX } from "./limits.ts";
 
 /** Only the owner may read and write. */
 const SECRET_MODE = 0o600;
