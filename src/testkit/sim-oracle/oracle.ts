@@ -38,6 +38,8 @@ export interface OracleDeps {
   readonly isOut: (device: string) => boolean;
   /** Whether a device has had word of others since it was started, and of none that is connected and holds a commit of it. */
   readonly mayNotKnow: (device: string, commit: CommitFact) => boolean;
+  /** A part of a commit has left for another device. */
+  readonly onSent?: (to: string, log: LogName, generation: number) => void;
   /** Counts that something worth seeing has happened. */
   readonly sometimes: (what: string) => void;
 }
@@ -122,6 +124,7 @@ export class Oracle {
     if (commit === undefined)
       throw new SimError("A1", `${this.#deps.name(from)} sends a commit that nobody has signed`);
     this.ledger.establish(commit);
+    this.#deps.onSent?.(to, commit.log, commit.generation);
     const user = this.#deps.userOf(to);
     const rights = rightsBy(this.ledger, scope, this.#deps.controlHeads(from, scope));
     if (user !== undefined && (rights.tagsOfDevice(to, user) & READ) !== 0) return;

@@ -98,6 +98,8 @@ class World {
   readonly #onTrace: ((line: string) => void) | undefined;
   readonly #devices: SimDevice[] = [];
   readonly #network: SimNetwork;
+  /** When a device was first sent a commit of a log, by its key, the log and the generation. */
+  readonly #firstSent = new Map<string, number>();
   #failure: unknown;
   #hasFailed = false;
   #onFreshCheckpoint: (device: string) => void = () => {};
@@ -114,6 +116,10 @@ class World {
       controlHeads: (key, scope) => byKey(key)?.running?.controlHeads(scope) ?? [],
       isOut: (key) => out.has(byKey(key)?.index ?? -1),
       mayNotKnow: (key, commit) => this.#mayNotKnow(byKey(key), commit),
+      onSent: (to, log, generation) => {
+        const what = `${to} ${log} ${generation}`;
+        if (!this.#firstSent.has(what)) this.#firstSent.set(what, this.scheduler.now);
+      },
       name: (key) => byKey(key)?.name ?? key,
       sometimes: (what) => this.sometimes(what),
     });
@@ -135,7 +141,7 @@ class World {
     });
   }
 
-  /** Milliseconds of a connection within which a peer has said what it knows. */
+  /** Milliseconds of a connection within which a peer has said what it knows, and since it came to know it. */
   static readonly WORD_MS = 3000;
 
   #mayNotKnow(device: SimDevice | undefined, { log, generation, parts }: CommitFact): boolean {
@@ -144,7 +150,9 @@ class World {
     return transport.connections().every(({ peer, since, isCutOff }) => {
       const other = this.#devices.find(({ identity }) => identity.device === peer);
       const servesSince = other?.running?.servesSince ?? Number.POSITIVE_INFINITY;
-      if (isCutOff || this.scheduler.now - Math.max(since, servesSince) < World.WORD_MS)
+      // Its word may have been on its way when it heard of more.
+      const heard = this.#firstSent.get(`${other?.key} ${log} ${generation}`) ?? 0;
+      if (isCutOff || this.scheduler.now - Math.max(since, servesSince, heard) < World.WORD_MS)
         return true;
       const known = other?.running?.knowledge().scopes ?? [];
       return parts.every(({ scope }) => {
