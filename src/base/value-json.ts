@@ -20,7 +20,8 @@ export type Json =
   | { readonly [key: string]: Json };
 
 /**
- * What `JSON.parse` answers, but where that would be another number than is written: whole ones beyond 2^53 lose digits. [VA13]
+ * What `JSON.parse` answers, but where that would be another number than is written, or would not survive being written again: whole
+ * ones beyond 2^53 lose digits, those beyond JSON's would be infinite, and -0 is `{"$number":"-0"}` from here on. [VA13]
  *
  * @throws {SyntaxError} for what is no JSON; {ValueError} `DB_VALUE_MALFORMED`.
  */
@@ -33,13 +34,20 @@ function exactly(
   value: unknown,
   { source = "" }: { readonly source?: string },
 ): unknown {
-  const isLossy =
-    typeof value === "number" && /^-?\d+$/.test(source) && !Number.isSafeInteger(value);
-  // What is written of a number, and what it is to the last digit, both come back as it.
-  if (isLossy && source !== String(value) && BigInt(source) !== BigInt(value))
+  if (typeof value !== "number") return value;
+  if (!Number.isFinite(value))
     throw new ValueError(
       "DB_VALUE_MALFORMED",
-      `Cannot take ${source} as a number: it would lose digits. Write {"$bigint":"${source}"}, or a text`,
+      `Cannot take ${source} as a number: it is too great. Write {"$number":"${value}"} if that is meant`,
+    );
+  if (Object.is(value, -0)) return toJson(value);
+  const digits = /^(-?\d+)(\.0+)?$/.exec(source)?.[1];
+  const isLossy = digits !== undefined && !Number.isSafeInteger(value);
+  // What is written of a number, and what it is to the last digit, both come back as it.
+  if (isLossy && digits !== String(value) && BigInt(digits) !== BigInt(value))
+    throw new ValueError(
+      "DB_VALUE_MALFORMED",
+      `Cannot take ${source} as a number: it would lose digits. Write {"$bigint":"${digits}"}, or a text`,
     );
   return value;
 }

@@ -37,7 +37,8 @@ function lookedText({ databases, collections, syncgroups, rows, parts, chunks }:
     counted(syncgroups, "syncgroup"),
     counted(rows, "row"),
     `${counted(parts, "part")} of commits`,
-    counted(chunks, "chunk"),
+    // Their bytes are checked when they are read.
+    `notes of ${counted(chunks, "chunk")}`,
   ];
   return `looked at ${all.join(", ")}`;
 }

@@ -1,6 +1,6 @@
-/** collection list, create, clear, destroy: collections as a whole. */
+/** collection list, create, clear, destroy, quarantined: collections as a whole. */
 
-import { ask, type CommandContext } from "./context.ts";
+import { ask, askLines, type CommandContext } from "./context.ts";
 import { checkBounds, collectionTarget, parseRowPath } from "./paths.ts";
 import { counted, EXIT, UsageError } from "./usage.ts";
 
@@ -27,6 +27,31 @@ export async function createCollection(context: CommandContext, path: string): P
   await using api = await context.connect({ creates: true });
   const target = `/v1/databases/${encodeURIComponent(database)}/collections`;
   await ask(api, target, { method: "POST", body: { name: collection } });
+  return EXIT.ok;
+}
+
+interface QuarantinedLine {
+  readonly key: string;
+  /** Left out: it deleted the row. */
+  readonly value?: unknown;
+  readonly timestampMs: number;
+  readonly hint?: string | undefined;
+}
+
+/** What this device wrote and counts no more, the way `scan` prints rows, and when it was written. */
+export async function listQuarantined(context: CommandContext, path: string): Promise<number> {
+  const collection = collectionIn(path);
+  await using api = await context.connect();
+  const target = collectionTarget(collection, "quarantined");
+  for await (const line of askLines(api, target, context.signal)) {
+    const { key, value, timestampMs } = line as QuarantinedLine;
+    const what = value === undefined ? "(deleted)" : JSON.stringify(value);
+    context.print(
+      context.json
+        ? JSON.stringify(line)
+        : [key, what, new Date(timestampMs).toISOString()].join("\t"),
+    );
+  }
   return EXIT.ok;
 }
 

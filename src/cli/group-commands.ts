@@ -58,15 +58,15 @@ export async function inviteToGroup(
     expiresInMs: expires === undefined ? undefined : 1000 * (countOf("--expires", expires) ?? 0),
   };
   await using api = await context.connect();
-  if (!api.isServed)
-    context.say(
-      "No peer is running here: nobody can join by this ticket before one is (rookery serve)",
-    );
   const { ticket } = (await ask(
     api,
     `${groupsTarget(database)}/${encodeURIComponent(group)}/invites`,
     { method: "POST", body },
   )) as { ticket: string };
+  if (!api.isServed)
+    context.say(
+      "No peer is running here: nobody can join by this ticket before one is (rookery serve)",
+    );
   context.print(context.json ? JSON.stringify({ ticket }) : ticket);
   return EXIT.ok;
 }

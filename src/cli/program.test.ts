@@ -90,13 +90,19 @@ test("[CL20] what only asks makes no peer", async () => {
     ["device", "list"],
     ["collection", "list", "notes"],
     ["verify"],
+    ["doctor"],
     ["backup", temp.at("file")],
   ]) {
     const { code, out, err } = await rookery(path, ...args);
     expect([code, out], args.join(" ")).toEqual([EXIT.failed, []]);
     expect(err.join()).toMatch(/^PEER_STORE_MISSING: /);
   }
-  expect(await readdir(temp.path)).not.toContain("file");
+  const misspelt = await rookery(path, "serve", "--name", "wrong", "--listen", "nonsense");
+  expect([misspelt.code, misspelt.err.join()]).toEqual([
+    EXIT.failed,
+    expect.stringMatching(/^NET_ADDRESS_INVALID: /),
+  ]);
+  expect(await readdir(temp.path)).toEqual([]);
   expect((await rookery(path, "put", "notes/todos/milk", "1")).code).toBe(EXIT.ok);
   expect((await rookery(path, "get", "notes/todos/milk")).out).toEqual(["1"]);
 });
@@ -270,9 +276,44 @@ test("[CL19] one row is one row, and one member one member", async () => {
   expect((await rookery(path, "group", "list", "notes")).out.join()).toContain("\t1 member\t");
 });
 
-test("[CL21] a number that would lose digits is refused", async () => {
+test("[CL3] [CL19] what asks for something of a database or collection that is not there makes none, and says so", async () => {
   await using temp = await tempFolder();
   const path = temp.at("a");
+  await rookery(path, "put", "notes/todos/milk", "1");
+  for (const args of [
+    ["del", "ghost/todos/milk"],
+    ["collection", "clear", "ghost/todos"],
+    ["collection", "destroy", "ghost/todos"],
+    ["group", "invite", "ghost/home"],
+    ["group", "leave", "ghost/home"],
+    ["group", "destroy", "ghost/home"],
+  ]) {
+    const { code, err } = await rookery(path, ...args);
+    expect([code, err.join()], args.join(" ")).toEqual([
+      EXIT.absent,
+      expect.stringMatching(/^API_NO_DATABASE: /),
+    ]);
+  }
+  const join = await rookery(path, "group", "join", "ghost", "rookery:hello");
+  expect([join.code, join.err.join()]).toEqual([
+    EXIT.failed,
+    expect.stringMatching(/^ACCESS_TICKET_INVALID: /),
+  ]);
+  const typo = await rookery(path, "collection", "destroy", "notes/todo");
+  expect([typo.code, typo.err.join()]).toEqual([
+    EXIT.absent,
+    expect.stringMatching(/^API_NO_COLLECTION: /),
+  ]);
+  expect((await rookery(path, "status")).out.join("\n")).not.toContain("ghost");
+  expect((await rookery(path, "collection", "destroy", "notes/todos")).code).toBe(EXIT.ok);
+});
+
+test("[CL21] a number that would be another one is refused", async () => {
+  await using temp = await tempFolder();
+  const path = temp.at("a");
+  expect((await rookery(path, "put", "notes/todos/far", "1e400")).code).toBe(EXIT.usage);
+  expect((await rookery(path, "put", "notes/todos/zero", "-0")).code).toBe(EXIT.ok);
+  expect((await rookery(path, "get", "notes/todos/zero")).out).toEqual(['{"$number":"-0"}']);
   const refused = await rookery(path, "put", "notes/todos/big", "9007199254740993");
   expect([refused.code, refused.err.join()]).toEqual([
     EXIT.usage,
@@ -283,7 +324,7 @@ test("[CL21] a number that would lose digits is refused", async () => {
   expect((await rookery(path, "get", "notes/todos/big")).out).toEqual([big]);
 });
 
-test("[CL3] [CL22] [CL26] a group is shared, published, paused, ended for one, and comes back from a backup", async () => {
+test("[CL3] [CL19] [CL22] [CL26] a group is shared, published, paused, ended for one, and comes back from a backup", async () => {
   await using temp = await tempFolder();
   const [a, b, c, file] = ["a", "b", "c", "file"].map((name) => temp.at(name)) as [
     string,
@@ -338,15 +379,23 @@ test("[CL3] [CL22] [CL26] a group is shared, published, paused, ended for one, a
     expect([verified.code, verified.out.join()]).toEqual([EXIT.ok, ""]);
     // Milk and tea; what the group has of itself is no row of a collection.
     expect(verified.err.join("\n")).toMatch(
-      /^looked at 1 database, 1 collection, 1 syncgroup, 2 rows, \d+ parts of commits, 0 chunks\nnothing found$/,
+      /^looked at 1 database, 1 collection, 1 syncgroup, 2 rows, \d+ parts of commits, notes of 0 chunks\nnothing found$/,
     );
     ada = await serve(a, "ada");
     expect(JSON.parse(await ok(a, "--json", "status"))).toMatchObject({ user, name: "ada" });
     await ok(a, "put", "notes/todos/eggs", "6");
     await until(b, ["scan", "notes/todos"], "eggs");
     const { user: theirs } = JSON.parse(await ok(b, "--json", "status")) as { user: string };
+    await ok(b, "pause", "notes");
+    await ok(b, "put", "notes/todos/late", '"on the train"');
     await ok(a, "group", "eject", "notes/home", theirs);
+    await ok(b, "resume", "notes");
     await until(b, ["--json", "group", "show", "notes/home"], '"status":"ejected"');
+    expect((await rookery(b, "get", "notes/todos/late")).code).toBe(EXIT.absent);
+    expect(await ok(b, "collection", "quarantined", "notes/todos")).toMatch(
+      /^late\t"on the train"\t20\d\d-/,
+    );
+    expect(await ok(a, "collection", "quarantined", "notes/todos")).toBe("");
     // Who was ejected is shown, and not counted: there are the owner and the peer that is always on.
     expect(await ok(a, "group", "show", "notes/home")).toContain("(ejected)");
     expect(await ok(a, "group", "list", "notes")).toContain("\t2 members\t");

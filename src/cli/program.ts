@@ -9,6 +9,7 @@ import {
   createCollection,
   destroyCollection,
   listCollections,
+  listQuarantined,
 } from "./collection-commands.ts";
 import type { CommandContext } from "./context.ts";
 import { conflicts, del, get, put, scan, watch } from "./data-commands.ts";
@@ -189,6 +190,11 @@ function addCollectionCommands(program: Command<[], GlobalFlags>, run: Run): voi
     .option("--start <key>", "first key")
     .option("--end <key>", "key before which it ends")
     .action((path, flags) => run((context) => clearCollection(context, path, flags)));
+  collection
+    .command("quarantined")
+    .description("print what this device wrote there and counts no more")
+    .argument("<path>", "database/collection")
+    .action((path) => run((context) => listQuarantined(context, path)));
   collection
     .command("destroy")
     .description("take it from everybody who has it, for ever")

@@ -57,6 +57,9 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Codes that say that what was asked for is not there. */
+const ABSENT = new Set(["API_NO_COLLECTION", "API_NO_DATABASE", "SYNC_NO_GROUP"]);
+
 /** What a command that threw ends with. What went wrong is said in one line with its code; `ending`: the command was interrupted. */
 export function exitOf(error: unknown, say: (line: string) => void, ending: AbortSignal): number {
   // Commander has printed its own already.
@@ -73,7 +76,7 @@ export function exitOf(error: unknown, say: (line: string) => void, ending: Abor
   const code = codeOf(error);
   say(`${code === undefined ? "" : `${code}: `}${message}${helpFor(error)}`);
   if (code === undefined && error instanceof Error) say(error.stack ?? "");
-  return code === "SYNC_NO_GROUP" || code === "API_NO_DATABASE" ? EXIT.absent : EXIT.failed;
+  return ABSENT.has(code ?? "") ? EXIT.absent : EXIT.failed;
 }
 
 /** `1 row`, `2 rows`. */

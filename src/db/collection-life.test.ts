@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Role } from "../access/index.ts";
 import type { UserId } from "../base/index.ts";
 import { exchange, makeDevice, rowsOf, type TestDevice } from "../testkit/device.ts";
-import type { Collection, Database } from "./index.ts";
+import type { Collection, Database, QuarantinedRow } from "./index.ts";
 
 type Rows = Collection<unknown>;
 
@@ -14,6 +14,11 @@ async function opened(): Promise<{ ada: TestDevice; db: Database; rows: Rows }> 
 
 const sequence = ({ history }: TestDevice): number => history.sequence("app");
 const coded = (code: string): unknown => expect.objectContaining({ code });
+async function quarantinedIn(rows: Rows): Promise<QuarantinedRow<unknown>[]> {
+  const listed: QuarantinedRow<unknown>[] = [];
+  for await (const one of rows.quarantined()) listed.push(one);
+  return listed;
+}
 const names = (db: Database): string[] => db.collections().map(({ name }) => name);
 
 describe("creating", () => {
@@ -260,6 +265,45 @@ describe("access", () => {
       ["again", 4],
       ["early", 1],
     ]);
+  });
+
+  test("[DB41] what was written too late is listed on the device that wrote it, and nowhere else", async () => {
+    const { ada, rows } = await opened();
+    await using bea = await makeDevice(2);
+    await rows.setPolicy("n/", "counter");
+    await rows.grant(bea.user, "writer");
+    await exchange(ada, bea, [rows.id]);
+    const db = await bea.db("app");
+    const theirs = db.collection<unknown>(rows.id);
+    await theirs.put("a", 1);
+    await theirs.counter("n/visits").add(2);
+    await exchange(bea, ada, [rows.id]);
+    await theirs.put("a", { late: true }, { hint: "on the train" });
+    await db.batch((batch) => {
+      batch.put(theirs, "b", "new");
+      batch.delete(theirs, "a");
+    });
+    await theirs.counter("n/visits").add(3);
+    expect(await quarantinedIn(theirs)).toEqual([]);
+    await rows.revoke(bea.user);
+    await exchange(ada, bea, [rows.id]);
+    const listed = await quarantinedIn(theirs);
+    // The rows of one batch come in no order of their own.
+    const [first, ...others] = listed.map(({ key, value, hint }) => [key, value, hint]);
+    expect(first).toEqual(["a", { late: true }, "on the train"]);
+    expect(new Set(others)).toEqual(
+      new Set([
+        ["a", undefined, undefined],
+        ["b", "new", undefined],
+        ["n/visits", 5, undefined],
+      ]),
+    );
+    const times = listed.map(({ timestampMs }) => timestampMs);
+    expect(times).toEqual(times.toSorted((x, y) => x - y));
+    expect(await theirs.get("a")).toBe(1);
+    expect(await quarantinedIn(rows)).toEqual([]);
+    await db.close();
+    expect(() => theirs.quarantined()).toThrow(coded("DB_CLOSED"));
   });
 
   test("[DB33] a revocation by an old version is refused, and changes nothing", async () => {

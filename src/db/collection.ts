@@ -32,6 +32,8 @@ import {
   type HistoryOptions,
   historyOf,
   type KeptVersion,
+  type QuarantinedRow,
+  quarantinedOf,
 } from "./row-versions.ts";
 import { markerNow, watchCollection, type WatchOptions } from "./watch.ts";
 import type { WatchPage } from "./watch-page.ts";
@@ -274,6 +276,17 @@ export class Collection<T = Value> {
   /** The versions of a row that are still kept here, heads and superseded ones, the newest first. @throws {RangeError}. [CO18] */
   async history(key: string, options: HistoryOptions = {}): Promise<KeptVersion<T>[]> {
     return historyOf<T>(this.#world, this.id, rowName(key), options);
+  }
+
+  /**
+   * What this device wrote here and counts no more, since its right to it was taken away before it had arrived, or its log forked: kept on
+   * this device alone, shown by no other read, to be written again by whoever may, here or on another device. [DB41]
+   *
+   * @throws {DbError} `DB_CLOSED`, `DB_COLLECTION_DESTROYED`.
+   */
+  quarantined(): AsyncGenerator<QuarantinedRow<T>, void, undefined> {
+    refuseUnusable(this.#world, this.id);
+    return quarantinedOf<T>(this.#world, this.id);
   }
 
   /**

@@ -28,7 +28,13 @@ export {
 export type { CounterRow, MapRow, SetRow } from "./mergeable-rows.ts";
 export type { PolicyInfo } from "./policies.ts";
 export { DbError, type DbErrorCode } from "./errors.ts";
-export type { ConflictingValue, HistoryOptions, KeptVersion, VersionInfo } from "./row-versions.ts";
+export type {
+  ConflictingValue,
+  HistoryOptions,
+  KeptVersion,
+  QuarantinedRow,
+  VersionInfo,
+} from "./row-versions.ts";
 export type {
   Conflict,
   ConflictCommit,

@@ -1,12 +1,16 @@
 import {
+  decodeValue,
   type DeviceId,
   logIdOf,
+  Mergeable,
   type ScopeId,
   timestampMillis,
   type UserId,
 } from "../base/index.ts";
-import type { RowName, Version } from "../history/index.ts";
+import { shownOf } from "../conflicts/index.ts";
+import { ROW_SPACE, type RowName, type Version } from "../history/index.ts";
 import { ROW_HISTORY_DEFAULT, ROW_HISTORY_MAX } from "./limits.ts";
+import { keyText } from "./names.ts";
 import { valueOf, visibleIn } from "./row-view.ts";
 import { type DbWorld, refuseUnusable } from "./world.ts";
 
@@ -34,6 +38,17 @@ export interface ConflictingValue<T> extends VersionInfo<T> {
 export interface KeptVersion<T> extends VersionInfo<T> {
   /** Whether nobody has written over it. */
   readonly head: boolean;
+}
+
+/** A row as this device wrote it in a commit that counts no more. */
+export interface QuarantinedRow<T> {
+  readonly key: string;
+  /** `undefined`: it deleted the row. */
+  readonly value: T | undefined;
+  /** Milliseconds since 1970 by this device's hybrid clock. */
+  readonly timestampMs: number;
+  /** What the application said of the write: `WriteOptions.hint`. */
+  readonly hint: string | undefined;
 }
 
 export interface HistoryOptions {
@@ -112,4 +127,28 @@ export async function historyOf<T>(
     kept.push({ ...(await versionInfo<T>(world, scope, version, hints)), head });
   }
   return kept;
+}
+
+/** What this device wrote in a collection and counts no more, each of its logs from its first commit on. [DB41] */
+export async function* quarantinedOf<T>(
+  world: DbWorld,
+  scope: ScopeId,
+): AsyncGenerator<QuarantinedRow<T>, void, undefined> {
+  for await (const part of world.history.quarantined(scope)) {
+    const { log, generation, timestamp, hint } = part;
+    for (const { space, key, value } of part.rows) {
+      if (space !== ROW_SPACE.rows) continue;
+      const decoded = value && decodeValue(value);
+      const shown =
+        decoded instanceof Mergeable
+          ? shownOf({ log, generation, timestamp, context: new Map(), value })
+          : decoded;
+      yield {
+        key: keyText(key),
+        value: shown as T | undefined,
+        timestampMs: timestampMillis(timestamp),
+        hint: hint === "" ? undefined : hint,
+      };
+    }
+  }
 }

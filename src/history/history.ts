@@ -353,6 +353,8 @@ export class History implements AsyncDisposable {
   /** Calls `listener` when something that this device wrote counts no more. It must not throw. Answers a function that ends it. */
   onQuarantined(listener: (quarantined: Quarantined) => void): () => void {
     return this.onWritten((written) => {
+      // As after nearly each write.
+      if (written.takenBack === undefined) return;
       quarantinedBy(this.#deps, () => this.scopes(written.database), written).forEach(listener);
     });
   }

@@ -17,6 +17,7 @@ export { nodeClock, nodeCrypto, nodeDatagrams, nodeRandom, nodeUptime } from "./
 export type { Encryption } from "./encryption.ts";
 export { SOCKET_SILENCE_MS } from "./libp2p-limits.ts";
 export {
+  checkAddresses,
   type Libp2pTransportDeps,
   type Libp2pTransportOptions,
   openLibp2pTransport,

@@ -58,6 +58,16 @@ export interface Libp2pTransportOptions {
   readonly socketSilenceMs?: number | undefined;
 }
 
+/** What `openLibp2pTransport` refuses of its addresses by looking at them. @throws {NetError} `NET_ADDRESS_INVALID`. */
+export async function checkAddresses({
+  listen,
+  relays = [],
+}: Pick<Libp2pTransportOptions, "listen" | "relays">): Promise<void> {
+  const parse = await loadParseMultiaddr();
+  parseListen(listen, parse);
+  parseRelays(relays, parse);
+}
+
 /**
  * A transport over libp2p: TCP, TLS 1.3 or Noise, yamux. Everything else of libp2p stays off. It is loaded here and
  * not before, since that takes about a second.

@@ -1,8 +1,10 @@
 /** The local API's routes for syncgroups. */
 
+import { nodeCrypto } from "#platform";
 import type { Context, Hono } from "hono";
 import type { Json } from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
+import { ticketFor } from "../sync/index.ts";
 import {
   countOf,
   deviceOf,
@@ -71,8 +73,11 @@ function addGroupBasics(
   api.post("/v1/databases/:database/join", async (c) => {
     const { ticket, type } = await bodyOf(c);
     const options = type === undefined ? {} : { type: deviceTypeOf(type) };
+    const text = textOf("ticket", ticket);
+    // Before a database is made for it.
+    ticketFor(c.req.param("database"), text, { crypto: nodeCrypto() });
     const database = await databaseOf(c);
-    return c.json(groupJson(await database.joinSyncgroup(textOf("ticket", ticket), options)), 201);
+    return c.json(groupJson(await database.joinSyncgroup(text, options)), 201);
   });
 }
 

@@ -15,6 +15,7 @@ export type ApiErrorCode =
   | "API_BODY_TOO_LARGE"
   | "API_INTERNAL"
   | "API_INPUT_INVALID"
+  | "API_NO_COLLECTION"
   | "API_NO_DATABASE"
   | "API_NO_ROW"
   | "API_NOT_FOUND"

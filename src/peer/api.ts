@@ -38,6 +38,7 @@ export function createApi(peer: Peer): Hono {
   api.notFound((c) => c.json(errorBody("API_NOT_FOUND", "No such path"), 404));
   addPeerRoutes(api, peer);
   addRowRoutes(api, peer);
+  addVersionRoutes(api, peer);
   addBlobRoutes(api, peer);
   addGroupRoutes(api, peer, { databaseOf, bodyOf, namedCollection });
   addDeviceRoutes(api, peer, bodyOf);
@@ -74,7 +75,11 @@ function addPeerRoutes(api: Hono, peer: Peer): void {
     return c.json({ owner: made.owner, name: made.name }, 201);
   });
   api.delete(COLLECTION, async (c) => {
-    await (await collectionOf(c, peer)).destroy();
+    const collection = await collectionOf(c, peer);
+    // In a program that is nothing to be told; here it is a name that was not typed right.
+    if (!collection.exists())
+      throw new ApiError("API_NO_COLLECTION", `No collection "${collection.name}" here`, 404);
+    await collection.destroy();
     return c.body(null, 204);
   });
   api.post("/v1/databases/:database/pause", async (c) => {
@@ -115,15 +120,6 @@ function addRowRoutes(api: Hono, peer: Peer): void {
     });
     return c.body(null, 204);
   });
-  api.get(`${COLLECTION}/conflicts`, async (c) => {
-    const conflicts = await (await collectionOf(c, peer)).conflicts(keyOf(c));
-    return c.json(
-      conflicts.map(({ value, ...rest }) => ({
-        ...rest,
-        ...(value !== undefined && { value: toJson(value) }),
-      })),
-    );
-  });
   api.get(`${COLLECTION}/rows`, async (c) => {
     const { limit, reverse, ...query } = c.req.query();
     const bounds = boundsOf(query);
@@ -156,14 +152,45 @@ function addRowRoutes(api: Hono, peer: Peer): void {
   });
 }
 
+/** What was written and is not what a row shows. */
+function addVersionRoutes(api: Hono, peer: Peer): void {
+  api.get(`${COLLECTION}/conflicts`, async (c) => {
+    const conflicts = await (await collectionOf(c, peer)).conflicts(keyOf(c));
+    return c.json(
+      conflicts.map(({ value, ...rest }) => ({
+        ...rest,
+        ...(value !== undefined && { value: toJson(value) }),
+      })),
+    );
+  });
+  api.get(`${COLLECTION}/quarantined`, async (c) => {
+    const rows = (await collectionOf(c, peer)).quarantined();
+    return lines(c, rows, ({ value, ...rest }) => ({
+      ...rest,
+      ...(value !== undefined && { value: toJson(value) }),
+    }));
+  });
+}
+
 function param(c: Context, name: string): string {
   return c.req.param(name) ?? "";
 }
 
-/** Made unless it is there by what writes or waits; what only reads finds nothing. */
+/** What begins something in a database, or waits for it, by its method and the end of its path. */
+const BEGINS = new Set([
+  "PUT row",
+  "POST batch",
+  "POST collections",
+  "POST groups",
+  "POST join",
+  "GET watch",
+]);
+
+/** Made unless it is there by what begins something; what reads, changes or ends something finds nothing. */
 async function databaseOf(c: Context, peer: Peer): Promise<PeerDatabase> {
-  const isRead = c.req.method === "GET" && !c.req.path.endsWith("/watch");
-  return peer.openDatabase(isRead ? knownDatabase(c, peer) : param(c, "database"));
+  const { method, path } = c.req;
+  const isMade = BEGINS.has(`${method} ${path.slice(path.lastIndexOf("/") + 1)}`);
+  return peer.openDatabase(isMade ? param(c, "database") : knownDatabase(c, peer));
 }
 
 /** The name of a database that is here. */

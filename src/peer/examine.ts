@@ -2,6 +2,7 @@
 
 import {
   folderPaths,
+  hasPeer,
   isServedLocally,
   nodeClock,
   nodeCrypto,
@@ -65,11 +66,11 @@ export async function* treatFolder(
 
 /** The store of a folder, opened so that nobody finds that it was. @throws {PeerError} `PEER_STORE_MISSING`; {StoreError}. */
 async function openStoreAlone(path: string, logger: Logger = () => {}): Promise<Store> {
-  const folder = await openFolder(path);
-  if (!(await folder.hasStore()))
+  if (!(await hasPeer(path)))
     throw new PeerError("PEER_STORE_MISSING", `Cannot look at "${path}": there is no store in it`);
+  const { storePath } = await openFolder(path);
   const deps = { clock: nodeClock(), random: nodeRandom(), logger, isLook: true };
-  return openDiskStore(deps, folder.storePath);
+  return openDiskStore(deps, storePath);
 }
 
 async function* servedFindings(

@@ -120,6 +120,8 @@ export async function openIdentity(
         ? undefined
         : await verifyCertificate({ crypto }, bytes).catch(() => undefined);
     if (certified?.device !== device) throw invalid(CERTIFICATE);
+    // Read when it is needed; where others may read it too, that is told at once.
+    await secrets.read(USER_KEY);
     return new OwnIdentity(deps, secrets, { device, deviceSeed, certified });
   }
   const userSeed = (await readSeed(secrets, USER_KEY)) ?? (await makeSeed(deps, secrets, USER_KEY));

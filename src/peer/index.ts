@@ -47,6 +47,7 @@ export type {
   MapRow,
   MergeFunction,
   PolicyText,
+  QuarantinedRow,
   Resolution,
   Resolutions,
   Resolver,

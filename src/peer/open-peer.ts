@@ -1,4 +1,5 @@
 import {
+  checkAddresses,
   nodeClock,
   nodeCrypto,
   nodeDatagrams,
@@ -80,6 +81,25 @@ function checkLists({ listen, relays, rendezvous, ntpServers }: PeerOptions): vo
   }
 }
 
+/** Before keys are made, and a name is given to a device for good. @throws {TypeError}; {NetError} `NET_ADDRESS_INVALID`. */
+async function checkGiven(options: PeerOptions): Promise<void> {
+  checkLists(options);
+  const { listen, relays } = options;
+  if (listen !== undefined || relays !== undefined)
+    await checkAddresses({ listen: listen ?? [], relays });
+}
+
+function tellQuarantined(history: History, logger: Logger): void {
+  history.onQuarantined(({ scope: { database, kind, owner, name }, generations }) =>
+    logger("warn", "history.quarantined", {
+      database,
+      kind,
+      name: `${name}@${owner}`,
+      commits: generations.length,
+    }),
+  );
+}
+
 /**
  * Opens a peer: its keys, its store, its databases, and its network when there is something to share.
  *
@@ -87,7 +107,7 @@ function checkLists({ listen, relays, rendezvous, ntpServers }: PeerOptions): vo
  *   the store's others; {ChunkError} `CHUNKS_OPEN_FAILED`, `CHUNKS_CORRUPT`; {NetError} `NET_ADDRESS_IN_USE`, `NET_ADDRESS_INVALID`; {TypeError}. Nothing stays open then.
  */
 export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
-  checkLists(options);
+  await checkGiven(options);
   const { path, name = "device", listen, fetchesBlobs = true, chunkBytesMax } = options;
   const { logger = (): void => {}, ntpServers = [], relays, relay, mdns } = options;
   const { rendezvousServer: isRendezvous = false } = options;
@@ -123,6 +143,7 @@ export async function openPeer(options: PeerOptions = {}): Promise<Peer> {
   const history = opened.use(
     await History.open({ ...platform, store, identity, trueTime: () => time.now() }),
   );
+  tellQuarantined(history, logger);
   const devices = new PeerDevices({ ...platform, history, identity });
   const network: Network = new Network({
     ...platform,

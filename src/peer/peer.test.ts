@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -153,6 +153,13 @@ test("[PE4] a database closed by its user can be opened again", async () => {
 test("keys that are no keys are refused, and the store is not touched", async () => {
   await using folder = await tempFolder();
   await (await openPeer({ path: folder.path })).close();
+  for (const name of ["user.key", "device.key"]) {
+    await chmod(folder.at(name), 0o644);
+    await expect(openPeer({ path: folder.path }), name).rejects.toMatchObject({
+      code: "STORE_READ_FAILED",
+    });
+    await chmod(folder.at(name), 0o600);
+  }
   await writeFile(folder.at("device.cert"), "no certificate");
   await expect(openPeer({ path: folder.path })).rejects.toMatchObject({
     code: "PEER_IDENTITY_INVALID",

@@ -11,6 +11,7 @@ import {
   Tags,
   tagsOfRole,
   type Ticket,
+  type TicketDeps,
   type VerifiedOp,
 } from "../access/index.ts";
 import {
@@ -210,14 +211,8 @@ export class GroupActions {
    *   `SYNC_WRONG_DATABASE`, `SYNC_CLOSED`; the signal's reason.
    */
   async join(database: string, ticketText: string, options: JoinOptions = {}): Promise<ScopeId> {
-    const ticket = parseTicket(ticketText, this.#deps);
+    const ticket = ticketFor(database, ticketText, this.#deps);
     const { group } = ticket;
-    if (group.database !== database) {
-      throw new SyncError(
-        "SYNC_WRONG_DATABASE",
-        `Cannot join: the ticket is for database "${group.database}", not "${database}"`,
-      );
-    }
     // Whoever has left or was ejected comes back by a ticket; nobody comes back to what is gone.
     const { groups } = this.#deps;
     const isPending = groups.has(group) && groups.status(group) === "pending";
@@ -351,4 +346,14 @@ function checkGroup(group: ScopeId, collections: readonly ScopeId[]): void {
     collections.some(({ kind, database }) => kind !== "collection" || database !== group.database)
   )
     throw invalid("its collections are of another database");
+}
+
+/** The ticket in a text, for a database. @throws {AccessError} `ACCESS_TICKET_INVALID`; {SyncError} `SYNC_WRONG_DATABASE`. */
+export function ticketFor(database: string, text: string, deps: TicketDeps): Ticket {
+  const ticket = parseTicket(text, deps);
+  if (ticket.group.database === database) return ticket;
+  throw new SyncError(
+    "SYNC_WRONG_DATABASE",
+    `Cannot join: the ticket is for database "${ticket.group.database}", not "${database}"`,
+  );
 }

@@ -27,7 +27,12 @@ export {
   type SpecChanges,
 } from "../groups/index.ts";
 export type { HaveBlobHandler } from "./answers.ts";
-export type { GroupOptions, InviteOptions, JoinOptions } from "./group-actions.ts";
+export {
+  type GroupOptions,
+  type InviteOptions,
+  type JoinOptions,
+  ticketFor,
+} from "./group-actions.ts";
 export type { HandOverOptions, LeaveOptions, LeaveOutcome } from "./leaving.ts";
 export type { PeerTime } from "./peer-clock.ts";
 export { catchUps } from "./catch-ups.ts";
