@@ -168,6 +168,13 @@ export class History implements AsyncDisposable {
     }
   }
 
+  /** Runs `task` while nothing is written to any database that is here: what is called meanwhile waits for its end. It must write nothing itself. */
+  async whileUnwritten(task: () => Promise<void>): Promise<void> {
+    const within = ([name, ...others]: readonly string[]): Promise<void> =>
+      name === undefined ? task() : this.#writer(name).alone(() => within(others));
+    await within(this.databases());
+  }
+
   /** The scopes of a database that hold anything. */
   scopes(database: string): ScopeState[] {
     return [...(this.#databases.get(database)?.scopes.values() ?? [])];

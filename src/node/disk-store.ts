@@ -221,13 +221,23 @@ export class LevelEngine implements Engine {
   }
 
   iterator(range: EngineRange): EngineIterator {
-    this.#compaction?.asked();
-    return this.#level.iterator(range);
+    return this.#untilClosed(this.#level.iterator(range));
   }
 
   snapshot(): EngineSnapshot {
-    this.#compaction?.asked();
-    return this.#level.snapshot();
+    return this.#untilClosed(this.#level.snapshot());
+  }
+
+  /** The same, which counts as open until it is closed. Not a wrapper: LevelDB takes its own snapshots only. */
+  #untilClosed<Closable extends EngineIterator | EngineSnapshot>(given: Closable): Closable {
+    const closed = this.#compaction?.opened();
+    if (closed === undefined) return given;
+    const close = given.close.bind(given);
+    given.close = () => {
+      closed();
+      return close();
+    };
+    return given;
   }
 
   async batch(ops: readonly EngineOp[], options: { readonly sync: boolean }): Promise<void> {

@@ -15,13 +15,13 @@ const VALUE_BYTES = 1_000;
 /** Rows that have been merged into one level, and those that lie above it. */
 const ROWS_BELOW = 3_000;
 const ROWS_ABOVE = 2_000;
-const BOUNDS = { writtenBytes: MIB, aboveBytesMin: MIB, sliceBytes: MIB };
+const BOUNDS = { writtenBytes: MIB, aboveBytesMin: MIB, abovePercentMin: 12, sliceBytes: MIB };
 
 /** LevelDB with rows in several levels, real but for small buffers, and a compaction of it that has seen them written. */
 async function severalLevels(
   given: {
-    readonly freeBytes?: number;
-    readonly aboveBytesMin?: number;
+    readonly freeBytes?: () => number;
+    readonly bounds?: Partial<typeof BOUNDS>;
     readonly compactRange?: (merge: () => Promise<void>) => Promise<void>;
   } = {},
 ) {
@@ -60,8 +60,8 @@ async function severalLevels(
   const compaction = new RestCompaction(tables, {
     clock,
     logger: (_level: LogLevel, event) => void logged.push(event),
-    freeBytes: async () => given.freeBytes ?? LEVEL_COMPACTION_ROOM_BYTES,
-    bounds: { ...BOUNDS, aboveBytesMin: given.aboveBytesMin ?? BOUNDS.aboveBytesMin },
+    freeBytes: async () => given.freeBytes?.() ?? LEVEL_COMPACTION_ROOM_BYTES,
+    bounds: { ...BOUNDS, ...given.bounds },
   });
   return {
     clock,
@@ -138,8 +138,9 @@ test("[ST46] what is asked puts it off, and stops it after the range under way; 
 
 test("[ST46] nothing is merged where too little lies above, or too little room is left", async () => {
   for (const given of [
-    { aboveBytesMin: 100 * MIB },
-    { freeBytes: LEVEL_COMPACTION_ROOM_BYTES - 1 },
+    { bounds: { aboveBytesMin: 100 * MIB } },
+    { bounds: { abovePercentMin: 90 } },
+    { freeBytes: () => LEVEL_COMPACTION_ROOM_BYTES - 1 },
   ]) {
     await using world = await severalLevels(given);
     const { clock, compaction, files, merged } = world;
@@ -150,11 +151,61 @@ test("[ST46] nothing is merged where too little lies above, or too little room i
     await clock.advance(10 * LEVEL_COMPACTION_REST_MS);
     expect(merged).toEqual([]);
     expect(levelsWithFiles(files())).toBeGreaterThan(1);
-    compaction.wrote(MIB - 1);
-    expect(clock.sleeperCount).toBe(0);
-    compaction.wrote(1);
-    expect(clock.sleeperCount).toBe(1);
+    await vi.waitFor(() => {
+      compaction.wrote(MIB);
+      expect(clock.sleeperCount).toBe(1);
+    });
   }
+});
+
+test("[ST46] it ends after the range that leaves too little room", async () => {
+  let free = LEVEL_COMPACTION_ROOM_BYTES;
+  await using world = await severalLevels({ freeBytes: () => free-- });
+  const { clock, compaction, merged } = world;
+  compaction.wrote(MIB);
+  await clock.advance(LEVEL_COMPACTION_REST_MS);
+  await vi.waitFor(() =>
+    expect([merged.length, free]).toEqual([1, LEVEL_COMPACTION_ROOM_BYTES - 2]),
+  );
+  await vi.waitFor(() => expect(clock.sleeperCount).toBe(0));
+  expect(merged.length).toBe(1);
+});
+
+test("[ST46] nothing is merged while something is open, and all that is read of a store counts as asked", async () => {
+  await using folder = await tempFolder();
+  const clock = new FakeClock();
+  await using store = await openDiskStore({ clock, random: nodeRandom() }, folder.at("store"));
+  const value = nodeRandom().bytes(MIB);
+  const keyAt = (n: number): Uint8Array => Uint8Array.of(1, n);
+  for (let n = 0; n < LEVEL_COMPACTION_WRITTEN_BYTES / MIB; n++)
+    await store.write([{ type: "put", key: keyAt(n), value }]);
+  const asks: Record<string, () => Promise<unknown>> = {
+    get: () => store.get(keyAt(1)),
+    getNow: async () => store.getNow(keyAt(1)),
+    getMany: () => store.getMany([keyAt(1), keyAt(2)]),
+    "getMany of many": () => store.getMany(Array.from({ length: 100 }, (_, n) => keyAt(n))),
+    write: () => store.write([{ type: "put", key: keyAt(1), value: keyAt(1) }]),
+  };
+  // Something is asked in each rest: it goes on waiting.
+  for (const [name, ask] of Object.entries(asks)) {
+    await clock.advance(LEVEL_COMPACTION_REST_MS - 1);
+    await ask();
+    await clock.advance(1);
+    expect(clock.sleeperCount, name).toBe(1);
+  }
+  const snapshot = store.snapshot();
+  await clock.advance(5 * LEVEL_COMPACTION_REST_MS);
+  expect(clock.sleeperCount).toBe(1);
+  await snapshot.close();
+  await snapshot.close();
+  for await (const _ of store.scan({ gte: keyAt(0) })) {
+    await clock.advance(5 * LEVEL_COMPACTION_REST_MS);
+    expect(clock.sleeperCount).toBe(1);
+    break;
+  }
+  // Nothing lies above the lowest level: it has looked, and is done.
+  await clock.advance(2 * LEVEL_COMPACTION_REST_MS);
+  await vi.waitFor(() => expect(clock.sleeperCount).toBe(0));
 });
 
 test("[ST46] closing waits for the range under way, and begins no other", async () => {

@@ -36,12 +36,14 @@ export interface RestCompactionDeps {
 export interface RestCompactionBounds {
   readonly writtenBytes: number;
   readonly aboveBytesMin: number;
+  readonly abovePercentMin: number;
   readonly sliceBytes: number;
 }
 
 const BOUNDS: RestCompactionBounds = {
   writtenBytes: LEVEL_COMPACTION_WRITTEN_BYTES,
   aboveBytesMin: LEVEL_COMPACTION_ABOVE_BYTES_MIN,
+  abovePercentMin: LEVEL_COMPACTION_ABOVE_PERCENT_MIN,
   sliceBytes: LEVEL_COMPACTION_SLICE_BYTES,
 };
 
@@ -52,6 +54,8 @@ export class RestCompaction {
   readonly #bounds: RestCompactionBounds;
   readonly #closing = new AbortController();
   #asked = 0;
+  /** Iterators and snapshots that are open: what they see stays on the disk beside what it is merged into. */
+  #open = 0;
   #written = 0;
   #watching: Promise<void> | undefined;
 
@@ -64,6 +68,18 @@ export class RestCompaction {
   /** Something was asked of the store. */
   asked(): void {
     this.#asked += 1;
+  }
+
+  /** Something is read for as long as until the function is called that this answers: harmless when called twice. */
+  opened(): () => void {
+    this.#asked += 1;
+    this.#open += 1;
+    let isOpen = true;
+    return () => {
+      if (isOpen) this.#open -= 1;
+      isOpen = false;
+      this.#asked += 1;
+    };
   }
 
   /** So many bytes were written. */
@@ -82,7 +98,7 @@ export class RestCompaction {
   async #watch(): Promise<void> {
     try {
       for (let seen = -1; ;) {
-        if (seen === this.#asked && (await this.#mergeWhileAtRest())) break;
+        if (this.#isAtRest(seen) && (await this.#mergeWhileAtRest())) break;
         seen = this.#asked;
         await this.#deps.clock.sleep(LEVEL_COMPACTION_REST_MS, this.#closing.signal);
       }
@@ -95,18 +111,22 @@ export class RestCompaction {
     this.#watching = undefined;
   }
 
-  /** Whether all is merged, or nothing needs to be; false when something was asked before that. */
+  #isAtRest(seen: number): boolean {
+    return seen === this.#asked && this.#open === 0;
+  }
+
+  /** Whether all is merged, or nothing needs to be or may be; false when something was asked before that. */
   async #mergeWhileAtRest(): Promise<boolean> {
     const { above, all } = sizesOf(this.#tables.getProperty("leveldb.stats"));
     const isWorthIt =
-      above >= this.#bounds.aboveBytesMin &&
-      100 * above >= LEVEL_COMPACTION_ABOVE_PERCENT_MIN * all;
-    if (isWorthIt && (await this.#deps.freeBytes()) >= LEVEL_COMPACTION_ROOM_BYTES) {
-      const asked = this.#asked;
-      for await (const [from, end] of this.#slices(FIRST_KEY, LAST_KEY)) {
-        if (this.#asked !== asked || this.#closing.signal.aborted) return false;
-        await this.#tables.compactRange(keyOf(from), keyOf(end));
-      }
+      above >= this.#bounds.aboveBytesMin && 100 * above >= this.#bounds.abovePercentMin * all;
+    if (!isWorthIt) return true;
+    const asked = this.#asked;
+    for await (const [from, end] of this.#slices(FIRST_KEY, LAST_KEY)) {
+      // Before each: a table that finds no room makes LevelDB refuse the next write.
+      if ((await this.#deps.freeBytes()) < LEVEL_COMPACTION_ROOM_BYTES) break;
+      if (!this.#isAtRest(asked) || this.#closing.signal.aborted) return false;
+      await this.#tables.compactRange(keyOf(from), keyOf(end));
     }
     return true;
   }

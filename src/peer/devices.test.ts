@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
+import { codeOf } from "../base/index.ts";
 import { tempFolder } from "../testkit/index.ts";
 import { openPeer, type Peer, type PeerDatabase, type Syncgroup } from "./index.ts";
 
@@ -80,6 +81,47 @@ test("[PR5] a database that holds nothing, as after a refused join, keeps no dev
   await its.collection<string>("todos").put("one", "by phone");
   const todos = home.collection<string>("todos");
   await expect.poll(() => todos.get("one"), { timeout: 20_000 }).toBe("by phone");
+});
+
+test("[PR5] a device that has joined a group is not linked, before anything of that has come either", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  await using phone = await openPeer({ name: "phone", listen: [] });
+  const own = phone.user;
+  {
+    await using boss = await openPeer({ name: "boss", ...LOOPBACK });
+    const work = await boss.openDatabase("work");
+    const todos = work.collection<string>("todos");
+    for (let i = 0; i < 50; i++) await todos.put(`${i}`, "x".repeat(1000));
+    const team = await work.createSyncgroup("team", { collections: [todos] });
+    await (await phone.openDatabase("work")).joinSyncgroup(await team.invite());
+  }
+  await expect(phone.linkTo(await laptop.pair())).rejects.toMatchObject({ code: "PAIR_NOT_FRESH" });
+  expect(phone.user).toBe(own);
+});
+
+test("[PR5] what is put while a device is being linked keeps it from that, or is refused", async () => {
+  await using laptop = await openPeer({ name: "laptop", ...LOOPBACK });
+  for (let n = 0; n < 20; n++) {
+    await using folder = await tempFolder();
+    await using phone = await openPeer({ name: "phone", path: folder.path, listen: [] });
+    const own = phone.user;
+    const todos = (await phone.openDatabase("notes")).collection<number>("todos");
+    const outcome = (of: Promise<unknown>): Promise<unknown> =>
+      of.then(
+        () => "done",
+        (error: unknown) => codeOf(error),
+      );
+    const linking = outcome(phone.linkTo(await laptop.pair(), { joins: false }));
+    // Somewhere between asking and the end: each time a little later.
+    await new Promise((resolve) => setTimeout(resolve, 2 * n));
+    const put = await outcome(todos.put("one", n));
+    const linked = await linking;
+    expect([
+      ["done", "DB_NO_ACCESS"],
+      ["PAIR_NOT_FRESH", "done"],
+    ]).toContainEqual([linked, put]);
+    expect(phone.user === own).toBe(linked !== "done");
+  }
 });
 
 test("[PR6] a group that cannot be joined now says why, and can be joined by its ticket later", async () => {

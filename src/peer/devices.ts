@@ -99,7 +99,7 @@ export class PeerDevices {
    *   `PAIR_FAILED`: and nothing has changed; {StoreError} when it could not be noted; {NetError}; the signal's reason.
    */
   async linkTo(text: string, options: LinkOptions = {}): Promise<readonly LinkedGroup[]> {
-    const { crypto, identity, logger } = this.#deps;
+    const { crypto, history, identity, logger } = this.#deps;
     const ticket = parsePairTicket(text, crypto);
     this.#refuseUnlessFresh();
     this.#isLinking = true;
@@ -109,9 +109,11 @@ export class PeerDevices {
       const signal = options.signal ?? new AbortController().signal;
       const { name } = identity.certified;
       const paired = await askToPair({ ...this.#deps, transport }, ticket, name, signal);
-      // Somebody may have written something while we asked.
-      if (!this.#isFresh) throw notFresh();
-      await identity.adopt(paired.certified);
+      await history.whileUnwritten(async () => {
+        // Somebody may have written something while we asked.
+        if (!this.#isFresh) throw notFresh();
+        await identity.adopt(paired.certified);
+      });
       logger("info", "peer.linked", { user: paired.certified.user });
       const groups: LinkedGroup[] = [];
       for (const one of paired.tickets) groups.push(await this.#join(one, options));
@@ -149,9 +151,10 @@ export class PeerDevices {
     if (this.#isLinking || !this.#isFresh) throw notFresh();
   }
 
-  /** A database that holds nothing, as a join leaves that was refused, is nobody's yet. */
+  /** A database that holds nothing, as a join leaves that was refused, is nobody's yet. One that has joined a group is its user's, before anything of that has come. */
   get #isFresh(): boolean {
     const { history } = this.#deps;
+    if ((this.#network?.current?.sharing.allGroups() ?? []).length > 0) return false;
     return history.databases().every((name) => history.scopes(name).length === 0);
   }
 

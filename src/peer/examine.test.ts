@@ -69,16 +69,27 @@ test("[DR7] a look tells how much it went through, with and without a running pe
       batch.put(rows, "0", "once more");
       batch.put(others, "1", 1);
     });
+    // A deleted row is kept, and counts.
+    await rows.delete("19");
+    const server = await serveApi(peer, path);
+    await all(verifyFolder(path, { onLooked }));
     await app.createSyncgroup("home", { collections: [others] });
     await peer.openDatabase("empty");
-    const server = await serveApi(peer, path);
+    await peer.blobs.put(new Uint8Array(10_000).map((_, i) => i * i));
     expect(await all(verifyFolder(path, { onLooked }))).toEqual([]);
     await server.close();
   }
   expect(await all(verifyFolder(path, { onLooked }))).toEqual([]);
-  const [beside, alone] = looked;
-  expect(beside).toMatchObject({ databases: 2, collections: 2, syncgroups: 1, rows: 21 });
-  expect(alone).toMatchObject({ databases: 2, collections: 2, syncgroups: 1, rows: 21 });
+  const [before, beside, alone] = looked;
+  // 20 rows and a deletion, the batch once in each of its two collections, and in each what introduces the device there.
+  const parts = 21 + 2 + 2;
+  const few = { databases: 1, collections: 2, syncgroups: 0, rows: 21, parts, chunks: 0 };
+  expect(before).toEqual(few);
+  const more = { databases: 2, collections: 2, syncgroups: 1, rows: 21 };
+  expect(beside).toEqual({ ...more, parts: beside?.parts, chunks: beside?.chunks });
+  expect(beside?.parts).toBeGreaterThan(parts);
+  expect(beside?.chunks).toBeGreaterThan(0);
+  expect(alone).toEqual(beside);
 });
 
 test("[DR6] [ST43] looking at a copied folder does not hide that it is one", async () => {

@@ -149,11 +149,14 @@ export class Checkpoints {
     const held = new Map(
       answer.value.vectors.map(claimFromWire).map((claim) => [scopeKeyOf(claim.scope), claim]),
     );
-    return checkpoint.map(({ scope, vector }) =>
-      scope.kind === "collection"
-        ? { scope, vector: held.get(scopeKeyOf(scope))?.vector ?? new Map() }
-        : { scope, vector },
-    );
+    return checkpoint.map((claim) => {
+      if (claim.scope.kind !== "collection") return claim;
+      const own = held.get(scopeKeyOf(claim.scope));
+      // Paused meanwhile, or we may not read it: that is no word that nothing is held.
+      if (own === undefined)
+        throw new SyncError("SYNC_PROTOCOL", "Cannot ask what is held: a collection was left out");
+      return own;
+    });
   }
 
   /** Who may answer: admins as far as they are known; where they may not all be, whoever admitted us, or was named by the ticket, first. */

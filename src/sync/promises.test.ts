@@ -1,6 +1,6 @@
 /** What an admin that lacks something itself promises those whom it lets in. */
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type GenVector, generationIn, logKeyOf, type LogKey } from "../base/index.ts";
 import { Groups, PASSED_ON_LOGS_MAX, promiseOf } from "../groups/index.ts";
 import { FakeClock } from "../testkit/index.ts";
@@ -20,6 +20,7 @@ import {
   todosOf,
 } from "../testkit/sync-flock.ts";
 import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { CallClient } from "./calls.ts";
 import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS, PROMISED_MS_MAX } from "./limits.ts";
 
 /** A generation that the owner's log comes to when more is written. */
@@ -126,11 +127,66 @@ test("[SY124] admins that lack the same lost rows do not keep each other waiting
   expect(all.every(({ member }) => member.sync.progress(group) !== undefined)).toBe(true);
   // Asked once and more they tell each other what each was promised.
   for (const { clock: own } of all) await own.advance(3 * CHECKPOINT_RETRY_MIN_MS);
+  // What is passed on from now on is who answered last: an admin yet. [SY123]
+  for (const { member } of [one, other])
+    await eventually(async () => (await groupsOf(member)).joined(group)?.admin !== owner.device);
   for (const { member, clock: own } of all)
     await passUntil(own, CHECKPOINT_RETRY_MAX_MS, () => member.sync.progress(group) === undefined);
   await (await todosOf(joiner, shared)).put("row", 2);
   const theirs = await todosOf(one.member, shared);
   await eventually(async () => (await theirs.get("row")) === 2);
+});
+
+test("[SY122] of a log that is frozen nothing beyond is passed on", async () => {
+  await using flock = new SyncFlock();
+  const { owner, members, shared } = await groupOf(flock, { writer: "writer" });
+  const [writer] = members as [SyncPeer];
+  await (await todosOf(writer, shared)).put("row", 0);
+  const todos = await todosOf(owner, shared);
+  await eventually(() => todos.has("row"));
+  const { collection: scope } = shared;
+  const logs = [...(owner.history.scope(scope)?.vector().keys() ?? [])];
+  const log = logs.find((one) => one.startsWith(writer.device)) as LogKey;
+  const lost = { scope, vector: new Map([[log, LOST]]) };
+  const { member: admin } = await addLacking(flock, owner, shared, "admin", lost);
+  const groups = await groupsOf(admin);
+  expect(promised(admin, groups, shared).get(log)).toBe(LOST);
+  await todos.revoke(writer.identity.certified.user);
+  await eventually(() => promised(admin, groups, shared).get(log) !== LOST);
+  expect(promised(admin, groups, shared)).toEqual(admin.history.scope(scope)?.vector());
+});
+
+test("[SY124] an admin that leaves a collection out, as while it is paused, has not said that it holds nothing of it", async () => {
+  await using flock = new SyncFlock();
+  const owner = await flock.open("owner");
+  const shared = await shareTodos(owner);
+  const { collection: scope, group } = shared;
+  const { member: admin } = await addLacking(flock, owner, shared, "admin");
+  const { member, clock } = await addLacking(flock, owner, shared, "writer");
+  await flock.close(owner);
+  await member.transport.connect(admin.device, admin.transport.addresses());
+  // The real call, behind a pause that comes between the two questions.
+  type Call = CallClient["call"];
+  const { value } = Object.getOwnPropertyDescriptor(CallClient.prototype, "call") ?? {};
+  const call = value as (this: CallClient, ...args: Parameters<Call>) => ReturnType<Call>;
+  let asked = 0;
+  const spy = vi.spyOn(CallClient.prototype, "call").mockImplementation(async function (
+    this: CallClient,
+    request,
+    signal,
+  ) {
+    if (request.case === "knows" && asked++ === 0) await admin.sync.pause(FLOCK_DATABASE);
+    return call.call(this, request, signal);
+  });
+  const failed = (): number =>
+    flock.events.filter(({ event }) => event === "sync.checkpoint.failed").length;
+  await passUntil(clock, CHECKPOINT_RETRY_MAX_MS, () => asked > 0);
+  await eventually(() => failed() > 0);
+  spy.mockRestore();
+  expect([...waitedFor(await groupsOf(member), shared).values()]).toContain(LOST);
+  expect(member.sync.sharing.whyNotRevoke(scope)).toContain("has not brought all of it");
+  await admin.sync.resume(FLOCK_DATABASE);
+  await passUntil(clock, CHECKPOINT_RETRY_MAX_MS, () => member.sync.progress(group) === undefined);
 });
 
 test("[SY124] while something comes the longest wait takes nothing away of what was promised, for a day", async () => {
