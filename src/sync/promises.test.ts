@@ -1,8 +1,15 @@
 /** What an admin that lacks something itself promises those whom it lets in. */
 
 import { expect, test, vi } from "vitest";
-import { type GenVector, generationIn, logKeyOf, type LogKey } from "../base/index.ts";
+import {
+  type GenVector,
+  generationIn,
+  logKeyOf,
+  type LogKey,
+  type ScopeId,
+} from "../base/index.ts";
 import { Groups, PASSED_ON_LOGS_MAX, promiseOf } from "../groups/index.ts";
+import { SCOPE_LOGS_MAX } from "../history/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import {
   addLacking,
@@ -107,6 +114,33 @@ test("[SY123] of logs of which nothing is here an answer passes on so many", asy
   expect(passed.size).toBe(known.size + PASSED_ON_LOGS_MAX);
   // A log of which something is here takes no place.
   for (const log of known.keys()) expect(generationIn(passed, log)).toBe(LOST);
+});
+
+test("[SY123] an answer names no more logs of a collection than a vector holds", async () => {
+  await using flock = new SyncFlock();
+  const { owner, member: admin, shared } = await lackingMember(flock, "admin");
+  const { collection: scope, group } = shared;
+  const groups = await groupsOf(admin);
+  const vectorOf = (first: number, count: number, generation: number): Map<LogKey, number> =>
+    new Map(
+      Array.from({ length: count }, (_, i): [LogKey, number] => [
+        logKeyOf({ device: owner.device, incarnation: BigInt(first + i) }),
+        generation,
+      ]),
+    );
+  await groups.replaceCheckpoint(group, [{ scope, vector: vectorOf(10, SCOPE_LOGS_MAX, LOST) }]);
+  // So many logs take minutes to write: they stand in for what the history would say.
+  const here = vectorOf(0, SCOPE_LOGS_MAX - 1, 1);
+  const history = {
+    scope: (id: ScopeId) => {
+      const access = admin.history.scope(id)?.access;
+      return { access, vector: () => here };
+    },
+  } as unknown as SyncPeer["history"];
+  const claims = promiseOf(history, groups, group);
+  const passed = claims.find((claim) => claim.scope.name === scope.name)?.vector;
+  expect(passed?.size).toBe(SCOPE_LOGS_MAX);
+  expect(generationIn(passed ?? here, [...here.keys()][10] as LogKey)).toBe(LOST);
 });
 
 test("[SY124] admins that lack the same lost rows do not keep each other waiting, nor whom they let in", async () => {
