@@ -8,7 +8,7 @@ import {
   type LogKey,
   type ScopeId,
 } from "../base/index.ts";
-import { Groups, PASSED_ON_LOGS_MAX, promiseOf } from "../groups/index.ts";
+import { Groups, PASSED_ON_LOGS_MAX, promiseOf, ServiceAccess } from "../groups/index.ts";
 import { SCOPE_LOGS_MAX } from "../history/index.ts";
 import { FakeClock } from "../testkit/index.ts";
 import {
@@ -26,7 +26,7 @@ import {
   SyncFlock,
   todosOf,
 } from "../testkit/sync-flock.ts";
-import type { SyncPeer } from "../testkit/sync-peer.ts";
+import { makeIdentity, type SyncPeer } from "../testkit/sync-peer.ts";
 import { CallClient } from "./calls.ts";
 import { CHECKPOINT_RETRY_MAX_MS, CHECKPOINT_RETRY_MIN_MS, PROMISED_MS_MAX } from "./limits.ts";
 
@@ -169,6 +169,24 @@ test("[SY124] admins that lack the same lost rows do not keep each other waiting
   await (await todosOf(joiner, shared)).put("row", 2);
   const theirs = await todosOf(one.member, shared);
   await eventually(async () => (await theirs.get("row")) === 2);
+});
+
+test("[SY122] a publication promises what its publisher lacks, too", async () => {
+  await using flock = new SyncFlock();
+  const seed = new Uint8Array(32).fill(7);
+  const owner = await flock.open("owner", { identity: await makeIdentity("owner", seed) });
+  const server = await flock.open("server");
+  await new ServiceAccess(server.store).grant(owner.identity.certified.user);
+  const shared = await shareTodos(owner);
+  const other = await makeIdentity("other", seed);
+  const { member } = await addLacking(flock, owner, shared, "admin", undefined, other);
+  await flock.close(owner);
+  const publishAt = server.transport.addresses();
+  await member.sync.edits.setSpec(shared.group, { publishAt });
+  await eventually(() => member.sync.status(shared.group) === "running");
+  await eventually(() => server.sync.status(shared.group) === "running");
+  expect([...waitedFor(await groupsOf(server), shared).values()]).toContain(LOST);
+  expect(server.sync.progress(shared.group)).toBeDefined();
 });
 
 test("[SY122] of a log that is frozen nothing beyond is passed on", async () => {

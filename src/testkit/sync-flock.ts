@@ -211,9 +211,10 @@ export async function addLacking(
   shared: SharedGroup,
   role: Role,
   promised?: ScopeClaim,
+  given?: Awaited<ReturnType<typeof makeIdentity>>,
 ): Promise<{ member: SyncPeer; clock: FakeClock }> {
   const medium = createMemoryMedium();
-  const identity = await makeIdentity("member");
+  const identity = given ?? (await makeIdentity("member"));
   const before = await flock.open("member", { identity, store: await openMemoryStore({ medium }) });
   await admit(owner, before, shared, { role });
   await (await todosOf(owner, shared)).put("row", 1);
