@@ -71,14 +71,14 @@ export class Answers {
     throw new SyncError("SYNC_UNSUPPORTED", "This peer does not know the request");
   }
 
-  /** What is durable here of the scopes that the peer's user may read; of one that is not here, nothing is. */
+  /** What is durable here of the scopes that the peer's user may read. */
   #known({ scopes }: Knows, peer: DeviceId): MessageInitShape<typeof KnownSchema> {
     return {
       vectors: scopes.map(scopeFromWire).flatMap((id) => {
-        if (this.#deps.isPaused(id.database)) return [];
         const scope = this.#deps.history.scope(id);
-        if (scope?.access.may(peer, Tags.READ) === false) return [];
-        return [claimToWire({ scope: id, vector: scope?.vector() ?? new Map() })];
+        if (scope === undefined || this.#deps.isPaused(id.database)) return [];
+        if (!scope.access.may(peer, Tags.READ)) return [];
+        return [claimToWire({ scope: id, vector: scope.vector() })];
       }),
     };
   }
