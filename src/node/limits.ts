@@ -37,8 +37,8 @@ export const SECRET_BYTES_MAX = 4 * 1024;
 export const PACK_FILES_OPEN_MAX = 64;
 /** Ops of a batch from which on LevelDB is given one by one instead of as a list. Measured. */
 export const LEVEL_CHAIN_OPS_MIN = 32;
-/** Bytes written from which on a store at rest is looked at: less is in no table yet. */
-export const LEVEL_COMPACTION_WRITTEN_BYTES = LEVEL_WRITE_BUFFER_BYTES;
+/** Bytes written from which on a store at rest is looked at: as many as LevelDB gathers before they are in a table. */
+export const LEVEL_COMPACTION_WRITTEN_BYTES = 16 * 1024 * 1024;
 /** Milliseconds in which nothing is asked of a store that rests. */
 export const LEVEL_COMPACTION_REST_MS = 1_000;
 /** Bytes above the lowest level from which on levels are merged at rest: below it LevelDB's own way is as good. */
