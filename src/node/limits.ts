@@ -39,13 +39,13 @@ export const PACK_FILES_OPEN_MAX = 64;
 export const LEVEL_CHAIN_OPS_MIN = 32;
 /** Bytes written from which on a store at rest is looked at: as many as LevelDB gathers before they are in a table. */
 export const LEVEL_COMPACTION_WRITTEN_BYTES = 16 * 1024 * 1024;
-/** Milliseconds in which nothing is asked of a store that rests. */
+/** Milliseconds in which nothing is asked of a store that rests: longer than the pauses within a copy. */
 export const LEVEL_COMPACTION_REST_MS = 1_000;
 /** Bytes above the lowest level from which on levels are merged at rest: below it LevelDB's own way is as good. */
 export const LEVEL_COMPACTION_ABOVE_BYTES_MIN = 32 * 1024 * 1024;
 /** Percent of all bytes in tables that lie above the lowest level from which on levels are merged: so this writes what was written once at most eight times more. */
 export const LEVEL_COMPACTION_ABOVE_PERCENT_MIN = 12;
-/** Bytes of the lowest level that are merged before the store is asked again whether it rests: about half a second, for which closing waits at worst twice. */
+/** Bytes of the lowest level that are merged before the store is asked again whether it rests: closing waits for them. Of a store of 160 MiB 0.1 to 0.5 s, and 1.1 s for the one that takes the upper levels with it. */
 export const LEVEL_COMPACTION_SLICE_BYTES = 32 * 1024 * 1024;
 /** Bytes that must be free for levels to be merged at rest: a full disk would make the store read-only, and nobody has asked for it. */
 export const LEVEL_COMPACTION_ROOM_BYTES = 512 * 1024 * 1024;

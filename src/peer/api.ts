@@ -7,7 +7,15 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { codeOf, fromJson, type Json, parseUserId, parseJson, toJson } from "../base/index.ts";
+import {
+  codeOf,
+  fromJson,
+  type Json,
+  parseUserId,
+  parseJson,
+  toJson,
+  type Value,
+} from "../base/index.ts";
 import type { Collection } from "../db/index.ts";
 import type { Looked } from "../doctor/index.ts";
 import { hasEnded } from "../groups/index.ts";
@@ -156,20 +164,17 @@ function addRowRoutes(api: Hono, peer: Peer): void {
 function addVersionRoutes(api: Hono, peer: Peer): void {
   api.get(`${COLLECTION}/conflicts`, async (c) => {
     const conflicts = await (await collectionOf(c, peer)).conflicts(keyOf(c));
-    return c.json(
-      conflicts.map(({ value, ...rest }) => ({
-        ...rest,
-        ...(value !== undefined && { value: toJson(value) }),
-      })),
-    );
+    return c.json(conflicts.map(versionJson));
   });
   api.get(`${COLLECTION}/quarantined`, async (c) => {
     const rows = (await collectionOf(c, peer)).quarantined();
-    return lines(c, rows, ({ value, ...rest }) => ({
-      ...rest,
-      ...(value !== undefined && { value: toJson(value) }),
-    }));
+    return lines(c, rows, versionJson);
   });
+}
+
+/** What somebody wrote, without a value where it deleted. */
+function versionJson({ value, ...rest }: { readonly value: Value | undefined }): object {
+  return { ...rest, ...(value !== undefined && { value: toJson(value) }) };
 }
 
 function param(c: Context, name: string): string {

@@ -161,7 +161,7 @@ test("[SY124] admins that lack the same lost rows do not keep each other waiting
   expect(all.every(({ member }) => member.sync.progress(group) !== undefined)).toBe(true);
   // Asked once and more they tell each other what each was promised.
   for (const { clock: own } of all) await own.advance(3 * CHECKPOINT_RETRY_MIN_MS);
-  // What is passed on from now on is who answered last: an admin yet. [SY123]
+  // Whose promise it is that each passes on is who answered it last. [SY123]
   for (const { member } of [one, other])
     await eventually(async () => (await groupsOf(member)).joined(group)?.admin !== owner.device);
   for (const { member, clock: own } of all)
